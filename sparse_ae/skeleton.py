@@ -1,0 +1,96 @@
+"""Skeletons: the keypoints that a person has, and what evaluation, flips, drawings and grouping
+need to know about them.
+
+Sources: names, sigmas and limbs of COCO from the COCO keypoint task (cocodataset.org); of
+CrowdPose from its own evaluation code (github.com/jeffffffli/CrowdPose). The grouping order is
+that of the released code (github.com/CR320/CoupledEmbedding).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """K keypoints of a person.
+
+    keypoints: K names, in the order of the data set's annotations.
+    sigmas: K standard deviations for the object keypoint similarity, as a share of the person's
+        size (the square root of its area).
+    flip_pairs: (left, right) indices that change places in a mirrored image.
+    limbs: (from, to) indices of the lines that a drawing shows.
+    order: the K indices in the order in which grouping visits them.
+    """
+
+    name: str
+    keypoints: tuple[str, ...]
+    sigmas: tuple[float, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    limbs: tuple[tuple[int, int], ...]
+    order: tuple[int, ...]
+
+    def __post_init__(self):
+        count = len(self.keypoints)
+        if len(self.sigmas) != count:
+            raise ValueError(
+                f"skeleton {self.name!r}: {count} keypoints but {len(self.sigmas)} sigmas"
+            )
+        if sorted(self.order) != list(range(count)):
+            raise ValueError(f"skeleton {self.name!r}: order must name each of 0..{count - 1} once")
+        for pair in (*self.flip_pairs, *self.limbs):
+            if not all(0 <= index < count for index in pair):
+                raise ValueError(f"skeleton {self.name!r}: {pair} names no keypoint")
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    @property
+    def flip(self) -> np.ndarray:
+        """(K,) the index that each keypoint takes in a mirrored image."""
+        index = np.arange(len(self))
+        for left, right in self.flip_pairs:
+            index[left], index[right] = right, left
+        return index
+
+
+COCO = Skeleton(
+    name="coco",
+    keypoints=(
+        "nose",
+        *(f"{side}_{part}" for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee",
+                                        "ankle") for side in ("left", "right")),
+    ),
+    sigmas=(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107,
+            0.107, 0.087, 0.087, 0.089, 0.089),
+    flip_pairs=tuple((i, i + 1) for i in range(1, 17, 2)),
+    limbs=((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7),
+           (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+    order=tuple(range(17)),
+)  # fmt: skip
+
+CROWDPOSE = Skeleton(
+    name="crowdpose",
+    keypoints=(
+        *(f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+          for side in ("left", "right")),
+        "head", "neck",
+    ),
+    sigmas=(0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+            0.079, 0.079),
+    flip_pairs=tuple((i, i + 1) for i in range(0, 12, 2)),
+    limbs=((12, 13), (13, 0), (13, 1), (0, 1), (0, 2), (2, 4), (1, 3), (3, 5), (13, 6), (13, 7),
+           (6, 7), (6, 8), (8, 10), (7, 9), (9, 11)),
+    order=(13, 12, *range(12)),
+)  # fmt: skip
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, CROWDPOSE)}
+
+
+def get_skeleton(name: str) -> Skeleton:
+    """The skeleton called `name` ("coco" or "crowdpose"); ValueError for any other."""
+    if name not in SKELETONS:
+        raise ValueError(f"unknown skeleton {name!r}: expected one of {', '.join(SKELETONS)}")
+    return SKELETONS[name]
