@@ -1,0 +1,148 @@
+"""Candidates → persons: which of the joints found in an image belong together.
+
+Two rules, both from associative embedding (Newell et al., 2017): joint kinds are visited in a
+fixed order, and each kind's candidates are assigned to the persons found so far by the distance
+between embeddings. They differ in the cost of a pair and in what becomes of far candidates:
+"released" is the rule of the released code of Coupled Embedding (models/evaluate.py),
+"higherhrnet" that of HigherHRNet (lib/core/group.py, detection values used, nobody ignored).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+RULES = ("released", "higherhrnet")
+FAR = 1e5  # released: the cost of a pair that should not be, and of founding a person
+NEW = 1e10  # higherhrnet: the cost of founding a person
+
+
+def group(
+    xy, score, tag, order, *, min_score=0.1, max_distance=1.0, rule="released", max_people=None
+) -> np.ndarray:
+    """The persons that candidates form, each joint of a person taken from one candidate.
+
+    xy: (K, N, 2) positions, in any unit; they are passed through.
+    score: (K, N) detection scores; candidates with a score of min_score or less are left out, so
+        pad a joint that has fewer than N candidates with score 0.
+    tag: (K, N, D) embeddings; read only where the score is above min_score.
+    order: the K joint indices in the order in which they are visited (`Skeleton.order`).
+    max_distance: the largest embedding distance (L2) at which a candidate joins a person.
+    rule: "released" or "higherhrnet".
+    max_people: with "higherhrnet", only the first so many persons take further joints (30 in its
+        settings); None, the default, lets all. "released" knows no such limit.
+
+    Returns (P, K, 3 + D) float32: x, y, score, tag; a joint that was not found is all zero. Persons
+    come in the order of their founding. Of several assignments with the same cost the solver's
+    choice stands, so that results may depend on the order of candidates with nearly equal tags.
+
+    HigherHRNet keys a person by its first tag value, so that equal values overwrite each other;
+    here every founder is a person of its own.
+
+    ValueError for wrong shapes, an order that is no permutation, an unknown rule, a negative
+    min_score, a max_distance that is not positive, or candidates that are not finite.
+    """
+    xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
+    _check(xy, score, tag, order, min_score, max_distance, rule)
+    candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
+    assign = _assign_released if rule == "released" else _assign_higherhrnet
+    limit = max_people if rule == "higherhrnet" else None
+
+    persons: list[np.ndarray] = []  # each (K, 3 + D)
+    total = np.zeros((0, tag.shape[2]), np.float32)  # (P, D) sum of the tags of each person
+    count = np.zeros((0, 1), np.float32)  # (P, 1) number of its joints
+    for joint in order:
+        found = candidates[joint, score[joint] > min_score]  # (n, 3 + D)
+        if not len(found):
+            continue
+        if persons:
+            means = (total / count)[:limit]  # (p, D)
+            owners = assign(found[:, 3:], found[:, 2], means, max_distance)
+        else:
+            owners = np.full(len(found), -1)
+        for candidate, owner in zip(found, owners, strict=True):
+            if owner < 0:
+                person = np.zeros((len(score), candidates.shape[2]), np.float32)
+                persons.append(person)
+            else:
+                person = persons[owner]
+            person[joint] = candidate
+        total, count = _add_tags(total, count, found[:, 3:], owners)
+    if not persons:
+        return np.zeros((0, len(score), candidates.shape[2]), np.float32)
+    return np.stack(persons)
+
+
+def _add_tags(total, count, tags, owners):
+    """The sums and counts of the persons after the candidates joined or founded one each."""
+    joined, founders = owners >= 0, owners < 0
+    total[owners[joined]] += tags[joined]  # an owner occurs once
+    count[owners[joined]] += 1
+    ones = np.ones((int(founders.sum()), 1), np.float32)
+    return np.concatenate([total, tags[founders]]), np.concatenate([count, ones])
+
+
+def _assign_released(tags, scores, means, max_distance):
+    """(n,) the person that each candidate joins, −1 to found one, by the released code's rule."""
+    distance = _distances(tags, means)  # (n, P)
+    cost = np.round(distance / np.float32(max_distance))  # half to even, as torch.round
+    cost = np.where(cost > 1, np.float32(FAR), cost - scores[:, None])
+    return _owners(cost, distance <= max_distance, FAR)
+
+
+def _assign_higherhrnet(tags, scores, means, max_distance):
+    """(n,) the person that each candidate joins, −1 to found one, by HigherHRNet's rule.
+
+    There is no limit on the cost: a pair far apart is assigned like any other and then refused.
+    HigherHRNet computes in float64 from float32 tags and means.
+    """
+    distance = _distances(tags.astype(np.float64), means)  # (n, P)
+    cost = np.round(distance) * 100 - scores[:, None].astype(np.float64)
+    return _owners(cost, distance < max_distance, NEW)
+
+
+def _distances(tags, means):
+    """(n, P) Euclidean distances between (n, D) and (P, D)."""
+    difference = tags[:, None, :] - means[None, :, :]
+    return np.sqrt((difference * difference).sum(axis=2))
+
+
+def _owners(cost, near, padding):
+    """(n,) columns of the cheapest assignment; −1 where the pair is not `near`, or padding."""
+    n, persons = cost.shape
+    if n > persons:  # a column of padding for each candidate that must found a person
+        cost = np.pad(cost, ((0, 0), (0, n - persons)), constant_values=padding)
+        near = np.pad(near, ((0, 0), (0, n - persons)))
+    rows, columns = linear_sum_assignment(cost)  # rows = 0..n-1
+    return np.where(near[rows, columns], columns, -1)
+
+
+def _check(xy, score, tag, order, min_score, max_distance, rule):
+    """One ValueError that names the argument, what was expected and what came."""
+    if score.ndim != 2:
+        raise ValueError(f"score: expected (K, N), got shape {score.shape}")
+    joints, n = score.shape
+    if xy.shape != (joints, n, 2):
+        raise ValueError(f"xy: expected ({joints}, {n}, 2) to go with score, got shape {xy.shape}")
+    if tag.ndim != 3 or tag.shape[:2] != (joints, n) or tag.shape[2] < 1:
+        raise ValueError(
+            f"tag: expected ({joints}, {n}, D) to go with score, D at least 1, "
+            f"got shape {tag.shape}"
+        )
+    if sorted(order) != list(range(joints)):
+        raise ValueError(
+            f"order: expected each of the K = {joints} joints 0..{joints - 1} once, "
+            f"got {tuple(order)}"
+        )
+    if rule not in RULES:
+        raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
+    if not min_score >= 0:
+        raise ValueError(f"min_score: expected a number from 0 on, got {min_score!r}")
+    if not max_distance > 0:
+        raise ValueError(f"max_distance: expected a positive number, got {max_distance!r}")
+    if np.isnan(score).any():
+        raise ValueError("score: expected numbers, got NaN")
+    kept = score > min_score
+    for name, values in (("xy", xy), ("tag", tag)):
+        if not np.isfinite(values[kept]).all():
+            raise ValueError(f"{name}: expected finite candidates, got NaN or infinity")
