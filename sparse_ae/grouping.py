@@ -45,7 +45,6 @@ def group(
     xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
     _check(xy, score, tag, order, min_score, max_distance, rule)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
-    assign = _assign_released if rule == "released" else _assign_higherhrnet
     limit = max_people if rule == "higherhrnet" else None
 
     persons: list[np.ndarray] = []  # each (K, 3 + D)
@@ -57,7 +56,7 @@ def group(
             continue
         if persons:
             means = (total / count)[:limit]  # (p, D)
-            owners = assign(found[:, 3:], found[:, 2], means, max_distance)
+            owners = _owners(*_cost(found[:, 3:], found[:, 2], means, max_distance, rule))
         else:
             owners = np.full(len(found), -1)
         for candidate, owner in zip(found, owners, strict=True):
@@ -82,23 +81,20 @@ def _add_tags(total, count, tags, owners):
     return np.concatenate([total, tags[founders]]), np.concatenate([count, ones])
 
 
-def _assign_released(tags, scores, means, max_distance):
-    """(n,) the person that each candidate joins, −1 to found one, by the released code's rule."""
-    distance = _distances(tags, means)  # (n, P)
-    cost = np.round(distance / np.float32(max_distance))  # half to even, as torch.round
-    cost = np.where(cost > 1, np.float32(FAR), cost - scores[:, None])
-    return _owners(cost, distance <= max_distance, FAR)
+def _cost(tags, scores, means, max_distance, rule):
+    """What it costs to let each of n candidates join each of P persons, and where it may.
 
-
-def _assign_higherhrnet(tags, scores, means, max_distance):
-    """(n,) the person that each candidate joins, −1 to found one, by HigherHRNet's rule.
-
-    There is no limit on the cost: a pair far apart is assigned like any other and then refused.
-    HigherHRNet computes in float64 from float32 tags and means.
+    Returns cost (n, P), near (n, P) bool and the cost of a column of padding.
+    "higherhrnet" has no limit on the cost: a pair far apart is assigned like any other and then
+    refused. It computes in float64 from float32 tags and means, the released code in float32.
     """
-    distance = _distances(tags.astype(np.float64), means)  # (n, P)
-    cost = np.round(distance) * 100 - scores[:, None].astype(np.float64)
-    return _owners(cost, distance < max_distance, NEW)
+    if rule == "released":
+        distance = _distances(tags, means)
+        cost = np.round(distance / np.float32(max_distance))  # half to even, as torch.round
+        cost = np.where(cost > 1, np.float32(FAR), cost - scores[:, None])
+        return cost, distance <= max_distance, FAR
+    distance = _distances(tags.astype(np.float64), means)
+    return np.round(distance) * 100 - scores[:, None], distance < max_distance, NEW
 
 
 def _distances(tags, means):
