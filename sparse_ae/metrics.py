@@ -2,7 +2,134 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from typing import NamedTuple
+
 import numpy as np
+from pycocotools.coco import COCO as CocoIndex
+from pycocotools.cocoeval import COCOeval
+from scipy.optimize import linear_sum_assignment
+
+from sparse_ae.grouping import group
+
+EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation code
+CROWD_AREA = 0.53  # area of a person as a share of its box, in CrowdPose's evaluation code
+MAX_DETECTIONS = 20  # an image, in both evaluations
+
+
+class Linearity(NamedTuple):
+    """How close embeddings are to a line; see `linearity`."""
+
+    first_component: float
+    correlation: float
+    effective_rank: float
+
+
+def group_margin(tags, visible, threshold=1.0) -> float:
+    """The room that grouping has: the distance of the two closest persons, less the threshold.
+
+    tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; threshold: the
+    distance up to which grouping accepts a candidate. A person is the mean over its visible
+    joints. Negative: two persons are within the threshold of each other. nan with fewer than two
+    persons that have a visible joint. ValueError as `linearity`.
+    """
+    tags, visible = _embeddings(tags, visible)
+    present = visible.any(axis=1)
+    tags, visible = tags[present], visible[present]
+    if len(tags) < 2:
+        return float("nan")
+    weight = visible[..., None]  # (P, K, 1)
+    means = np.where(weight, tags, 0).sum(axis=1) / weight.sum(axis=1)  # (P, D)
+    distance = np.linalg.norm(means[:, None] - means[None], axis=2)
+    return float(distance[np.triu_indices(len(means), 1)].min() - threshold)
+
+
+def linearity(tags, visible) -> Linearity:
+    """How close the embeddings of an image are to a line.
+
+    tags: (P, K, D), read where visible; visible: (P, K) bool. All visible joints of all persons
+    together are n points, centred. Returns
+    first_component: the share of their variance on the first principal component, in [1/D, 1];
+    correlation: the mean absolute Pearson correlation over the pairs of dimensions, in [0, 1].
+        Pairs with a dimension that does not vary are left out; nan if none is left, as at D = 1;
+    effective_rank: exp of the entropy of the normalised eigenvalues of the covariance, from 1 (a
+        line) to D (a ball); Roy & Vetterli, "The effective rank", 2007, on the covariance.
+    All nan with fewer than two visible joints or if they are all equal (up to rounding).
+
+    ValueError for wrong shapes, or visible embeddings that are not finite.
+    """
+    tags, visible = _embeddings(tags, visible)
+    points = tags[visible]  # (n, D)
+    nan = float("nan")
+    if len(points) < 2:
+        return Linearity(nan, nan, nan)
+    spread = 1e-12 * np.abs(points).max()  # what rounding may leave of a constant
+    points = points - points.mean(axis=0)
+    deviation = np.sqrt((points**2).mean(axis=0))  # (D,)
+    varying = deviation > spread
+    if not varying.any():
+        return Linearity(nan, nan, nan)
+    share = np.linalg.svd(points, compute_uv=False) ** 2
+    share = share / share.sum()
+    positive = share[share > 0]
+    rank = np.exp(-(positive * np.log(positive)).sum())
+
+    correlation = nan
+    if varying.sum() > 1:
+        unit = points[:, varying] / deviation[varying]
+        pairs = np.triu_indices(unit.shape[1], 1)
+        correlation = np.abs(unit.T @ unit / len(unit))[pairs].clip(max=1).mean()
+    return Linearity(float(share[0]), float(correlation), float(rank))
+
+
+def sparsity(tags, visible) -> float:
+    """Mean Hoyer sparsity of the visible embeddings: 0 all dimensions equal, 1 only one not zero.
+
+    tags: (P, K, D); visible: (P, K) bool. Of one embedding t: (sqrt D − ‖t‖₁/‖t‖₂) / (sqrt D − 1),
+    Hoyer, JMLR 2004. Embeddings that are all zero have none and are left out. nan at D = 1, or
+    where nothing is left. ValueError as `linearity`.
+    """
+    tags, visible = _embeddings(tags, visible)
+    points = tags[visible]  # (n, D)
+    points = points[(points != 0).any(axis=1)]
+    root = np.sqrt(tags.shape[2])
+    if root == 1 or not len(points):
+        return float("nan")
+    ratio = np.abs(points).sum(axis=1) / np.linalg.norm(points, axis=1)
+    return float(((root - ratio) / (root - 1)).mean())
+
+
+def grouping_accuracy(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> float:
+    """The share of ground-truth keypoints that grouping gives to the right person.
+
+    tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; order,
+    max_distance, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
+    each joint's candidates are shuffled (by `seed`) before they are grouped: between equal tags
+    the solver would otherwise find the right persons by their place in the list. Groups and
+    persons are matched one to one so that they share the most keypoints. nan without a visible
+    joint. ValueError as `linearity` and `grouping.group`.
+    """
+    tags, visible = _embeddings(tags, visible)
+    persons, joints = visible.shape
+    if not visible.any():
+        return float("nan")
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)  # (K, P)
+    index = np.arange(joints)[:, None]
+    owner = np.stack([shuffled, shuffled], axis=2)  # (K, P, 2) the person instead of a position
+    groups = group(
+        owner,
+        visible[shuffled, index],
+        np.where(visible[..., None], tags, 0)[shuffled, index],
+        order,
+        max_distance=max_distance,
+        rule=rule,
+    )  # (G, K, 3 + D)
+    shared = np.zeros((len(groups), persons))
+    which, joint = np.nonzero(groups[..., 2])
+    np.add.at(shared, (which, groups[which, joint, 0].astype(int)), 1)
+    return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / visible.sum())
 
 
 def crowd_index(keypoints, boxes) -> float:
@@ -39,3 +166,133 @@ def crowd_index(keypoints, boxes) -> float:
     others = inside.sum(axis=2)
     np.fill_diagonal(others, 0)
     return float((others.sum(axis=1)[counted] / own[counted]).mean())
+
+
+def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, float]:
+    """Average precision and recall over object keypoint similarity, by pycocotools.
+
+    annotations: a dict in COCO format (images, annotations, categories).
+    detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score; pixels)
+        and score.
+    skeleton: its sigmas are used.
+    crowd: evaluate as CrowdPose does: area = 0.53 × box, and AP is given by crowd index too (the
+        images' "crowdIndex": easy below 0.2, medium below 0.8, hard from 0.8 on).
+
+    Persons with num_keypoints 0 are ignored, as everywhere: found or not, they do not count. That
+    holds for CrowdPose's own 0 on persons with labelled joints; its published figures were made
+    so. Where the field is missing it is the number of labelled joints.
+
+    Returns AP, AP50, AP75, AR, AR50, AR75, in [0, 1], and APM, APL (COCO's medium and large
+    persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no person to
+    find; 0 where there is, but no detection. The arguments are left as they are.
+
+    ValueError for keypoints that do not fit the skeleton or are not finite, a detection in an
+    unknown image, or a missing field.
+    """
+    truth = _truth(annotations, skeleton, crowd)
+    results = _results(detections, skeleton, {image["id"] for image in truth["images"]})
+    with contextlib.redirect_stdout(io.StringIO()):
+        index = CocoIndex()
+        index.dataset = truth
+        index.createIndex()
+        if results:
+            found = index.loadRes(results)
+        else:
+            found = CocoIndex()
+            found.dataset = {**truth, "annotations": []}
+            found.createIndex()
+        evaluation = COCOeval(index, found, "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+        evaluation.params.maxDets = [MAX_DETECTIONS]
+        if crowd:
+            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+
+        numbers = _evaluate(evaluation, [image["id"] for image in truth["images"]])
+        if crowd:
+            level = {image["id"]: image["crowdIndex"] for image in truth["images"]}
+            bounds = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
+            for name, (low, high) in bounds.items():
+                part = [image for image, value in level.items() if low <= value < high]
+                numbers[f"AP_{name}"] = _evaluate(evaluation, part)["AP"]
+    return numbers
+
+
+def _evaluate(evaluation, image_ids) -> dict[str, float]:
+    """The figures over some of the images; APM and APL where the area ranges hold them."""
+
+    def mean(values):  # pycocotools marks with −1 what has no person
+        return float(values[values > -1].mean()) if (values > -1).any() else float("nan")
+
+    precision, recall = np.full((10, 1, 1, 3, 1), -1.0), np.full((10, 1, 3, 1), -1.0)
+    if image_ids:  # pycocotools takes no images for all images
+        evaluation.params.imgIds = image_ids
+        evaluation.evaluate()
+        evaluation.accumulate()
+        precision = evaluation.eval["precision"]  # (threshold, recall, category, area, 1)
+        recall = evaluation.eval["recall"]  # (threshold, category, area, 1)
+    numbers = {"AP": mean(precision[:, :, :, 0]), "AR": mean(recall[:, :, 0])}
+    for name, at in (("50", 0), ("75", 5)):
+        numbers[f"AP{name}"] = mean(precision[at, :, :, 0])
+        numbers[f"AR{name}"] = mean(recall[at, :, 0])
+    for name, area in (("M", "medium"), ("L", "large")):
+        if area in evaluation.params.areaRngLbl:
+            at = evaluation.params.areaRngLbl.index(area)
+            numbers[f"AP{name}"] = mean(precision[:, :, :, at])
+    return numbers
+
+
+def _truth(annotations, skeleton, crowd) -> dict:
+    """A copy of the annotations that pycocotools can take."""
+    for field in ("images", "annotations", "categories"):
+        if field not in annotations:
+            raise ValueError(f"annotations: expected COCO format with {field!r}, which is missing")
+    if crowd and not all("crowdIndex" in image for image in annotations["images"]):
+        raise ValueError('annotations: crowd=True needs "crowdIndex" in every image')
+    persons = []
+    for number, person in enumerate(annotations["annotations"], start=1):
+        labelled = int((_keypoints("annotations", person, skeleton)[2::3] > 0).sum())
+        # pycocotools takes a match with id 0 for no match: ids from 1
+        person = {"iscrowd": 0, "num_keypoints": labelled, **person, "id": number}
+        if crowd:
+            person["area"] = CROWD_AREA * person["bbox"][2] * person["bbox"][3]
+        persons.append(person)
+    return {**annotations, "annotations": persons}
+
+
+def _results(detections, skeleton, image_ids) -> list[dict]:
+    """Copies of the detections with the four fields that count."""
+    fields = ("image_id", "category_id", "keypoints", "score")
+    results = []
+    for detection in detections:
+        keypoints = _keypoints("detections", detection, skeleton).tolist()
+        result = {**{field: detection[field] for field in fields}, "keypoints": keypoints}
+        if result["image_id"] not in image_ids:
+            raise ValueError(f"detections: image_id {result['image_id']!r} is not in annotations")
+        if not np.isfinite(result["score"]):
+            raise ValueError(f"detections: expected a finite score, got {result['score']!r}")
+        results.append(result)
+    return results
+
+
+def _keypoints(name, person, skeleton) -> np.ndarray:
+    """(3K,) float64 keypoints of one annotation or detection."""
+    keypoints = np.asarray(person.get("keypoints", ()), np.float64)
+    if keypoints.shape != (3 * len(skeleton),) or not np.isfinite(keypoints).all():
+        raise ValueError(
+            f"{name}: expected {3 * len(skeleton)} finite numbers as keypoints of skeleton "
+            f"{skeleton.name!r}, got {np.array2string(keypoints, threshold=6)}"
+        )
+    return keypoints
+
+
+def _embeddings(tags, visible):
+    """float64 tags (P, K, D) and bool visible (P, K), checked."""
+    tags, visible = np.asarray(tags, np.float64), np.asarray(visible)
+    if tags.ndim != 3 or tags.shape[2] < 1:
+        raise ValueError(f"tags: expected (P, K, D), D at least 1, got shape {tags.shape}")
+    if visible.shape != tags.shape[:2]:
+        raise ValueError(f"visible: expected {tags.shape[:2]}, got shape {visible.shape}")
+    visible = visible > 0
+    if not np.isfinite(tags[visible]).all():
+        raise ValueError("tags: expected finite embeddings where visible, got NaN or infinity")
+    return tags, visible
