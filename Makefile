@@ -1,0 +1,63 @@
+# make book   environment, experiments, book        make test   every test
+# make env    the environment alone                 make lint   format and static checks
+# make clean  removes what was built; records of runs and the environment stay
+#
+# PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
+
+PRESET ?= reader
+SEED ?= 0
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PAGE := _build/html/index.html
+NEEDS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+# the first Python that runs and is new enough: a name on the path may be a stub that does not
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	if $$name -c '$(NEEDS)' >/dev/null 2>&1; then echo $$name; break; fi; done)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SPARSE_AE_PRESET := $(PRESET)
+export SPARSE_AE_SEED := $(SEED)
+
+.PHONY: env book pages test lint clean help
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+env: $(VENV)/.installed-book
+
+book: env
+	snakemake -s experiments/Snakefile -c$(CORES) --config preset=$(PRESET) seed=$(SEED)
+	$(MAKE) --no-print-directory pages
+	@printf '\nThe book, with the run just made, is at\n  file://%s\n' "$(CURDIR)/$(PAGE)"
+
+# the pages alone, from the records that are there; -W because a page that fails exits 0 without it
+pages: env
+	jupyter-book build book/ -W -n --keep-going --all
+
+test: $(VENV)/.installed-dev
+	pytest tests --nbval-lax --nbval-current-env \
+	  --nbval-sanitize-with tests/nbval.cfg $(wildcard experiments/*.ipynb)
+
+lint: $(VENV)/.installed-dev
+	ruff check .
+	ruff format --check .
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache .snakemake .coverage
+	find sparse_ae experiments tests data -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(if $(PYTHON),,echo "make: needs Python 3.11, 3.12 or 3.13, and found none on the path; \
+	install one or name it: make PYTHON=/path/to/python3.11" >&2; exit 1)
+	$(PYTHON) -m venv $(VENV)
+
+# nothing is installed twice: a stamp is as new as the last installation
+$(VENV)/.installed-book: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -e '.[book]' -c constraints.txt
+	@touch $@
+
+# the dev extra includes the book's
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -e '.[dev]' -c constraints.txt
+	@touch $@ $(VENV)/.installed-book

@@ -1,0 +1,195 @@
+"""The runs at hand, and the tables made of them. Every number comes from a record.
+
+Two kinds of runs are told apart: the reader's own (one seed, made by `make book`) and the others,
+which came with the repository. Tables show both; differences are paired by seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sparse_ae.provenance import REPOSITORY
+from sparse_ae.results import read_arrays, read_records, record_path
+
+# label and colour of every method, the same in all tables and figures (after Okabe and Ito's
+# palette, which colour-blind readers can tell apart)
+METHODS = {
+    "ae1": ("AE, D = 1", "#8c8c8c"),
+    "ae8": ("AE, D = 8", "#d55e00"),
+    "ae8_scale": ("AE, D = 8, with L_s", "#009e73"),
+    "rve": ("RVE (the paper)", "#0072b2"),
+    "swahr": ("scale-adaptive heatmaps", "#cc79a7"),
+    "offset": ("centre and offset", "#e69f00"),
+}
+METHOD_LABELS = {name: label for name, (label, _) in METHODS.items()}
+METHOD_COLOURS = {name: colour for name, (_, colour) in METHODS.items()}
+
+COLUMNS = {
+    "AP": "AP",
+    "AP_easy": "AP easy",
+    "AP_medium": "AP medium",
+    "AP_hard": "AP hard",
+    "grouping_accuracy": "grouping accuracy",
+    "grouping_accuracy_hard": "the same, hard crowds",
+}
+MAKE_ONE = "`make book` trains both methods and makes them"
+
+
+def read_runs(preset: str | None = None, root: str | Path | None = None):
+    """Records and arrays of a preset: (list of records, {(method, seed): arrays}).
+
+    preset: by default the environment's SPARSE_AE_PRESET, else "reader". root: by default
+    SPARSE_AE_RESULTS, else the repository's `experiments/results`.
+    """
+    preset = preset or os.environ.get("SPARSE_AE_PRESET", "reader")
+    root = root or os.environ.get("SPARSE_AE_RESULTS", REPOSITORY / "experiments" / "results")
+    records = read_records(preset, root)
+    paths = {(r["method"], r["seed"]): record_path(preset, r["method"], r["seed"], root)
+             for r in records}  # fmt: skip
+    return records, {run: read_arrays(path) for run, path in paths.items()}
+
+
+def own_seed() -> int:
+    """The seed of the reader's own run: SPARSE_AE_SEED, which `make book` sets, else 0."""
+    return int(os.environ.get("SPARSE_AE_SEED", "0"))
+
+
+def example_run(records: Sequence[dict], method: str) -> dict | None:
+    """The run of a method that figures show: the reader's own, else the first seed; or None."""
+    runs = [record for record in records if record["method"] == method]
+    own = [record for record in runs if record["seed"] == own_seed()]
+    return (own or runs or [None])[0]
+
+
+def paired_seeds(records: Sequence[dict], method: str = "rve", base: str = "ae8") -> list[int]:
+    """Seeds with a run of both methods, ascending."""
+    seeds = {name: {r["seed"] for r in records if r["method"] == name} for name in (method, base)}
+    return sorted(seeds[method] & seeds[base])
+
+
+def paired_difference(records, metric, method="rve", base="ae8") -> np.ndarray:
+    """(S,) metric of `method` minus that of `base`, one value per seed that has both."""
+    value = {(r["method"], r["seed"]): r["metrics"][metric] for r in records}
+    seeds = paired_seeds(records, method, base)
+    return np.array([value[method, seed] - value[base, seed] for seed in seeds])
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of a few values by Student's t; nan below three values."""
+    if len(values) < 3 or not np.isfinite(values).all():
+        return np.nan, np.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def crowd_table(records: Sequence[dict]) -> pd.DataFrame:
+    """The crowded-scene table, in percent: per method the mean (range) over the seeds that came
+    with the repository and the reader's own run; then the paired difference rve − ae8 with its
+    95 % t interval, or its range below three seeds."""
+    rows = {}
+    for method in (name for name in METHODS if any(r["method"] == name for r in records)):
+        runs = [record for record in records if record["method"] == method]
+        others = [record for record in runs if record["seed"] != own_seed()]
+        own = [record for record in runs if record["seed"] == own_seed()]
+        for group, name in ((others, _seeds(others)), (own, f"your run (seed {own_seed()})")):
+            if group:
+                rows[METHOD_LABELS[method], name] = {
+                    label: _mean_and_range([r["metrics"][metric] for r in group])
+                    for metric, label in COLUMNS.items()
+                }
+    seeds = paired_seeds(records)
+    if seeds:
+        rows["difference, RVE − AE", f"{_count(seeds)}, paired"] = {
+            label: _difference(paired_difference(records, metric))
+            for metric, label in COLUMNS.items()
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS.values()))
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "runs"])
+    return table
+
+
+def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row a run: when, from which commit, on what, how long, on which data."""
+    rows = []
+    for record in records:
+        made = record["provenance"]
+        commit = (made.get("commit") or "unknown")[:7] + (", modified" if made.get("dirty") else "")
+        rows.append({
+            "method": METHOD_LABELS.get(record["method"], record["method"]),
+            "seed": record["seed"],
+            "made": (made.get("date") or "unknown")[:10],
+            "commit": commit,
+            "device": made.get("device") or "unknown",
+            "torch": made.get("packages", {}).get("torch") or "unknown",
+            "training, min": _number(record["metrics"]["train_seconds"] / 60, 1),
+            "data": (made.get("data_digest") or "unknown")[:8],
+            "settings": record["config_digest"][:8],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def run_note(records: Sequence[dict]) -> str:
+    """Markdown: which runs a page shows, and how to make the missing ones."""
+    if not records:
+        return f"**No run yet.** This page fills when there are records: {MAKE_ONE}."
+    own = [record for record in records if record["seed"] == own_seed()]
+    others = [record for record in records if record["seed"] != own_seed()]
+    parts = []
+    if own:
+        made = own[0]["provenance"]
+        commit = (made.get("commit") or "unknown")[:7]
+        parts.append(
+            f"**Your run:** seed {own_seed()}, made {(made.get('date') or 'unknown')[:10]} on "
+            f"{made.get('device') or 'unknown'}, commit {commit}"
+            f"{' with changes of your own' if made.get('dirty') else ''}."
+        )
+    if others:
+        parts.append(f"**Came with the book:** {_seeds(others)}.")
+    if not own:
+        parts.append("No run of your own yet: `make book` makes one and shows it beside these.")
+    return f"{' '.join(parts)} Preset `{records[0]['preset']}`."
+
+
+def html_table(table: pd.DataFrame, index: bool = True) -> str:
+    """A table as HTML that scrolls sideways on a small screen."""
+    body = table.to_html(escape=False, border=0, index=index, na_rep="–")
+    return f'<div class="wide-table">{body}</div>'
+
+
+def _seeds(records: Sequence[dict]) -> str:
+    return _count(sorted({record["seed"] for record in records}))
+
+
+def _count(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _number(value: float, digits: int = 1, sign: str = "-") -> str:
+    """A number for a table: minus as a minus sign, undefined as a dash."""
+    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def _mean_and_range(values: Sequence[float]) -> str:
+    percent = 100 * np.array(values)
+    mean = _number(percent.mean())
+    if len(values) == 1 or not np.isfinite(percent).all():
+        return mean
+    return f"{mean} ({_number(percent.min())} to {_number(percent.max())})"
+
+
+def _difference(values: np.ndarray) -> str:
+    percent = 100 * values
+    mean = _number(percent.mean(), sign="+")
+    low, high = t_interval(percent)
+    if np.isfinite(low):
+        return f"{mean} [{_number(low, sign='+')}, {_number(high, sign='+')}]"
+    if len(values) == 1 or not np.isfinite(percent).all():
+        return mean
+    return f"{mean} ({_number(percent.min(), sign='+')} to {_number(percent.max(), sign='+')})"

@@ -1,0 +1,204 @@
+"""What the runs at hand say of the paper's claims, by a rule fixed before the runs were made.
+
+A claim is measured by one or two quantities, each with a 95 % interval:
+
+- per-image quantities: a paired bootstrap (2,000 resamples, seeded). Seeds and test images are
+  drawn with replacement, the same images for both methods; the quantity is the mean over both.
+- average precision, which no single image has: Student's t over the differences paired by seed,
+  from three seeds on; fewer give no interval.
+
+"reproduced": all of a claim's intervals lie on the claimed side. "contradicted": one lies wholly
+on the other side. Otherwise "not resolved at this scale".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.tables import METHOD_LABELS, _number, paired_difference, paired_seeds, t_interval
+
+RESAMPLES = 2000
+HARD = 0.8  # crowd index from which an image is hard (CrowdPose's evaluation code)
+REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
+NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
+
+CLAIMS = {
+    "C1": "The dimensions of Associative Embedding's embeddings are highly linearly correlated.",
+    "C2": "That leads to wrong identities in grouping.",
+    "C3": "With L_s, embeddings become multidimensional and sparse.",
+    "C4": "The gain is largest in crowded scenes.",
+    "C5": "The group margin grows.",
+    "C6": "Heatmaps whose width follows the embeddings' scale help.",
+}
+
+
+class Measure(NamedTuple):
+    """One quantity that a claim is judged by.
+
+    kind: "level" (of ae8, against `bound`), "image" (rve − ae8, over images) or "AP" (rve − ae8,
+    over seeds). sign: +1 if the claim says above `bound`, −1 if below.
+    """
+
+    claim: str
+    label: str
+    kind: str
+    name: str
+    sign: int = 1
+    bound: float = 0.0
+    hard: bool = False
+
+
+MEASURES = (
+    Measure("C1", "first component's share under AE, at least 0.9", "level", "first_component",
+            bound=0.9),
+    Measure("C3", "first component's share, lower", "image", "first_component", sign=-1),
+    Measure("C3", "Hoyer sparsity, higher", "image", "sparsity"),
+    Measure("C4", "AP on hard crowds, higher", "AP", "AP_hard"),
+    Measure("C4", "gain on hard minus gain on easy crowds, positive", "AP", "AP_hard − AP_easy"),
+    Measure("C5", "group margin in hard crowds, higher", "image", "group_margin", hard=True),
+)  # fmt: skip
+
+
+def measurements(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
+    """One row a measure: claim, measured, ae8, rve, difference, low, high, verdict (numbers).
+
+    arrays: {(method, seed): the run's arrays}. Where runs are missing, values are nan.
+    Raises ValueError if the runs were evaluated on different test scenes.
+    """
+    _check_same_scenes(arrays)
+    rows = []
+    for measure in MEASURES:
+        if measure.kind == "AP":
+            ae8, rve, difference, low, high = _over_seeds(records, measure)
+        else:
+            ae8, rve, difference, low, high = _over_images(records, arrays, measure)
+        verdict = judge(low, high, measure.bound, measure.sign)
+        rows.append((measure.claim, measure.label, ae8, rve, difference, low, high, verdict))
+    names = ["claim", "measured", "ae8", "rve", "difference", "low", "high", "verdict"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
+    """The verdict of an interval on the claim that a quantity lies above (sign 1) `bound`."""
+    low, high = (low, high) if sign > 0 else (-high, -low)
+    if low > sign * bound:
+        return REPRODUCED
+    return CONTRADICTED if high < sign * bound else NOT_RESOLVED
+
+
+def verdicts(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
+    """One row a claim, C1 to C6, as text for a page: several measures stand one a line."""
+    measured = measurements(records, arrays)
+    ae8, rve = METHOD_LABELS["ae8"], METHOD_LABELS["rve"]
+    rows = []
+    for claim, statement in CLAIMS.items():
+        part = measured[measured["claim"] == claim]
+        rows.append({
+            "claim": f"{claim}. {statement}",
+            "measured by": "<br>".join(part["measured"]) or "needs methods that it does not train",
+            ae8: "<br>".join(map(_value, part["ae8"])),
+            rve: "<br>".join(map(_value, part["rve"])),
+            "difference": "<br>".join(_value(x, "+") for x in part["difference"]),
+            "95 % interval": "<br>".join(map(_interval, part["low"], part["high"])),
+            "verdict": _combine(part["verdict"]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """(R,) means of (S, I) values when seeds S and images I are drawn with replacement.
+
+    nan marks images where the value is undefined; they carry no weight. A resample in which no
+    value is defined is nan.
+    """
+    seeds, images = values.shape
+    draw = np.random.default_rng(seed)
+    by_seed = draw.multinomial(seeds, np.full(seeds, 1 / seeds), resamples).astype(float)
+    by_image = draw.multinomial(images, np.full(images, 1 / images), resamples).astype(float)
+    known = np.isfinite(values)
+    total = ((by_seed @ np.where(known, values, 0.0)) * by_image).sum(1)
+    weight = ((by_seed @ known.astype(float)) * by_image).sum(1)
+    return np.divide(total, weight, out=np.full(resamples, np.nan), where=weight > 0)
+
+
+def _over_images(records, arrays, measure: Measure):
+    """ae8, rve, difference, low, high of a per-image quantity."""
+    if measure.kind == "level":
+        seeds = sorted(r["seed"] for r in records if r["method"] == "ae8")
+    else:
+        seeds = paired_seeds(records)
+    if not seeds:
+        return (np.nan,) * 5
+    ae8, rve = (_stack(arrays, method, seeds, measure) for method in ("ae8", "rve"))
+    judged = ae8 if measure.kind == "level" else rve - ae8
+    if not np.isfinite(judged).any():
+        return (np.nan,) * 5
+    low, high = np.nanquantile(bootstrap(judged), (0.025, 0.975))
+    both = np.isfinite(ae8) & np.isfinite(rve)
+    means = [x[both].mean() if both.any() else np.nan for x in (ae8, rve)]
+    if measure.kind == "level":
+        means[0] = np.nanmean(ae8)
+    return *means, means[1] - means[0], low, high
+
+
+def _over_seeds(records, measure: Measure):
+    """ae8, rve, difference, low, high of an average precision or a difference of two."""
+    names = measure.name.split(" − ")
+    seeds = paired_seeds(records)
+    if not seeds:
+        return (np.nan,) * 5
+    levels = []
+    for method in ("ae8", "rve"):
+        runs = [r["metrics"] for r in records if r["method"] == method and r["seed"] in seeds]
+        first, *rest = (np.mean([run[name] for run in runs]) for name in names)
+        levels.append(first - sum(rest))
+    gains = [paired_difference(records, name) for name in names]
+    difference = gains[0] - sum(gains[1:])
+    return *levels, difference.mean(), *t_interval(difference)
+
+
+def _stack(arrays, method, seeds, measure: Measure) -> np.ndarray:
+    """(S, I) a quantity per seed and image, nan in the images that do not count."""
+    runs = [arrays.get((method, seed)) for seed in seeds]
+    images = len(next(run for run in arrays.values())["image_id"])
+    rows = [np.full(images, np.nan) if run is None else np.array(run[measure.name], float)
+            for run in runs]  # fmt: skip
+    if measure.hard:
+        rows = [row if run is None else np.where(run["crowd_index"] >= HARD, row, np.nan)
+                for row, run in zip(rows, runs, strict=True)]  # fmt: skip
+    return np.stack(rows)
+
+
+def _check_same_scenes(arrays: Mapping) -> None:
+    """ValueError unless all runs were evaluated on the same images."""
+    runs = list(arrays.items())
+    for (method, seed), run in runs[1:]:
+        if not np.array_equal(run["image_id"], runs[0][1]["image_id"]) or not np.allclose(
+            run["crowd_index"], runs[0][1]["crowd_index"]
+        ):
+            raise ValueError(
+                f"{method}/seed-{seed} was evaluated on other test scenes than "
+                f"{runs[0][0][0]}/seed-{runs[0][0][1]}; delete the older record and run it again"
+            )
+
+
+def _combine(parts: Sequence[str]) -> str:
+    """A claim's verdict from those of its measures."""
+    parts = list(parts)
+    if not parts:
+        return NOT_TESTED
+    if CONTRADICTED in parts:
+        return CONTRADICTED
+    return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
+
+
+def _value(value: float, sign: str = "-") -> str:
+    return _number(value, 3, sign)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_value(low)} to {_value(high)}" if np.isfinite(low) else "none: too few runs"
