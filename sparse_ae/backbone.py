@@ -1,0 +1,77 @@
+"""Feature extractors.
+
+`SmallNet` is the net of the laptop presets: an encoder and decoder with skip connections, about a
+million parameters, small enough to be trained on one core in minutes. It gives features at two
+sizes, as HigherHRNet does at full scale: the finer one for a second set of heatmaps.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvNormReLU(nn.Sequential):
+    """3×3 convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions around a shortcut, as ResNet's basic block."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.first = ConvNormReLU(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)), inplace=True)
+
+
+class SmallNet(nn.Module):
+    """(B, 3, H, W) → features at H/4 (`coarse_channels`) and at H/2 (`fine_channels`).
+
+    widths: channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size. H and W must be
+    multiples of 32.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96, 128)):
+        super().__init__()
+        if len(widths) != 5:
+            raise ValueError(f"widths: expected five numbers of channels, got {widths}")
+        self.fine_channels, self.coarse_channels = widths[:2]
+        self.stem = ConvNormReLU(3, widths[0], stride=2)
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvNormReLU(widths[i], widths[i + 1], stride=2), ResidualBlock(width))
+            for i, width in enumerate(widths[1:])
+        )
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(widths[i + 1], widths[i], 1) for i in range(1, len(widths) - 1)
+        )
+        self.up = nn.ModuleList(ResidualBlock(widths[i]) for i in range(1, len(widths) - 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        if image.shape[2] % 32 or image.shape[3] % 32:
+            raise ValueError(f"image: sides must be multiples of 32, got {tuple(image.shape[2:])}")
+        levels = [self.stem(image)]  # 1/2
+        for stage in self.down:
+            levels.append(stage(levels[-1]))  # 1/4, 1/8, 1/16, 1/32
+        x = levels[-1]
+        for lateral, up, skip in zip(
+            reversed(self.lateral), reversed(self.up), reversed(levels[1:-1]), strict=True
+        ):
+            x = up(skip + enlarge(lateral(x)))
+        return x, levels[0]
+
+
+def enlarge(x: Tensor) -> Tensor:
+    """(B, C, h, w) → (B, C, 2h, 2w), each cell repeated."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")

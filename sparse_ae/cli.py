@@ -1,0 +1,159 @@
+"""The console script `sparse-ae`: subcommands that call the library, no logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sparse_ae import __version__
+
+PRESET = "reader"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"sparse-ae: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("sparse-ae: interrupted; nothing half-written is left", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The subcommands with their options."""
+    parser = argparse.ArgumentParser(
+        prog="sparse-ae",
+        description="The living companion of 'Regularizing Vector Embedding in Bottom-Up Human "
+        "Pose Estimation' (ECCV 2022).",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = _add(commands, "train", train, "train one model, evaluate it, write its record")
+    _run_options(command)
+    command.add_argument("--root", default="experiments/results", help="folder of the records")
+    command.add_argument(
+        "--skip-made", action="store_true", help="do nothing where the record is there already"
+    )
+
+    command = _add(commands, "evaluate", evaluate, "evaluate trained weights on crowds")
+    _run_options(command)
+    command.add_argument("--weights", help="safetensors file (default: beside the run's record)")
+    command.add_argument("--split", choices=("val", "test"), default="test", help="which crowds")
+    command.add_argument("--root", default="experiments/results", help="folder of the records")
+
+    command = _add(commands, "crowds", crowds, "render a preset's crowds, or a picture of some")
+    command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
+    command.add_argument(
+        "--split", choices=("train", "val", "test"), nargs="+", default=["train", "test"],
+        help="which scenes",
+    )  # fmt: skip
+    command.add_argument(
+        "--preview", type=Path, help="write a contact sheet (PNG) and nothing else"
+    )
+
+    command = _add(commands, "search", search, "choose the losses' weights on validation crowds")
+    command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
+    command.add_argument(
+        "--method", nargs="+", default=["ae8", "rve"], help="methods to search for"
+    )
+    command.add_argument("--root", default="experiments/results", help="folder of the records")
+
+    command = _add(commands, "figures", figures, "draw a preset's figures from its records")
+    command.add_argument("--preset", default=PRESET, help="whose records")
+    command.add_argument("--root", default="experiments/results", help="folder of the records")
+    command.add_argument("--out", type=Path, default=Path("figures"), help="folder of the pictures")
+    return parser
+
+
+def _add(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    command.set_defaults(command=function)
+    return command
+
+
+def _run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
+    command.add_argument("--method", default="rve", help="ae1, ae8, ae8_scale or rve")
+    command.add_argument("--seed", type=int, default=0, help="an integer from 0 on")
+
+
+def train(options: argparse.Namespace) -> None:
+    """One run, from scenes to record."""
+    from sparse_ae.config import load_config
+    from sparse_ae.experiment import is_made, run
+
+    config = load_config(options.preset, options.method, options.seed)
+    if options.skip_made and is_made(config, options.root):
+        print(f"{config.preset}/{config.method}/seed-{config.seed}: made already")
+        return
+    _show(run(config, options.root)["metrics"])
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Figures of trained weights, printed."""
+    from sparse_ae.config import load_config
+    from sparse_ae.experiment import evaluate_weights
+    from sparse_ae.results import record_path
+
+    config = load_config(options.preset, options.method, options.seed)
+    beside = record_path(config.preset, config.method, config.seed, options.root)
+    weights = options.weights or beside.with_suffix(".safetensors")
+    _show(evaluate_weights(config, weights, options.split).metrics)
+
+
+def crowds(options: argparse.Namespace) -> None:
+    """Render scenes into the cache, or some of them into a picture."""
+    import cv2
+
+    from sparse_ae.config import load_config
+    from sparse_ae.crowds import contact_sheet
+    from sparse_ae.experiment import crowds as data_set
+
+    config = load_config(options.preset, "rve", 0)
+    for split in options.split:
+        scenes = data_set(config, split)
+        if options.preview:
+            picture = contact_sheet([scenes[i] for i in range(min(24, len(scenes)))])
+            if not cv2.imwrite(str(options.preview), picture[..., ::-1]):
+                raise OSError(
+                    f"{options.preview}: cannot be written (a .png in a folder there is?)"
+                )
+            print(options.preview)
+            return
+        scenes.arrays(progress=True)
+
+
+def search(options: argparse.Namespace) -> None:
+    """The best of each method's settings in the preset's search, by AP on validation crowds."""
+    from sparse_ae.search import search as choose
+
+    for method in options.method:
+        choose(options.preset, method, options.root)
+
+
+def figures(options: argparse.Namespace) -> None:
+    """Every figure of a preset's records, as SVG files."""
+    from sparse_ae.figures import write_figures
+
+    for path in write_figures(options.preset, options.root, options.out):
+        print(path)
+
+
+def _show(metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        print(f"{name:24} {value:10.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The settings of a run: defaults of the paper, overridden by a preset file and by the method.
+
+A preset is a YAML file of `experiments/presets`: settings for all methods, and under `methods`
+what is particular to one. What defines a method (`METHODS`) cannot be overridden by a preset.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sparse_ae.skeleton import SKELETONS
+
+PRESETS = Path(__file__).parents[1] / "experiments" / "presets"
+
+METHODS = {
+    # Associative Embedding with one dimension, and with eight
+    "ae1": {"dim": 1, "scale_weight": 0.0, "scale_aware": False, "focal": False},
+    "ae8": {"dim": 8, "scale_weight": 0.0, "scale_aware": False, "focal": False},
+    # with L_s
+    "ae8_scale": {"dim": 8, "scale_aware": False, "focal": False},
+    # the paper: L_s, the heatmap widths Γ and the weights W
+    "rve": {"dim": 8, "scale_aware": True, "focal": True},
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a run depends on, but for the code and the bodies."""
+
+    preset: str
+    method: str
+    seed: int
+
+    # crowds
+    skeleton: str = "crowdpose"
+    size: int = 512  # side of the square image, pixels
+    persons: tuple[int, int] = (1, 8)  # fewest and most in a scene
+    train_scenes: int = 10000
+    val_scenes: int = 500
+    test_scenes: int = 500
+    crowd_seed: int = 0  # the same scenes for every method and every seed of a run
+
+    # network
+    dim: int = 8  # D, dimensions of an embedding
+    widths: tuple[int, ...] = (32, 48, 64, 96, 128)  # channels of the small net, fine to coarse
+
+    # losses; the weights are those of the released code
+    form: str = "released"  # of L_g and L_s: "poster" or "released"
+    sigma: float = 2.0  # of the heatmap targets, map cells
+    scale_aware: bool = True  # Γ: widths follow the scale that the embeddings tell
+    focal: bool = True  # W
+    beta: float = 0.55  # the scale at which Γ leaves a width as it is
+    heatmap_weight: float = 1.0
+    pull_weight: float = 1e-3
+    push_weight: float = 1e-3
+    scale_weight: float = 1e-4
+
+    # training
+    steps: int = 300_000
+    batch: int = 10
+    learning_rate: float = 1.5e-3  # the peak of a one-cycle schedule
+    weight_decay: float = 0.0
+    clip: float = 1.0  # norm of the gradient
+    precision: str = "auto"  # "float32", "bfloat16", or the latter where the processor has it
+    flip: float = 0.5  # probability
+    rotation: float = 30.0  # degrees, either way
+    zoom: tuple[float, float] = (0.75, 1.5)
+    shift: float = 0.08  # of the image's side, either way
+    colour: float = 0.2  # spread of brightness and contrast
+
+    # decoding
+    rule: str = "released"
+    min_score: float = 0.1
+    max_distance: float = 1.0
+    max_people: int = 30
+
+    # pages of the book
+    examples: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # test scenes kept whole
+
+    def __post_init__(self):
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = _typed(field.name, hints[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+        choices = {
+            "method": tuple(METHODS),
+            "skeleton": tuple(SKELETONS),
+            "form": ("poster", "released"),
+            "precision": ("auto", "float32", "bfloat16"),
+            "rule": ("released", "higherhrnet"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}"
+                )
+        for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch", "dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise ValueError(f"seed: expected an integer from 0 on, got {self.seed}")
+        if self.size % 32:
+            raise ValueError(f"size: expected a multiple of 32, got {self.size}")
+
+    def to_dict(self) -> dict:
+        """All settings as plain values, for a record."""
+        return dataclasses.asdict(self)
+
+
+def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
+    """The settings of `method` under `preset` (a name in experiments/presets, or a YAML file).
+
+    overrides: single settings, after those of the preset. ValueError in one line for an unknown
+    preset, method or setting, and for values of the wrong type.
+    """
+    path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml"))) or "none"
+        raise ValueError(f"unknown preset {preset!r}: expected a YAML file or one of {known}")
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    common, particular = _read_preset(path)
+    settings = {**common, **particular.get(method, {}), **METHODS[method], **overrides}
+    return Config(preset=path.stem, method=method, seed=seed, **settings)
+
+
+def _read_preset(path: Path) -> tuple[dict, dict]:
+    """The settings for all methods, and those of single methods, with every key checked."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name} is no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name}: expected settings as 'name: value' lines")
+    particular = content.pop("methods", None) or {}
+    if not isinstance(particular, dict) or not all(
+        isinstance(value, dict | None) for value in particular.values()
+    ):
+        raise ValueError(f"{path.name}: methods: expected settings under each method's name")
+    known = {field.name for field in dataclasses.fields(Config)} - {"preset", "method", "seed"}
+    for key in (*content, *(key for value in particular.values() for key in value or {})):
+        if key not in known:
+            raise ValueError(
+                f"{path.name}: unknown setting {key!r}: expected one of {', '.join(sorted(known))}"
+            )
+    for method in particular:
+        if method not in METHODS:
+            raise ValueError(
+                f"{path.name}: unknown method {method!r}: expected one of {', '.join(METHODS)}"
+            )
+    return content, {method: value or {} for method, value in particular.items()}
+
+
+def _typed(name: str, expected, value):
+    """`value` as the type that a setting has; ValueError in one line otherwise."""
+    if typing.get_origin(expected) is tuple:
+        return _typed_tuple(name, typing.get_args(expected), value)
+    wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+        hint = " (write 1.0e-3, not 1e-3)" if expected is float and isinstance(value, str) else ""
+        raise ValueError(f"{name}: expected {wanted}, got {value!r}{hint}")
+    return value
+
+
+def _typed_tuple(name: str, members: tuple, value) -> tuple:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name}: expected a list of numbers, got {value!r}")
+    if members[-1] is Ellipsis:
+        members = (members[0],) * len(value)
+    if len(value) != len(members):
+        raise ValueError(f"{name}: expected {len(members)} numbers, got {len(value)}")
+    return tuple(_typed(name, kind, item) for kind, item in zip(members, value, strict=True))

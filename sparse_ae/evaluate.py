@@ -1,0 +1,194 @@
+"""One evaluation: a trained net on scenes that it has not seen → metrics and per-image figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from sparse_ae.config import Config
+from sparse_ae.decode import People, decode
+from sparse_ae.losses import gather_tags
+from sparse_ae.metrics import (
+    group_margin,
+    grouping_accuracy,
+    keypoint_ap,
+    linearity,
+    sparsity,
+)
+from sparse_ae.model import PoseNet
+from sparse_ae.skeleton import get_skeleton
+from sparse_ae.train import STRIDES, to_input, uses_bfloat16
+
+HARD = 0.8  # crowd index from which on CrowdPose's evaluation calls an image hard
+BATCH = 16
+MEASURES = (
+    "grouping_accuracy", "group_margin", "first_component", "correlation", "effective_rank",
+    "sparsity",
+)  # fmt: skip
+
+
+class Evaluation(NamedTuple):
+    """metrics: one number each; per_image: (I,) arrays; examples: whole scenes for figures."""
+
+    metrics: dict[str, float]
+    per_image: dict[str, np.ndarray]
+    examples: dict[str, np.ndarray]
+
+
+class Prediction(NamedTuple):
+    """One scene: decoded persons in pixels, and the embeddings at its ground-truth joints."""
+
+    people: People
+    tags: np.ndarray  # (P, K, D)
+
+
+def evaluate(
+    model: PoseNet,
+    config: Config,
+    scenes: Mapping[str, np.ndarray],
+    annotations: dict,
+    *,
+    progress: bool = True,
+) -> Evaluation:
+    """Decode every scene, score the persons by AP, and measure the embeddings at the joints.
+
+    scenes: as of `CrowdDataset.arrays`; annotations: the same scenes in COCO format, with each
+    image's crowd index. AP is CrowdPose's; the embeddings' measures are means over the images in
+    which they are defined.
+    """
+    skeleton = get_skeleton(config.skeleton)
+    ids = [image["id"] for image in annotations["images"]]
+    category = annotations["categories"][0]["id"]
+    detections, rows, kept = [], [], {}
+    bar = tqdm(
+        predictions(model, config, scenes), f"{config.method} seed {config.seed} test", len(ids),
+        unit=" images", disable=not progress, mininterval=1.0,
+    )  # fmt: skip
+    for index, prediction in enumerate(bar):
+        visible = scenes["keypoints"][index, : scenes["counts"][index], :, 2] > 0
+        rows.append(measure(prediction.tags, visible, config))
+        detections.extend(as_results(prediction.people, ids[index], category))
+        if index in config.examples:
+            kept[index] = (prediction, visible)
+    per_image = {name: np.array([row[name] for row in rows]) for name in MEASURES}
+    per_image["image_id"] = np.array(ids)
+    per_image["persons"] = scenes["counts"][: len(ids)].astype(np.int64)
+    per_image["crowd_index"] = scenes["crowd_index"][: len(ids)].astype(np.float64)
+    average = keypoint_ap(annotations, detections, skeleton, crowd=True)
+    return Evaluation({**average, **summary(per_image)}, per_image, pack_examples(kept, config))
+
+
+@torch.no_grad()
+def predictions(
+    model: PoseNet, config: Config, scenes: Mapping[str, np.ndarray]
+) -> Iterator[Prediction]:
+    """Each scene's decoded persons and the embeddings at its labelled joints."""
+    skeleton = get_skeleton(config.skeleton)
+    model.eval()
+    for start in range(0, len(scenes["images"]), BATCH):
+        chosen = slice(start, start + BATCH)
+        heatmaps, tags, native = predict_maps(model, scenes["images"][chosen], config)
+        corner = scenes["keypoints"][chosen, :, :, :2] + 0.5
+        at_joints = gather_tags(native, torch.from_numpy(corner / STRIDES[0])).numpy()
+        for i, count in enumerate(scenes["counts"][chosen]):
+            people = decode(
+                heatmaps[i], tags[i], skeleton, rule=config.rule, min_score=config.min_score,
+                max_distance=config.max_distance, max_people=config.max_people,
+            )  # fmt: skip
+            found = people.keypoints[..., 2] > 0
+            people.keypoints[found, :2] -= 0.5  # pixel centres at integers
+            yield Prediction(people, at_joints[i, :count])
+
+
+def predict_maps(
+    model: PoseNet, images: np.ndarray, config: Config
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Heatmaps (B, K, S, S), the mean over both sizes, and embeddings (B, K, D, S, S), enlarged to
+    the image as HigherHRNet does; and the embeddings as the net gives them, (B, K, D, h, w)."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
+        output = model(to_input(images).to(memory_format=torch.channels_last))
+    size = images.shape[1:3]
+    heatmaps = [enlarge(heatmap.float(), size) for heatmap in output.heatmaps]
+    tags = output.tags.float()
+    enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
+    return torch.stack(heatmaps).mean(0), enlarged, tags
+
+
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, h, w) → (B, C, *size), bilinear."""
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict[str, float]:
+    """The measures of one image's embeddings, (P, K, D) at the joints that `visible` (P, K) has."""
+    line = linearity(tags, visible)
+    return {
+        "grouping_accuracy": grouping_accuracy(
+            tags, visible, get_skeleton(config.skeleton).order, max_distance=config.max_distance,
+            rule=config.rule,
+        ),
+        "group_margin": group_margin(tags, visible, config.max_distance),
+        "first_component": line.first_component,
+        "correlation": line.correlation,
+        "effective_rank": line.effective_rank,
+        "sparsity": sparsity(tags, visible),
+    }  # fmt: skip
+
+
+def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """A record's figures of the embeddings: means over the images in which each is defined."""
+    hard = per_image["crowd_index"] >= HARD
+    margin = per_image["group_margin"]
+    means = {name: mean_of_defined(per_image[name]) for name in MEASURES}
+    return {
+        **means,
+        "grouping_accuracy_hard": mean_of_defined(per_image["grouping_accuracy"][hard]),
+        "group_margin_hard": mean_of_defined(margin[hard]),
+        "group_margin_negative": mean_of_defined(np.where(np.isnan(margin), np.nan, margin < 0)),
+    }
+
+
+def mean_of_defined(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN for nothing."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def as_results(people: People, image_id: int, category: int) -> list[dict]:
+    """The persons of one image in COCO's results format."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": category,
+            "keypoints": keypoints.astype(float).ravel().tolist(),
+            "score": float(score),
+        }
+        for keypoints, score in zip(people.keypoints, people.scores, strict=True)
+    ]
+
+
+def pack_examples(kept: Mapping[int, tuple], config: Config) -> dict[str, np.ndarray]:
+    """The example scenes as arrays, padded: ids (E,), embeddings (E, P, K, D), visible (E, P, K),
+    decoded persons (E, M, K, 3) in pixels, NaN where there is none."""
+    kinds = len(get_skeleton(config.skeleton))
+    persons = max((len(visible) for _, visible in kept.values()), default=0)
+    found = max((len(p.people.keypoints) for p, _ in kept.values()), default=0)
+    tags = np.zeros((len(kept), persons, kinds, config.dim), np.float32)
+    seen = np.zeros((len(kept), persons, kinds), bool)
+    people = np.full((len(kept), found, kinds, 3), np.nan, np.float32)
+    for row, (prediction, visible) in enumerate(kept.values()):
+        tags[row, : len(visible)] = prediction.tags
+        seen[row, : len(visible)] = visible
+        people[row, : len(prediction.people.keypoints)] = prediction.people.keypoints
+    return {
+        "example_id": np.array(list(kept), np.int64),
+        "example_tags": tags,
+        "example_visible": seen,
+        "example_people": people,
+    }

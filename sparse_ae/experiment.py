@@ -1,0 +1,115 @@
+"""One experiment from a preset to its record: scenes, training, evaluation, files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from sparse_ae.config import Config
+from sparse_ae.crowds import CrowdConfig, CrowdDataset
+from sparse_ae.evaluate import Evaluation, evaluate
+from sparse_ae.model import load_checkpoint, save_checkpoint
+from sparse_ae.results import (
+    METRICS,
+    ROOT,
+    SCHEMA,
+    check_writable,
+    config_digest,
+    is_done,
+    provenance,
+    record_path,
+    write_record,
+)
+from sparse_ae.skeleton import get_skeleton
+from sparse_ae.train import train
+
+
+def crowd_config(config: Config, split: str) -> CrowdConfig:
+    """What the scenes of a split ("train", "val", "test") look like."""
+    return CrowdConfig(
+        split=split,
+        skeleton=config.skeleton,
+        size=config.size,
+        persons=config.persons,
+        seed=config.crowd_seed,
+    )
+
+
+def crowds(config: Config, split: str) -> CrowdDataset:
+    """The scenes of a split, the same for every method and seed of a preset."""
+    return CrowdDataset(crowd_config(config, split), getattr(config, f"{split}_scenes"))
+
+
+def recorded_config(config: Config) -> dict:
+    """All settings of a run as its record keeps them, those of its crowds included.
+
+    Equal settings mean an equal run of the same code: the scenes' digests cover the bodies too.
+    """
+    recorded = config.to_dict()
+    for split in ("train", "test"):
+        recorded[f"{split}_crowd"] = dataclasses.asdict(crowd_config(config, split))
+        recorded[f"{split}_digest"] = crowds(config, split).digest
+    return recorded
+
+
+def is_made(config: Config, root: str | Path = ROOT) -> bool:
+    """Whether a complete record of just this run is there: what it says counts, not its age."""
+    path = record_path(config.preset, config.method, config.seed, root)
+    return is_done(path, config_digest(recorded_config(config)))
+
+
+def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> dict:
+    """Train, evaluate, and write the record and the weights; returns the record.
+
+    Runs on one thread: two runs side by side use two cores best, and sums keep their order, so
+    that one seed gives one result. Nothing is written before the evaluation is over.
+    """
+    torch.set_num_threads(1)
+    check_writable(root, config.preset, config.method)
+    training = train(config, crowds(config, "train").arrays(progress=progress), progress=progress)
+    held_out = crowds(config, "test")
+    result = evaluate(
+        training.model,
+        config,
+        held_out.arrays(progress=progress),
+        held_out.annotations(),
+        progress=progress,
+    )
+    recorded = recorded_config(config)
+    measured = {
+        **result.metrics,
+        "train_seconds": training.seconds,
+        "images_per_second": training.images_per_second,
+    }
+    record = {
+        "schema": SCHEMA,
+        "preset": config.preset,
+        "method": config.method,
+        "seed": config.seed,
+        "config": recorded,
+        "config_digest": config_digest(recorded),
+        "metrics": {name: measured[name] for name in METRICS},
+        "provenance": provenance(held_out.digest),
+    }
+    path = record_path(config.preset, config.method, config.seed, root)
+    save_checkpoint(training.model, path.with_suffix(".safetensors"))
+    write_record(record, {**result.per_image, **result.examples, **training.curve}, root)
+    return record
+
+
+def evaluate_weights(
+    config: Config, weights: str | Path, split: str = "test", *, progress: bool = True
+) -> Evaluation:
+    """Evaluate weights that `run` saved, on a split of the preset's crowds."""
+    torch.set_num_threads(1)
+    model = load_checkpoint(weights).to(memory_format=torch.channels_last)
+    if (model.keypoints, model.dim) != (len(get_skeleton(config.skeleton)), config.dim):
+        raise ValueError(
+            f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "
+            f"fit {config.method} of preset {config.preset}"
+        )
+    scenes = crowds(config, split)
+    arrays = scenes.arrays(progress=progress)
+    return evaluate(model, config, arrays, scenes.annotations(), progress=progress)

@@ -1,0 +1,98 @@
+"""PoseNet: a backbone with heads for heatmaps and embeddings, and its weights on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
+
+WEIGHTS_FORMAT = "sparse_ae/1"
+TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
+TAG_WEIGHT_STD = 1e-3
+
+
+class PoseOutput(NamedTuple):
+    """heatmaps: (B, K, h, w) each, coarse to fine; tags: (B, K, D, h, w) at the coarse size."""
+
+    heatmaps: tuple[Tensor, ...]
+    tags: Tensor
+
+
+class PoseNet(nn.Module):
+    """(B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, embeddings at H/4.
+
+    keypoints: K; dim: D; widths: channels of the small backbone, fine to coarse.
+    """
+
+    def __init__(
+        self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128)
+    ) -> None:
+        super().__init__()
+        self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths)}
+        self.keypoints, self.dim = keypoints, dim
+        self.backbone = SmallNet(tuple(widths))
+        coarse, fine = self.backbone.coarse_channels, self.backbone.fine_channels
+        self.heatmap_head = nn.Conv2d(coarse, keypoints, 1)
+        self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1)
+        self.bridge = nn.Conv2d(coarse + keypoints, fine, 1)
+        self.refine = ConvNormReLU(fine, fine)
+        self.fine_heatmap_head = nn.Conv2d(fine, keypoints, 1)
+        for head in (self.heatmap_head, self.fine_heatmap_head):
+            nn.init.normal_(head.weight, std=TAG_WEIGHT_STD)
+            nn.init.zeros_(head.bias)
+        nn.init.normal_(self.tag_head.weight, std=TAG_WEIGHT_STD)
+        nn.init.constant_(self.tag_head.bias, TAG_BIAS)
+
+    def forward(self, image: Tensor) -> PoseOutput:
+        coarse, fine = self.backbone(image)
+        heatmaps = self.heatmap_head(coarse)  # (B, K, H/4, W/4)
+        tags = self.tag_head(coarse).unflatten(1, (self.keypoints, self.dim))
+        bridge = enlarge(self.bridge(torch.cat([coarse, heatmaps], 1)))
+        finer = self.fine_heatmap_head(self.refine(fine + bridge))  # (B, K, H/2, W/2)
+        return PoseOutput((heatmaps, finer), tags)
+
+
+def save_checkpoint(model: PoseNet, path: str | Path) -> None:
+    """Write the weights as safetensors, with the settings from which the net is built again."""
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    metadata = {"format": WEIGHTS_FORMAT, "settings": json.dumps(model.settings)}
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(state, str(unfinished), metadata)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | Path) -> PoseNet:
+    """A PoseNet in evaluation mode with the weights that `save_checkpoint` wrote.
+
+    Tensors only: nothing in the file is executed. FileNotFoundError where there is no file,
+    ValueError where it is none of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}: train a model first (sparse-ae train)")
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no complete safetensors file: {error}") from error
+    if metadata.get("format") != WEIGHTS_FORMAT:
+        raise ValueError(f"{path}: expected weights of format {WEIGHTS_FORMAT}")
+    model = PoseNet(**json.loads(metadata["settings"]))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: the tensors do not fit the net: {error}") from error
+    return model.eval()
