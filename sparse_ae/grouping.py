@@ -40,10 +40,11 @@ def group(
     here every founder is a person of its own.
 
     ValueError for wrong shapes, an order that is no permutation, an unknown rule, a negative
-    min_score, a max_distance that is not positive, or candidates that are not finite.
+    min_score, a max_distance that is not positive, a max_people below 1, or candidates that are
+    not finite.
     """
     xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
-    _check(xy, score, tag, order, min_score, max_distance, rule)
+    _check(xy, score, tag, order, min_score, max_distance, rule, max_people)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     limit = max_people if rule == "higherhrnet" else None
 
@@ -113,7 +114,7 @@ def _owners(cost, near, padding):
     return np.where(near[rows, columns], columns, -1)
 
 
-def _check(xy, score, tag, order, min_score, max_distance, rule):
+def _check(xy, score, tag, order, min_score, max_distance, rule, max_people):
     """One ValueError that names the argument, what was expected and what came."""
     if score.ndim != 2:
         raise ValueError(f"score: expected (K, N), got shape {score.shape}")
@@ -136,6 +137,8 @@ def _check(xy, score, tag, order, min_score, max_distance, rule):
         raise ValueError(f"min_score: expected a number from 0 on, got {min_score!r}")
     if not max_distance > 0:
         raise ValueError(f"max_distance: expected a positive number, got {max_distance!r}")
+    if max_people is not None and (int(max_people) != max_people or max_people < 1):
+        raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
     if np.isnan(score).any():
         raise ValueError("score: expected numbers, got NaN")
     kept = score > min_score

@@ -140,8 +140,9 @@ def crowd_index(keypoints, boxes) -> float:
 
     Of a person: the number of the other persons' labelled joints inside its box over the number
     of its own labelled joints, wherever they are. Of the image: the mean over the persons that
-    have a labelled joint; 0.0 where there is none. From CrowdPose (Li et al., 2019), in the
-    form that reproduces the published indices best.
+    have a labelled joint; 0.0 where there is none. From CrowdPose (Li et al., 2019). Its published
+    indices leave out the persons that its files give num_keypoints 0: without them 80 % of those
+    of its validation images come out to within 0.01.
 
     ValueError for wrong shapes, or labelled joints or their boxes that are not finite.
     """

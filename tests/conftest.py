@@ -1,0 +1,40 @@
+"""Where the tests find data that is not in the repository."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DECODE_CASES = [
+    *("e05_128_d1", "e05_128_d8", "h30_128_d1", "h30_128_d8", "h30_256_d8", "h45_128_d2"),
+    *("m12_256_d1", "m12_256_d8", "m20_512_d8", "m30_512_d1", "none_128_d8", "one_128_d1"),
+    "rect_m08_d4",
+]
+
+
+def _folder(variable: str, what: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} is not set: {what}")
+    if not Path(folder).is_dir():
+        pytest.fail(f"{variable}: expected a folder, {folder!r} is none")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of golden data: inputs, and what the peers' own code makes of them."""
+    return _folder("SPARSE_AE_GOLDEN", "the peers' outputs to compare with")
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real samples, COCO and CrowdPose in their official layout."""
+    return _folder("SPARSE_AE_DATA", "real annotations to compare with")
+
+
+@pytest.fixture(scope="session", params=DECODE_CASES)
+def decode_case(golden, request):
+    """The arrays of one decoding case: what the maps are made of, and what the peers find."""
+    return np.load(golden / "decode" / f"{request.param}.npz")

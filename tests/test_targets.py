@@ -1,0 +1,102 @@
+"""Heatmap targets and person scale: by hand, by invariance, and against HigherHRNet's output."""
+
+import numpy as np
+import pytest
+
+from sparse_ae.targets import heatmap_targets, person_scale
+
+
+def one(x, y, size=32, sigma=2.0):
+    return heatmap_targets(np.array([[[x, y]]]), np.ones((1, 1), bool), size, sigma=sigma)[0]
+
+
+@pytest.mark.parametrize("case", ["a", "b", "empty", "floatsigma"])
+def test_equals_higherhrnet_bit_by_bit(golden, case):
+    data = np.load(golden / f"targets_{case}.npz")
+    joints, size = data["joints"], int(data["res"])
+    ours = heatmap_targets(joints[..., :2], joints[..., 2] > 0, size, sigma=int(data["sigma"]))
+    np.testing.assert_array_equal(ours, data["higher"])
+    assert ours.dtype == np.float32
+
+
+def test_values_by_hand():
+    heatmap = one(10.9, 12.2)  # the cell in column 10, row 12
+    assert np.unravel_index(heatmap.argmax(), heatmap.shape) == (12, 10)
+    assert heatmap[12, 10] == 1
+    assert heatmap[12, 12] == pytest.approx(np.exp(-4 / 8))
+    assert heatmap[13, 11] == pytest.approx(np.exp(-2 / 8))
+    assert heatmap[12, 17] == pytest.approx(np.exp(-49 / 8))  # 3 sigma + 1 cells away
+    assert heatmap[12, 18] == 0
+    assert (heatmap > 0).sum() == 15**2
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 1.4, 1.5, 2.0, 2.3])
+def test_every_sigma_is_centred(sigma):
+    heatmap = one(16, 16, size=33, sigma=sigma)
+    np.testing.assert_array_equal(heatmap, heatmap[::-1])
+    np.testing.assert_array_equal(heatmap, heatmap.T)
+    assert heatmap[16, 17] == pytest.approx(np.exp(-1 / (2 * sigma**2)))
+
+
+def test_persons_overlap_by_their_maximum_in_any_order():
+    generator = np.random.default_rng(0)
+    joints, visible = generator.uniform(-5, 45, (6, 3, 2)), generator.random((6, 3)) < 0.7
+    both = heatmap_targets(joints, visible, (40, 30))
+    singles = [heatmap_targets(joints[[p]], visible[[p]], (40, 30)) for p in range(6)]
+    np.testing.assert_array_equal(both, np.max(singles, axis=0))
+    np.testing.assert_array_equal(both, heatmap_targets(joints[::-1], visible[::-1], (40, 30)))
+    assert both.shape == (3, 40, 30)
+
+
+def test_invisible_and_outside_joints_leave_no_trace():
+    joints = np.array([[[5.0, 5], [32, 5]], [[np.nan, 3], [-1, 5]], [[np.inf, 0], [1e300, -1e300]]])
+    visible = np.array([[False, True], [False, True], [False, True]])
+    assert not heatmap_targets(joints, visible, 32).any()
+    assert heatmap_targets(np.zeros((0, 4, 2)), np.zeros((0, 4)), 8).shape == (4, 8, 8)
+
+
+def test_padding_with_invisible_persons_changes_nothing():
+    joints, visible = np.full((3, 2, 2), 4.0), np.array([[True, True], [False] * 2, [False] * 2])
+    np.testing.assert_array_equal(
+        heatmap_targets(joints, visible, 9), heatmap_targets(joints[:1], visible[:1], 9)
+    )
+
+
+def test_person_scale_by_hand():
+    scale = person_scale([[3, 4, 16, 64], [0, 0, 0, 5]], 128)
+    np.testing.assert_array_equal(scale, np.float32([0.25, 0]))
+    assert person_scale(np.zeros((0, 4)), 128).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"joints": np.zeros((2, 3))}, r"joints: expected \(P, K, 2\), got shape \(2, 3\)"),
+        ({"joints": np.full((2, 3, 2), np.nan)}, "joints: expected finite"),
+        ({"visible": np.ones((3, 2))}, r"visible: expected \(2, 3\), got shape \(3, 2\)"),
+        ({"size": 0}, "size: expected a positive int .* got 0"),
+        ({"size": (4, 5, 6)}, "size: expected"),
+        ({"size": 4.5}, "size: expected .* got 4.5"),
+        ({"sigma": 0}, "sigma: expected .* got 0"),
+        ({"sigma": np.nan}, "sigma: expected .* got nan"),
+    ],
+)
+def test_bad_targets_are_named(change, message):
+    good = {"joints": np.ones((2, 3, 2)), "visible": np.ones((2, 3)), "size": 8, "sigma": 1.0}
+    given = {**good, **change}
+    with pytest.raises(ValueError, match=message):
+        heatmap_targets(given["joints"], given["visible"], given["size"], sigma=given["sigma"])
+
+
+@pytest.mark.parametrize(
+    ("boxes", "side", "message"),
+    [
+        ([1, 2, 3, 4], 8, r"boxes: expected \(P, 4\), got shape \(4,\)"),
+        ([[1, 2, -3, 4]], 8, "boxes: expected .* 0 or more"),
+        ([[1, np.nan, 3, 4]], 8, "boxes: expected finite"),
+        ([[1, 2, 3, 4]], 0, "side: expected .* got 0"),
+    ],
+)
+def test_bad_scales_are_named(boxes, side, message):
+    with pytest.raises(ValueError, match=message):
+        person_scale(boxes, side)
