@@ -128,7 +128,7 @@ def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
             "commit": commit,
             "device": made.get("device") or "unknown",
             "torch": made.get("packages", {}).get("torch") or "unknown",
-            "training, min": _number(record["metrics"]["train_seconds"] / 60, 1),
+            "training, min": number(record["metrics"]["train_seconds"] / 60, 1),
             "data": (made.get("data_digest") or "unknown")[:8],
             "settings": record["config_digest"][:8],
         })  # fmt: skip
@@ -171,25 +171,25 @@ def _count(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
-def _number(value: float, digits: int = 1, sign: str = "-") -> str:
+def number(value: float, digits: int = 1, sign: str = "-") -> str:
     """A number for a table: minus as a minus sign, undefined as a dash."""
     return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def _mean_and_range(values: Sequence[float]) -> str:
     percent = 100 * np.array(values)
-    mean = _number(percent.mean())
+    mean = number(percent.mean())
     if len(values) == 1 or not np.isfinite(percent).all():
         return mean
-    return f"{mean} ({_number(percent.min())} to {_number(percent.max())})"
+    return f"{mean} ({number(percent.min())} to {number(percent.max())})"
 
 
 def _difference(values: np.ndarray) -> str:
     percent = 100 * values
-    mean = _number(percent.mean(), sign="+")
+    mean = number(percent.mean(), sign="+")
     low, high = t_interval(percent)
     if np.isfinite(low):
-        return f"{mean} [{_number(low, sign='+')}, {_number(high, sign='+')}]"
+        return f"{mean} [{number(low, sign='+')}, {number(high, sign='+')}]"
     if len(values) == 1 or not np.isfinite(percent).all():
         return mean
-    return f"{mean} ({_number(percent.min(), sign='+')} to {_number(percent.max(), sign='+')})"
+    return f"{mean} ({number(percent.min(), sign='+')} to {number(percent.max(), sign='+')})"

@@ -19,12 +19,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sparse_ae.tables import METHOD_LABELS, _number, paired_difference, paired_seeds, t_interval
+from sparse_ae.tables import METHOD_LABELS, number, paired_difference, paired_seeds, t_interval
 
 RESAMPLES = 2000
 HARD = 0.8  # crowd index from which an image is hard (CrowdPose's evaluation code)
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
+NO_RUN = "no run yet"
 
 CLAIMS = {
     "C1": "The dimensions of Associative Embedding's embeddings are highly linearly correlated.",
@@ -77,6 +78,8 @@ def measurements(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
         else:
             ae8, rve, difference, low, high = _over_images(records, arrays, measure)
         verdict = judge(low, high, measure.bound, measure.sign)
+        if np.isnan(ae8) and np.isnan(rve):
+            verdict = NO_RUN
         rows.append((measure.claim, measure.label, ae8, rve, difference, low, high, verdict))
     names = ["claim", "measured", "ae8", "rve", "difference", "low", "high", "verdict"]
     return pd.DataFrame(rows, columns=names)
@@ -191,13 +194,14 @@ def _combine(parts: Sequence[str]) -> str:
     parts = list(parts)
     if not parts:
         return NOT_TESTED
-    if CONTRADICTED in parts:
-        return CONTRADICTED
+    for verdict in (NO_RUN, CONTRADICTED):
+        if verdict in parts:
+            return verdict
     return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
 
 
 def _value(value: float, sign: str = "-") -> str:
-    return _number(value, 3, sign)
+    return number(value, 3, sign)
 
 
 def _interval(low: float, high: float) -> str:

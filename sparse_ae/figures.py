@@ -1,0 +1,218 @@
+"""The book's figures, in one style. All are drawn from records and from scenes rendered anew.
+
+A method has one colour everywhere (`tables.METHOD_COLOURS`); persons take theirs from a second
+palette. Figures have a white panel, so that they read on a light and on a dark page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_ae.metrics import linearity
+from sparse_ae.skeleton import SKELETONS
+from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number
+from sparse_ae.verdicts import HARD
+
+# Paul Tol's "bright" and "muted" colours, which colour-blind readers can tell apart
+PERSON_COLOURS = (
+    "#ee6677", "#4477aa", "#ccbb44", "#228833", "#66ccee", "#aa3377", "#999933", "#332288",
+    "#44aa99", "#882255",
+)  # fmt: skip
+LOSSES = {"heatmap": "heatmap, L_r", "pull": "pull", "push": "push", "scale": "scale, L_s"}
+
+
+def set_style() -> None:
+    """Set matplotlib's defaults, and SVG for figures in a notebook."""
+    sns.set_theme(style="ticks", context="notebook", font_scale=0.85)
+    plt.rcParams.update({
+        "figure.facecolor": "white",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "axes.grid": True,
+        "grid.color": "#e6e6e6",
+        "legend.frameon": False,
+        "savefig.bbox": "tight",
+        "savefig.pad_inches": 0.12,
+        "svg.hashsalt": "sparse_ae",  # the same figure gives the same file
+    })  # fmt: skip
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:  # outside of notebooks
+        return
+    set_matplotlib_formats("svg")
+
+
+def example_scene(record: Mapping, arrays: Mapping, example: int):
+    """The test scene that a run's example number `example` shows, rendered anew."""
+    from sparse_ae.crowds import CrowdConfig, render_scene
+
+    crowd = CrowdConfig(**record["config"]["test_crowd"])
+    return render_scene(crowd, int(arrays["example_id"][example]))
+
+
+def pca_figure(record_a, arrays_a, record_b, arrays_b, example: int = 0) -> Figure:
+    """One scene, and each method's joint embeddings of it on their first two components.
+
+    Dots are joints and rings are persons' means, coloured by person. Both axes have the same unit,
+    so that a line looks like a line; the bar is as long as grouping's threshold.
+    """
+    scene = example_scene(record_a, arrays_a, example)
+    figure, axes = plt.subplots(1, 3, figsize=(11, 4.1), layout="constrained")
+    show_scene(axes[0], scene)
+    axes[0].set_title(f"test scene {int(arrays_a['example_id'][example])}, "
+                      f"crowd index {scene.crowd_index:.2f}")  # fmt: skip
+    for axis, record, arrays in ((axes[1], record_a, arrays_a), (axes[2], record_b, arrays_b)):
+        tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
+        draw_embeddings(axis, tags, visible, record["config"].get("max_distance", 1.0))
+        share = linearity(tags, visible).first_component
+        label = METHOD_LABELS.get(record["method"], record["method"])
+        axis.set_title(f"{label}: {share:.2%} on the first component")
+    return figure
+
+
+def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0) -> None:
+    """Embeddings (P, K, D) of the visible joints on their first two principal components."""
+    tags, visible = np.asarray(tags, float), np.asarray(visible, bool)
+    centre = tags[visible].mean(0)
+    _, _, basis = np.linalg.svd(tags[visible] - centre, full_matrices=False)
+    flat = (tags - centre) @ basis[:2].T  # (P, K, 2), or (P, K, 1) at D = 1
+    flat = np.concatenate([flat, np.zeros((*flat.shape[:2], 2 - flat.shape[2]))], axis=2)
+    for person in np.flatnonzero(visible.any(1)):
+        colour = person_colour(person)
+        points = flat[person, visible[person]]
+        axis.scatter(*points.T, s=16, color=colour, alpha=0.75, linewidths=0, zorder=3)
+        axis.scatter(*points.mean(0), s=95, facecolors="none", edgecolors=colour, linewidths=1.8,
+                     zorder=4)  # fmt: skip
+    span = 1.12 * np.abs(flat[visible]).max() + 1e-9
+    axis.set(xlim=(-span, span), ylim=(-span, span), aspect="equal")
+    axis.set(xlabel="first component", ylabel="second component")
+    if threshold < 1.8 * span:
+        y = -0.86 * span
+        axis.plot([-0.9 * span, -0.9 * span + threshold], [y, y], color="black", lw=2)
+        axis.text(-0.9 * span, y + 0.04 * span, "grouping threshold", fontsize=8)
+
+
+def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
+    """Distributions of the group margin, over all images and over the hard ones, seeds pooled.
+
+    The margin is the smallest distance between two persons' means less grouping's threshold; left
+    of the line, two persons lie within the threshold of each other.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharex=True)
+    hard_title = f"hard images (crowd index from {HARD} on)"
+    for axis, title, hard in zip(axes, ("all test images", hard_title), (False, True), strict=True):
+        margins = {method: _margins(records, arrays, method, hard) for method in methods}
+        everything = np.concatenate(list(margins.values()))
+        edges = np.histogram_bin_edges(everything, 40) if len(everything) else 10
+        for method, values in margins.items():
+            label = METHOD_LABELS[method]
+            if len(values):
+                label += f": {np.mean(values < 0):.0%} below, median {number(np.median(values), 2)}"
+                sns.histplot(x=values, bins=edges, stat="percent", element="step", alpha=0.25,
+                             color=METHOD_COLOURS[method], label=label, ax=axis)  # fmt: skip
+                axis.axvline(np.median(values), color=METHOD_COLOURS[method], ls=":", lw=1.5)
+        axis.axvline(0, color="black", lw=1.4)
+        axis.text(0, 1.005, " threshold", transform=axis.get_xaxis_transform(), fontsize=8)
+        axis.set(xlabel="group margin (embedding units)", ylabel="images, %")
+        axis.set_title(title, pad=16)
+        if len(everything):
+            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=9)
+    return figure
+
+
+def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
+    """The parts of the loss over the training steps, one run a method, before their weights."""
+    figure, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained", sharex=True)
+    for axis, (name, title) in zip(axes.flat, LOSSES.items(), strict=True):
+        for method in methods:
+            run = example_run(records, method)
+            curve = arrays[method, run["seed"]] if run else {}
+            if np.isfinite(curve.get(f"loss_{name}", np.nan)).any():
+                axis.plot(curve["step"], curve[f"loss_{name}"], color=METHOD_COLOURS[method],
+                          label=METHOD_LABELS[method], lw=1.4)  # fmt: skip
+        axis.set(title=title, ylabel="loss")
+        if axis.lines and min(np.nanmin(line.get_ydata()) for line in axis.lines) > 0:
+            axis.set_yscale("log")
+    for axis in axes[1]:
+        axis.set_xlabel("training step")
+    if axes[0, 0].lines:
+        axes[0, 0].legend()
+    return figure
+
+
+def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
+    """A contact sheet: scenes side by side with their number of persons and crowd index."""
+    rows = -(-len(scenes) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.65 * rows),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, scene in zip(axes.flat, scenes, strict=False):
+        show_image(axis, scene.image)
+        persons = len(scene.keypoints)
+        axis.set_title(f"{persons} person{'s' if persons != 1 else ''}, index "
+                       f"{scene.crowd_index:.2f}", fontsize=9)  # fmt: skip
+    return figure
+
+
+def people_figure(images: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> Figure:
+    """Pictures (H, W, 3) side by side, each with its decoded persons (M, K, 3), one colour each."""
+    figure, axes = plt.subplots(1, len(images), figsize=(3.6 * len(images), 3.6),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis, image, found in zip(axes[0], images, people, strict=True):
+        show_image(axis, image)
+        draw_people(axis, found)
+    return figure
+
+
+def draw_people(axis: Axes, people: np.ndarray) -> None:
+    """Skeletons of persons (M, K, 3): x, y in pixels and a score. Joints that were not found, with
+    score 0 or nan, are left out."""
+    people = np.asarray(people, float)
+    found = people[..., 2] > 0  # (M, K), False for nan too
+    skeleton = next(s for s in SKELETONS.values() if len(s) == people.shape[1])
+    outline = [patheffects.Stroke(linewidth=3.6, foreground="white"), patheffects.Normal()]
+    for person, (joints, real) in enumerate(zip(people, found, strict=True)):
+        colour = person_colour(person)
+        for limb in skeleton.limbs:
+            if real[list(limb)].all():
+                axis.plot(*joints[list(limb), :2].T, color=colour, lw=2, path_effects=outline)
+        axis.scatter(*joints[real, :2].T, s=11, color=colour, edgecolors="white", linewidths=0.5,
+                     zorder=3)  # fmt: skip
+
+
+def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
+    """A scene with every person's visible part tinted in the person's colour."""
+    image = np.asarray(scene.image, float) / 255
+    for person, mask in enumerate(np.asarray(scene.masks, bool)):
+        colour = np.array(plt.matplotlib.colors.to_rgb(person_colour(person)))
+        image[mask] = (1 - strength) * image[mask] + strength * colour
+    show_image(axis, image)
+
+
+def show_image(axis: Axes, image: np.ndarray) -> None:
+    """A picture without axes."""
+    axis.imshow(image, interpolation="antialiased")
+    axis.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    axis.axis("off")
+
+
+def person_colour(person: int) -> str:
+    """The colour of person number `person` of a scene."""
+    return PERSON_COLOURS[person % len(PERSON_COLOURS)]
+
+
+def _margins(records, arrays, method: str, hard: bool) -> np.ndarray:
+    """Group margins of all runs of a method, where they are defined."""
+    runs = [arrays[r["method"], r["seed"]] for r in records if r["method"] == method]
+    kept = [run["group_margin"][run["crowd_index"] >= (HARD if hard else -np.inf)] for run in runs]
+    values = np.concatenate(kept) if kept else np.empty(0)
+    return values[np.isfinite(values)]
