@@ -247,10 +247,12 @@ def _truth(annotations, skeleton, crowd) -> dict:
     for field in ("images", "annotations", "categories"):
         if field not in annotations:
             raise ValueError(f"annotations: expected COCO format with {field!r}, which is missing")
-    if crowd and not all("crowdIndex" in image for image in annotations["images"]):
-        raise ValueError('annotations: crowd=True needs "crowdIndex" in every image')
+    if crowd and not all(np.isfinite(i.get("crowdIndex", np.nan)) for i in annotations["images"]):
+        raise ValueError('annotations: crowd=True needs a finite "crowdIndex" in every image')
+    fields = ("image_id", "category_id", "bbox", *(() if crowd else ("area",)))
     persons = []
     for number, person in enumerate(annotations["annotations"], start=1):
+        _require("annotations", person, fields)
         labelled = int((_keypoints("annotations", person, skeleton)[2::3] > 0).sum())
         # pycocotools takes a match with id 0 for no match: ids from 1
         person = {"iscrowd": 0, "num_keypoints": labelled, **person, "id": number}
@@ -265,6 +267,7 @@ def _results(detections, skeleton, image_ids) -> list[dict]:
     fields = ("image_id", "category_id", "keypoints", "score")
     results = []
     for detection in detections:
+        _require("detections", detection, fields)
         keypoints = _keypoints("detections", detection, skeleton).tolist()
         result = {**{field: detection[field] for field in fields}, "keypoints": keypoints}
         if result["image_id"] not in image_ids:
@@ -273,6 +276,13 @@ def _results(detections, skeleton, image_ids) -> list[dict]:
             raise ValueError(f"detections: expected a finite score, got {result['score']!r}")
         results.append(result)
     return results
+
+
+def _require(name, person, fields):
+    """ValueError if a field is missing."""
+    missing = [field for field in fields if field not in person]
+    if missing:
+        raise ValueError(f"{name}: expected {', '.join(fields)}; {', '.join(missing)} is missing")
 
 
 def _keypoints(name, person, skeleton) -> np.ndarray:
