@@ -1,7 +1,7 @@
 """The settings of a run: defaults of the paper, overridden by a preset file and by the method.
 
 A preset is a YAML file of `experiments/presets`: settings for all methods, and under `methods`
-what is particular to one. What defines a method (`METHODS`) cannot be overridden by a preset.
+what is particular to one. What defines a method (`METHODS`) is no setting of a preset.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ METHODS = {
     # the paper: L_s, the heatmap widths Γ and the weights W
     "rve": {"dim": 8, "scale_aware": True, "focal": True},
 }
+
+NOT_OF_A_PRESET = {"preset", "method", "seed", "dim", "scale_aware", "focal"}
 
 
 @dataclass(frozen=True)
@@ -112,25 +114,39 @@ class Config:
         return dataclasses.asdict(self)
 
 
+def read_search(preset: str, method: str) -> list[dict]:
+    """The settings that a preset's search tries for a method (its key `search`), a list of
+    overrides; ValueError where the preset has none."""
+    trials = _read_preset(_preset_file(preset))[2].get(method)
+    if not trials:
+        raise ValueError(f"preset {preset!r} has no search for method {method!r}")
+    return trials
+
+
 def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
     """The settings of `method` under `preset` (a name in experiments/presets, or a YAML file).
 
     overrides: single settings, after those of the preset. ValueError in one line for an unknown
     preset, method or setting, and for values of the wrong type.
     """
-    path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml"))) or "none"
-        raise ValueError(f"unknown preset {preset!r}: expected a YAML file or one of {known}")
+    path = _preset_file(preset)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    common, particular = _read_preset(path)
+    common, particular, _ = _read_preset(path)
     settings = {**common, **particular.get(method, {}), **METHODS[method], **overrides}
     return Config(preset=path.stem, method=method, seed=seed, **settings)
 
 
-def _read_preset(path: Path) -> tuple[dict, dict]:
-    """The settings for all methods, and those of single methods, with every key checked."""
+def _preset_file(preset: str) -> Path:
+    path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml"))) or "none"
+        raise ValueError(f"unknown preset {preset!r}: expected a YAML file or one of {known}")
+    return path
+
+
+def _read_preset(path: Path) -> tuple[dict, dict, dict]:
+    """The settings for all methods, those of single methods, and the search, every key checked."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -142,18 +158,22 @@ def _read_preset(path: Path) -> tuple[dict, dict]:
         isinstance(value, dict | None) for value in particular.values()
     ):
         raise ValueError(f"{path.name}: methods: expected settings under each method's name")
-    known = {field.name for field in dataclasses.fields(Config)} - {"preset", "method", "seed"}
-    for key in (*content, *(key for value in particular.values() for key in value or {})):
+    trials = content.pop("search", None) or {}
+    if not isinstance(trials, dict) or not all(isinstance(v, list) for v in trials.values()):
+        raise ValueError(f"{path.name}: search: expected a list of settings under a method's name")
+    known = {field.name for field in dataclasses.fields(Config)} - NOT_OF_A_PRESET
+    groups = (content, *particular.values(), *(t for v in trials.values() for t in v))
+    for key in (key for group in groups for key in group or {}):
         if key not in known:
             raise ValueError(
                 f"{path.name}: unknown setting {key!r}: expected one of {', '.join(sorted(known))}"
             )
-    for method in particular:
+    for method in (*particular, *trials):
         if method not in METHODS:
             raise ValueError(
                 f"{path.name}: unknown method {method!r}: expected one of {', '.join(METHODS)}"
             )
-    return content, {method: value or {} for method, value in particular.items()}
+    return content, {method: value or {} for method, value in particular.items()}, trials
 
 
 def _typed(name: str, expected, value):

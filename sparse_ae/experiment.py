@@ -23,7 +23,7 @@ from sparse_ae.results import (
     write_record,
 )
 from sparse_ae.skeleton import get_skeleton
-from sparse_ae.train import train
+from sparse_ae.train import Training, train
 
 
 def crowd_config(config: Config, split: str) -> CrowdConfig:
@@ -63,20 +63,10 @@ def is_made(config: Config, root: str | Path = ROOT) -> bool:
 def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> dict:
     """Train, evaluate, and write the record and the weights; returns the record.
 
-    Runs on one thread: two runs side by side use two cores best, and sums keep their order, so
-    that one seed gives one result. Nothing is written before the evaluation is over.
+    Nothing is written before the evaluation is over.
     """
-    torch.set_num_threads(1)
     check_writable(root, config.preset, config.method)
-    training = train(config, crowds(config, "train").arrays(progress=progress), progress=progress)
-    held_out = crowds(config, "test")
-    result = evaluate(
-        training.model,
-        config,
-        held_out.arrays(progress=progress),
-        held_out.annotations(),
-        progress=progress,
-    )
+    training, result, held_out = fit_and_evaluate(config, "test", progress=progress)
     recorded = recorded_config(config)
     measured = {
         **result.metrics,
@@ -97,6 +87,22 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
     save_checkpoint(training.model, path.with_suffix(".safetensors"))
     write_record(record, {**result.per_image, **result.examples, **training.curve}, root)
     return record
+
+
+def fit_and_evaluate(
+    config: Config, split: str, *, progress: bool = True
+) -> tuple[Training, Evaluation, CrowdDataset]:
+    """Train on the training crowds and evaluate on those of `split`; nothing is written.
+
+    Runs on one thread: two runs side by side use two cores best, and sums keep their order, so
+    that one seed gives one result.
+    """
+    torch.set_num_threads(1)
+    training = train(config, crowds(config, "train").arrays(progress=progress), progress=progress)
+    scenes = crowds(config, split)
+    arrays = scenes.arrays(progress=progress)
+    result = evaluate(training.model, config, arrays, scenes.annotations(), progress=progress)
+    return training, result, scenes
 
 
 def evaluate_weights(
