@@ -90,9 +90,10 @@ def load_checkpoint(path: str | Path) -> PoseNet:
         raise ValueError(f"{path} is no complete safetensors file: {error}") from error
     if metadata.get("format") != WEIGHTS_FORMAT:
         raise ValueError(f"{path}: expected weights of format {WEIGHTS_FORMAT}")
-    model = PoseNet(**json.loads(metadata["settings"]))
     try:
+        model = PoseNet(**json.loads(metadata["settings"]))
         model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: the tensors do not fit the net: {error}") from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: the tensors do not fit the net: {reason}") from error
     return model.eval()
