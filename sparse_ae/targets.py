@@ -49,10 +49,11 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0) -> np.ndarray:
 def person_scale(boxes, side) -> np.ndarray:
     """The size of persons relative to the image: sqrt(box width × height) / side.
 
-    boxes: (P, 4) x, y, width, height in pixels; side: the image's side in pixels. Returns (P,)
-    float32. The ground truth of the scale loss: the poster's s (released code,
-    datasets/pipeline). ValueError for wrong shapes, negative or not finite boxes, or a side that
-    is not positive.
+    boxes: (P, 4) x, y, width, height in pixels; side: the image's side in pixels.
+
+    Returns (P,) float32, the ground truth of the scale loss, as the released code computes it from
+    the boxes after augmentation. ValueError for wrong shapes, boxes that are not finite or have a
+    negative width or height, or a side that is not positive.
     """
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:

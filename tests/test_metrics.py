@@ -206,7 +206,7 @@ def test_keypoint_ap_by_hand(capsys):
     names = [*COUNTS, "AP_easy", "AP_medium", "AP_hard"]
     assert perfect == pytest.approx(dict.fromkeys(names, 1))
     some = keypoint_ap(annotations, found[:3], PAIR, crowd=True)
-    assert [some["AR"], some["AP_easy"], some["AP_medium"]] == [0.75, 1, 1]
+    assert [some["AR"], some["AP_easy"], some["AP_medium"]] == pytest.approx([0.75, 1, 1])
     assert some["AP_hard"] == pytest.approx(51 / 101)  # recalls 0 to 0.5, in steps of 0.01
     assert (annotations, found) == before
     assert capsys.readouterr() == ("", "")
