@@ -149,29 +149,32 @@ def heatmap_loss(
     Computed in float32, where tiny targets underflow to 0 as they do in training with the
     released code. Γ and p are 0 where the target is, so they are computed elsewhere only.
     """
-    if pred.ndim != 4 or pred.shape != target.shape:
+    shape = pred.shape
+    if pred.ndim != 4 or shape != target.shape:
         raise ValueError(
-            f"pred and target: expected the same (B, K, H, W), got {tuple(pred.shape)} and "
+            f"pred and target: expected the same (B, K, H, W), got {tuple(shape)} and "
             f"{tuple(target.shape)}"
         )
-    if scale is not None and scale.shape != target.shape:
-        raise ValueError(f"scale: expected {tuple(target.shape)}, got {tuple(scale.shape)}")
-    if mask is not None and mask.shape != (pred.shape[0], *pred.shape[2:]):
+    if scale is not None and scale.shape != shape:
+        raise ValueError(f"scale: expected {tuple(shape)}, got {tuple(scale.shape)}")
+    if mask is not None and mask.shape != (shape[0], *shape[2:]):
         raise ValueError(f"mask: expected (B, H, W) of the maps, got {tuple(mask.shape)}")
-    pred, target = _at_least_float32(pred), _at_least_float32(target)
-    inside = target.flatten().nonzero().squeeze(1)
-    value = target.flatten()[inside]
+    pred, target = _at_least_float32(pred).flatten(), _at_least_float32(target).flatten()
+    inside = target.nonzero().squeeze(1)  # cells of some person's window
+    near, value = pred[inside], target[inside]
     if scale is not None:
         value = value ** (beta / scale.flatten()[inside].to(value.dtype)).square()
-        target = torch.zeros_like(target.flatten()).index_copy(0, inside, value).view_as(target)
-    loss = (pred - target).square()
+    loss_inside = (near - value).square()
+    far = pred.index_fill(0, inside, 0)  # where the target is 0, p is 0 too, and W is |pred|
+    loss_outside = far.square()
     if focal:
-        near = (1 - value.log()) ** -FOCAL_EXPONENT
-        near = torch.zeros_like(target.flatten()).index_copy(0, inside, near).view_as(target)
-        loss = loss * (near * (1 - pred).abs() + (1 - near) * pred.abs())
+        share = (1 - value.log()) ** -FOCAL_EXPONENT
+        loss_inside = loss_inside * (share * (1 - near).abs() + (1 - share) * near.abs())
+        loss_outside = loss_outside * far.abs()
     if mask is not None:
-        loss = loss * mask[:, None]
-    return loss.mean()
+        weight = mask[:, None].expand(shape).flatten()
+        loss_inside, loss_outside = loss_inside * weight[inside], loss_outside * weight
+    return (loss_inside.sum() + loss_outside.sum()) / max(pred.numel(), 1)
 
 
 def _person_means(tags: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
