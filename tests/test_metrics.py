@@ -116,6 +116,11 @@ def test_a_person_split_in_two_counts_once():
     assert grouping_accuracy(tags, np.ones((1, 5)), range(5)) == pytest.approx(0.6)
 
 
+def test_two_persons_in_one_group_count_once():
+    visible = np.array([[True, True, False], [False, False, True]])
+    assert grouping_accuracy(np.zeros((2, 3, 1)), visible, range(3)) == pytest.approx(2 / 3)
+
+
 def test_equal_tags_are_not_told_apart_by_their_place():
     """Ten persons with one tag: chance, not the order of the list, decides."""
     accuracy = grouping_accuracy(np.zeros((10, 17, 8)), np.ones((10, 17)), range(17))
