@@ -1,0 +1,176 @@
+"""Scenes as a data set: one at a time, as arrays kept on disk, or as COCO annotations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from ..skeleton import get_skeleton
+from .bodies import load_bodies
+from .config import CrowdConfig
+from .scene import Scene, render_scene
+
+RENDERER = 1  # raise it when the same configuration gives other pictures
+CHUNK = 64  # scenes that a worker draws between two reports
+NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
+
+
+def data_folder() -> Path:
+    """SPARSE_AE_DATA, else data/ of the repository, else data/ where the program was started."""
+    repository = Path(__file__).parents[2] / "data"
+    fallback = repository if (repository / "bodies.npz").exists() else Path("data")
+    return Path(os.environ.get("SPARSE_AE_DATA", fallback))
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class CrowdDataset:
+    """The first `count` scenes of a configuration.
+
+    cache: folder in which `arrays` are kept; by default "cache" in the data folder (environment
+    variable SPARSE_AE_DATA, else data/). workers: processes that draw. ValueError for a count
+    that is no positive integer.
+    """
+
+    def __init__(self, config: CrowdConfig, count: int, cache=None, *, workers: int | None = None):
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"count {count!r}: expected an integer from 1")
+        self.config, self.count = config, int(count)
+        self.cache = Path(cache) if cache is not None else data_folder() / "cache"
+        self.workers = workers or min(8, cores())
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Scene:
+        if not -self.count <= index < self.count:
+            raise IndexError(f"scene {index} of {self.count}")
+        return render_scene(self.config, int(index) % self.count)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(self.count))
+
+    @property
+    def digest(self) -> str:
+        """Short hash of all that the scenes depend on: configuration, bodies, renderer, count."""
+        parts = (self.config.as_dict(), self.count, load_bodies().digest, RENDERER)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def arrays(self, progress: bool = True) -> dict[str, np.ndarray]:
+        """All scenes, padded to Pmax = config.persons[1] persons with zeros; read-only, on disk.
+
+        images (N, S, S, 3) uint8; keypoints (N, Pmax, K, 3), boxes (N, Pmax, 4), areas (N, Pmax)
+        and crowd_index (N,) float32; counts (N,) int64. Drawn once: later calls, and other
+        processes, read what lies in cache/<digest>. OSError if the folder cannot be written.
+        """
+        folder = self.cache / self.digest
+        if not folder.is_dir():
+            self.cache.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f"{self.digest}-", dir=self.cache))
+            try:
+                self._write(scratch, progress)
+                try:
+                    scratch.rename(folder)
+                except OSError:  # another process was first
+                    if not folder.is_dir():
+                        raise
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+
+    def _write(self, folder: Path, progress: bool):
+        """Draw every scene into the array files of `folder`."""
+        people, size = self.config.persons[1], self.config.size
+        joints = len(get_skeleton(self.config.skeleton))
+        shapes = {"images": ((size, size, 3), "u1"), "keypoints": ((people, joints, 3), "f4"),
+                  "boxes": ((people, 4), "f4"), "areas": ((people,), "f4"), "counts": ((), "i8"),
+                  "crowd_index": ((), "f4")}  # fmt: skip
+        files = {name: open_memmap(folder / f"{name}.npy", "w+", np.dtype(kind), (self.count, *shape))
+                 for name, (shape, kind) in shapes.items()}  # fmt: skip
+        bar = tqdm(total=self.count, desc=f"crowds, {self.config.split}", unit="scene",
+                   disable=not progress)  # fmt: skip
+        with bar:
+            for start, stack in self._stacks():
+                for name, values in stack.items():
+                    files[name][start : start + len(values)] = values
+                bar.update(len(stack["counts"]))
+        for file in files.values():
+            file.flush()
+
+    def _stacks(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Chunks of scenes in order, drawn by the workers."""
+        tasks = [(self.config, start, min(start + CHUNK, self.count))
+                 for start in range(0, self.count, CHUNK)]  # fmt: skip
+        render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
+        workers = min(self.workers, len(tasks))
+        if workers == 1:
+            yield from map(_stack, tasks)
+            return
+        # fork is fast but unsafe where threads run already; the others start afresh
+        context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            yield from pool.map(_stack, tasks)
+
+    def annotations(self) -> dict:
+        """Ground truth in COCO's keypoint format, which pycocotools reads; image i has id i + 1.
+
+        Images carry crowdIndex, as CrowdPose's do. Taken from `arrays`.
+        """
+        skeleton, data = get_skeleton(self.config.skeleton), self.arrays(progress=False)
+        images, annotations = [], []
+        for i in range(self.count):
+            images.append({"id": i + 1, "file_name": f"{i:06d}.png", "width": self.config.size,
+                           "height": self.config.size,
+                           "crowdIndex": float(data["crowd_index"][i])})  # fmt: skip
+            for person in range(int(data["counts"][i])):
+                keypoints = data["keypoints"][i, person]
+                annotations.append({
+                    "id": len(annotations) + 1, "image_id": i + 1, "category_id": 1, "iscrowd": 0,
+                    "keypoints": [round(float(value), 3) for value in keypoints.ravel()],
+                    "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+                    "bbox": [round(float(value), 3) for value in data["boxes"][i, person]],
+                    "area": float(data["areas"][i, person]),
+                })  # fmt: skip
+        category = {"id": 1, "name": "person", "supercategory": "person",
+                    "keypoints": list(skeleton.keypoints),
+                    "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}  # fmt: skip
+        info = {"description": "sparse_ae crowds", "config": self.config.as_dict(),
+                "digest": self.digest}  # fmt: skip
+        return {"info": info, "images": images, "annotations": annotations,
+                "categories": [category]}  # fmt: skip
+
+
+def _stack(task: tuple[CrowdConfig, int, int]) -> dict:
+    """Scenes start to stop as padded arrays."""
+    config, start, stop = task
+    scenes = [render_scene(config, i) for i in range(start, stop)]
+
+    def padded(values: list[np.ndarray]) -> np.ndarray:
+        result = np.zeros((len(values), config.persons[1], *values[0].shape[1:]), np.float32)
+        for row, value in zip(result, values, strict=True):
+            row[: len(value)] = value
+        return result
+
+    return start, {
+        "images": np.stack([scene.image for scene in scenes]),
+        "keypoints": padded([scene.keypoints for scene in scenes]),
+        "boxes": padded([scene.boxes for scene in scenes]),
+        "areas": padded([scene.areas for scene in scenes]),
+        "counts": np.array([len(scene.keypoints) for scene in scenes]),
+        "crowd_index": np.array([scene.crowd_index for scene in scenes], np.float32),
+    }

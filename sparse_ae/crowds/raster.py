@@ -1,0 +1,141 @@
+"""A z-buffer rasteriser: triangles to the surface that each sample of the image sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+def kernel(function):
+    """numba's njit, cached on disk where a folder for that can be written."""
+    try:
+        return njit(cache=True)(function)
+    except RuntimeError:  # no folder for the cache
+        return njit(function)
+
+
+class Surface(NamedTuple):
+    """What each of S×S samples sees.
+
+    nearness: (S, S) float32, 1 / depth in metres; 0 where nothing was drawn.
+    owner: (S, S) int16, index of the mesh, -1 where nothing was drawn.
+    face: (S, S) int32, index of the triangle. weights: (S, S, 2) float32, barycentric weights of
+    its first two corners.
+    """
+
+    nearness: np.ndarray
+    owner: np.ndarray
+    face: np.ndarray
+    weights: np.ndarray
+
+
+def empty_surface(size: int) -> Surface:
+    return Surface(
+        np.zeros((size, size), np.float32),
+        np.full((size, size), -1, np.int16),
+        np.zeros((size, size), np.int32),
+        np.zeros((size, size, 2), np.float32),
+    )
+
+
+@kernel
+def draw(surface, points, triangles, owner):
+    """Draw one mesh into `surface`, in place.
+
+    points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
+    triangles: (F, 3) int32; those nearer than 0.1 m are left out. owner: number of the mesh.
+    """
+    nearness, owners, faces, weights = surface
+    size = nearness.shape[0]
+    for f in range(len(triangles)):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ax, ay, bx, by = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
+        cx, cy = points[c, 0], points[c, 1]
+        if min(points[a, 2], points[b, 2], points[c, 2]) < 0.1:
+            continue
+        x0, x1 = max(0, np.ceil(min(ax, bx, cx))), min(size - 1, np.floor(max(ax, bx, cx)))
+        y0, y1 = max(0, np.ceil(min(ay, by, cy))), min(size - 1, np.floor(max(ay, by, cy)))
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if x0 > x1 or y0 > y1 or abs(area) < 1e-12:
+            continue
+        na, nb, nc = 1 / points[a, 2], 1 / points[b, 2], 1 / points[c, 2]
+        step_a, step_b = (by - cy) / area, (cy - ay) / area  # per sample to the right
+        for y in range(int(y0), int(y1) + 1):
+            wa = ((bx - x0) * (cy - y) - (by - y) * (cx - x0)) / area
+            wb = ((cx - x0) * (ay - y) - (cy - y) * (ax - x0)) / area
+            for x in range(int(x0), int(x1) + 1):
+                wc = 1 - wa - wb
+                if wa >= 0 and wb >= 0 and wc >= 0:
+                    near = wa * na + wb * nb + wc * nc
+                    if near > nearness[y, x]:
+                        nearness[y, x] = near
+                        owners[y, x] = owner
+                        faces[y, x] = f
+                        weights[y, x, 0] = wa
+                        weights[y, x, 1] = wb
+                wa += step_a
+                wb += step_b
+
+
+@kernel
+def vertex_normals(vertices, triangles):
+    """(V, 3) float32 unit normals, the area-weighted mean of the triangles around a vertex."""
+    normals = np.zeros_like(vertices)
+    for f in range(len(triangles)):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        e0, e1, e2 = vertices[b] - vertices[a], vertices[c] - vertices[a], np.zeros(3, np.float32)
+        e2[0] = e0[1] * e1[2] - e0[2] * e1[1]
+        e2[1] = e0[2] * e1[0] - e0[0] * e1[2]
+        e2[2] = e0[0] * e1[1] - e0[1] * e1[0]
+        normals[a] += e2
+        normals[b] += e2
+        normals[c] += e2
+    for v in range(len(normals)):
+        length = np.sqrt((normals[v] ** 2).sum())
+        if length > 0:
+            normals[v] /= length
+    return normals
+
+
+@kernel
+def seen(surface, joints, tolerance):
+    """(P, K) bool: is joint k of person p on the surface that the camera sees?
+
+    joints: (P, K, 3): x, y in samples, depth in metres. Joints lie under the skin: one counts as
+    seen where, within one sample of it, its own body's surface lies at most `tolerance` (P, K)
+    metres before it and nobody else's lies before it at all.
+    """
+    size = surface.nearness.shape[0]
+    result = np.zeros(joints.shape[:2], np.bool_)
+    for p in range(joints.shape[0]):
+        for k in range(joints.shape[1]):
+            x, y, depth = int(round(joints[p, k, 0])), int(round(joints[p, k, 1])), joints[p, k, 2]
+            for j in range(max(0, y - 1), min(size, y + 2)):
+                for i in range(max(0, x - 1), min(size, x + 2)):
+                    margin = tolerance[p, k] if surface.owner[j, i] == p else 0.0
+                    if surface.nearness[j, i] * (depth - margin) <= 1:
+                        result[p, k] = True
+    return result
+
+
+@kernel
+def person_ids(owner, persons, factor):
+    """(S·factor, S·factor) owners of samples to (S, S) person ids: the most frequent one.
+
+    Meshes numbered from `persons` on are no persons and count as background, -1.
+    """
+    size = owner.shape[0] // factor
+    ids = np.full((size, size), -1, np.int16)
+    votes = np.zeros(persons + 1, np.int64)
+    for y in range(size):
+        for x in range(size):
+            votes[:] = 0
+            for j in range(factor):
+                for i in range(factor):
+                    who = owner[y * factor + j, x * factor + i]
+                    votes[who if 0 <= who < persons else persons] += 1
+            best = np.argmax(votes)
+            ids[y, x] = best if best < persons else -1
+    return ids

@@ -1,0 +1,44 @@
+"""Scenes side by side, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ..skeleton import COCO, CROWDPOSE
+from .scene import Scene
+
+
+def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = False) -> np.ndarray:
+    """(H, W, 3) uint8: scenes of one size in rows of `columns`, white where none is left; with
+    `keypoints` their skeletons too, a colour a person, hidden joints as rings."""
+    if not scenes:
+        raise ValueError("contact_sheet: expected at least one scene")
+    pictures = [drawn(scene) if keypoints else scene.image for scene in scenes]
+    size = pictures[0].shape[0]
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * size, columns * size, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        row, column = divmod(i, columns)
+        sheet[row * size : (row + 1) * size, column * size : (column + 1) * size] = picture
+    return sheet
+
+
+def drawn(scene: Scene) -> np.ndarray:
+    """A copy of the scene's image with its skeletons."""
+    picture = scene.image.copy()
+    skeleton = COCO if scene.keypoints.shape[1] == len(COCO) else CROWDPOSE
+    width = max(1, len(picture) // 256)
+    for person, joints in enumerate(scene.keypoints):
+        hue = np.uint8([[[(person * 67) % 180, 230, 255]]])
+        colour = tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])
+        at = [tuple(int(round(c)) for c in joint[:2]) for joint in joints]
+        for a, b in skeleton.limbs:
+            if joints[a, 2] and joints[b, 2]:
+                cv2.line(picture, at[a], at[b], colour, width, cv2.LINE_AA)
+        for place, joint in zip(at, joints, strict=True):
+            if joint[2]:
+                cv2.circle(picture, place, width + 1, colour, -1 if joint[2] == 2 else 1)
+    return picture
