@@ -181,7 +181,7 @@ def collate(examples: list[Example], config: Config) -> Batch:
 
 def to_input(images: np.ndarray) -> Tensor:
     """(B, S, S, 3) uint8 → (B, 3, S, S) float32 about 0, as PoseNet takes it."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
+    return torch.tensor(images).permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
 
 
 def uses_bfloat16(precision: str) -> bool:

@@ -1,0 +1,121 @@
+"""Training: it learns, it repeats, it says when it goes wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sparse_ae.augment import Example
+from sparse_ae.config import load_config
+from sparse_ae.crowds import CrowdDataset
+from sparse_ae.evaluate import evaluate
+from sparse_ae.experiment import crowd_config, crowds
+from sparse_ae.model import PoseNet
+from sparse_ae.train import batches, collate, total, train, training_losses
+
+STILL = {"flip": 0.0, "rotation": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "colour": 0.0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return crowds(load_config("smoke", "rve", 0), "train").arrays(progress=False)
+
+
+def test_collate_by_hand():
+    """A joint at pixel (10, 20) lies in coarse cell (2, 5) and in fine cell (5, 10)."""
+    config = load_config("smoke", "rve", 0)
+    keypoints = np.zeros((1, 14, 3), np.float32)
+    keypoints[0, 3] = 10, 20, 1
+    image = np.full((64, 64, 3), 255, np.uint8)
+    empty = Example(image, np.zeros((0, 14, 3), np.float32), np.zeros((0, 4), np.float32))
+    one = Example(image, keypoints, np.array([[0, 0, 16, 4]], np.float32))
+    batch = collate([one, empty], config)
+    assert batch.image.shape == (2, 3, 64, 64)
+    assert batch.image.unique().tolist() == [0.5]
+    assert batch.visible.nonzero().tolist() == [[0, 0, 3]]
+    assert batch.joints[0, 0, 3].long().tolist() == [2, 5]
+    assert batch.scale.tolist() == [[8 / 64], [0]]
+    for target, cell in zip(batch.targets, ((2, 5), (5, 10)), strict=True):
+        assert (target[0, 3] == 1).nonzero().tolist() == [[cell[1], cell[0]]]
+        assert target[0, [0, 1, 2]].abs().max() == 0
+        assert target[1].abs().max() == 0
+
+
+def test_each_epoch_shows_every_scene_once(scenes):
+    config = load_config("smoke", "ae8", 0, steps=8, batch=8, **STILL)
+    shown = torch.cat([batch.image for batch in batches(config, scenes)])
+    assert len(shown) == len(scenes["images"]) == 64
+    assert len({image.numpy().tobytes() for image in shown}) == 64
+
+
+def test_the_total_weighs_the_parts():
+    config = load_config(
+        "smoke", "rve", 0, heatmap_weight=2.0, pull_weight=3.0, push_weight=5.0, scale_weight=7.0
+    )
+    parts = tuple(torch.tensor(v) for v in (1.0, 10.0, 100.0, 1000.0))
+    assert total(parts, config).item() == 2 + 30 + 500 + 7000
+
+
+@pytest.mark.parametrize("method", ["ae8", "ae8_scale", "rve"])
+def test_which_losses_a_method_has(scenes, method):
+    config = load_config("smoke", method, 0, steps=1)
+    model = PoseNet(14, config.dim, config.widths)
+    parts = training_losses(model, next(batches(config, scenes)), config)
+    assert (parts[3].item() > 0) == (method != "ae8")
+    assert all(part.item() > 0 for part in parts[:3])
+
+
+def test_heatmap_widths_follow_the_embeddings_and_do_not_train_them(scenes):
+    config = load_config("smoke", "rve", 0, steps=1)
+    model = PoseNet(14, 8, config.widths)
+    batch = next(batches(config, scenes))
+    heatmap = training_losses(model, batch, config)[0]
+    (gradient,) = torch.autograd.grad(heatmap, model.tag_head.weight, allow_unused=True)
+    assert gradient is None or gradient.abs().max() == 0
+    with torch.no_grad():
+        model.tag_head.bias.view(14, 8)[:, 1:] = 0  # tells a small scale everywhere
+    assert training_losses(model, batch, config)[0] < heatmap
+
+
+def test_one_seed_one_result_and_another_seed_another(scenes):
+    def weights(seed):
+        config = load_config("smoke", "rve", seed, steps=4)
+        state = train(config, scenes, progress=False).model.state_dict()
+        return torch.cat([value.flatten().float() for value in state.values()])
+
+    first = weights(0)
+    assert torch.equal(first, weights(0))
+    assert not torch.equal(first, weights(1))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(scenes):
+    config = load_config("smoke", "ae8", 0, steps=20, heatmap_weight=float("nan"))
+    with pytest.raises(FloatingPointError, match=r"step 20: a loss is no longer finite: heatmap"):
+        train(config, scenes, progress=False)
+
+
+def test_the_curve_has_a_point_every_twenty_steps(scenes):
+    curve = train(load_config("smoke", "rve", 0, steps=45), scenes, progress=False).curve
+    assert curve["step"].tolist() == [20, 40, 45]
+    assert set(curve) == {"step", "loss_heatmap", "loss_pull", "loss_push", "loss_scale"}
+
+
+def test_the_net_overfits_four_scenes():
+    config = load_config(
+        "smoke", "ae8", 0, widths=(24, 32, 48, 64, 64), steps=350, batch=4, train_scenes=4, **STILL
+    )
+    four = CrowdDataset(crowd_config(config, "train"), 4)
+    scenes = four.arrays(progress=False)
+    model = train(config, scenes, progress=False).model
+    result = evaluate(model, config, scenes, four.annotations(), progress=False)
+    assert result.metrics["AP50"] > 0.9
+    assert result.metrics["grouping_accuracy"] > 0.9
