@@ -1,30 +1,27 @@
 """The book's figures, in one style. All are drawn from records and from scenes rendered anew.
 
 A method has one colour everywhere (`tables.METHOD_COLOURS`); persons take theirs from a second
-palette. Figures have a white panel, so that they read on a light and on a dark page.
+palette (`pictures.PERSON_COLOURS`). Figures have a white panel, so that they read on a light and
+on a dark page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics import linearity
-from sparse_ae.skeleton import SKELETONS
-from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number
+from sparse_ae.pictures import draw_people, person_colour, show_image, show_scene
+from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number, read_runs
 from sparse_ae.verdicts import HARD
 
-# Paul Tol's "bright" and "muted" colours, which colour-blind readers can tell apart
-PERSON_COLOURS = (
-    "#ee6677", "#4477aa", "#ccbb44", "#228833", "#66ccee", "#aa3377", "#999933", "#332288",
-    "#44aa99", "#882255",
-)  # fmt: skip
 LOSSES = {"heatmap": "heatmap, L_r", "pull": "pull", "push": "push", "scale": "scale, L_s"}
 
 
@@ -50,10 +47,33 @@ def set_style() -> None:
     set_matplotlib_formats("svg")
 
 
+def write_figures(preset: str, root: str | Path, folder: str | Path) -> list[Path]:
+    """The figures of a preset's records as SVG files in `folder`; returns their paths.
+
+    ValueError where a method that the figures compare has no record.
+    """
+    records, arrays = read_runs(preset, root)
+    pair = [example_run(records, method) for method in ("ae8", "rve")]
+    if None in pair:
+        raise ValueError(f"{root}: the figures need records of ae8 and rve with preset {preset}")
+    set_style()
+    ae8, rve = ((run, arrays[run["method"], run["seed"]]) for run in pair)
+    figures = {
+        "embeddings": pca_figure(*ae8, *rve, crowded_example(ae8[1])),
+        "group-margin": margin_figure(records, arrays),
+        "training": training_figure(records, arrays),
+        "people": example_people_figure(*rve),
+    }
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = [Path(folder) / f"{name}.svg" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)
+    return paths
+
+
 def example_scene(record: Mapping, arrays: Mapping, example: int):
     """The test scene that a run's example number `example` shows, rendered anew."""
-    from sparse_ae.crowds import CrowdConfig, render_scene
-
     crowd = CrowdConfig(**record["config"]["test_crowd"])
     return render_scene(crowd, int(arrays["example_id"][example]))
 
@@ -98,6 +118,16 @@ def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0) -> None:
         y = -0.86 * span
         axis.plot([-0.9 * span, -0.9 * span + threshold], [y, y], color="black", lw=2)
         axis.text(-0.9 * span, y + 0.04 * span, "grouping threshold", fontsize=8)
+
+
+def crowded_example(arrays: Mapping) -> int:
+    """The first example scene that is hard and has four persons or more; else the most crowded.
+
+    Figures of a single scene show this one: chosen by the scene, not by what came out.
+    """
+    crowding = arrays["crowd_index"][arrays["example_id"]]
+    hard = (crowding >= HARD) & (arrays["persons"][arrays["example_id"]] >= 4)
+    return int(np.argmax(hard if hard.any() else crowding))
 
 
 def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
@@ -163,6 +193,12 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
     return figure
 
 
+def example_people_figure(record, arrays, examples: Sequence[int] = (0, 1, 2)) -> Figure:
+    """Example scenes of a run with the persons that it decoded."""
+    images = [example_scene(record, arrays, example).image for example in examples]
+    return people_figure(images, [arrays["example_people"][example] for example in examples])
+
+
 def people_figure(images: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> Figure:
     """Pictures (H, W, 3) side by side, each with its decoded persons (M, K, 3), one colour each."""
     figure, axes = plt.subplots(1, len(images), figsize=(3.6 * len(images), 3.6),
@@ -171,43 +207,6 @@ def people_figure(images: Sequence[np.ndarray], people: Sequence[np.ndarray]) ->
         show_image(axis, image)
         draw_people(axis, found)
     return figure
-
-
-def draw_people(axis: Axes, people: np.ndarray) -> None:
-    """Skeletons of persons (M, K, 3): x, y in pixels and a score. Joints that were not found, with
-    score 0 or nan, are left out."""
-    people = np.asarray(people, float)
-    found = people[..., 2] > 0  # (M, K), False for nan too
-    skeleton = next(s for s in SKELETONS.values() if len(s) == people.shape[1])
-    outline = [patheffects.Stroke(linewidth=3.6, foreground="white"), patheffects.Normal()]
-    for person, (joints, real) in enumerate(zip(people, found, strict=True)):
-        colour = person_colour(person)
-        for limb in skeleton.limbs:
-            if real[list(limb)].all():
-                axis.plot(*joints[list(limb), :2].T, color=colour, lw=2, path_effects=outline)
-        axis.scatter(*joints[real, :2].T, s=11, color=colour, edgecolors="white", linewidths=0.5,
-                     zorder=3)  # fmt: skip
-
-
-def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
-    """A scene with every person's visible part tinted in the person's colour."""
-    image = np.asarray(scene.image, float) / 255
-    for person, mask in enumerate(np.asarray(scene.masks, bool)):
-        colour = np.array(plt.matplotlib.colors.to_rgb(person_colour(person)))
-        image[mask] = (1 - strength) * image[mask] + strength * colour
-    show_image(axis, image)
-
-
-def show_image(axis: Axes, image: np.ndarray) -> None:
-    """A picture without axes."""
-    axis.imshow(image, interpolation="antialiased")
-    axis.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
-    axis.axis("off")
-
-
-def person_colour(person: int) -> str:
-    """The colour of person number `person` of a scene."""
-    return PERSON_COLOURS[person % len(PERSON_COLOURS)]
 
 
 def _margins(records, arrays, method: str, hard: bool) -> np.ndarray:

@@ -157,9 +157,9 @@ def run_note(records: Sequence[dict]) -> str:
     return f"{' '.join(parts)} Preset `{records[0]['preset']}`."
 
 
-def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen."""
-    body = table.to_html(escape=False, border=0, index=index, na_rep="–")
+def html_table(table: pd.DataFrame, index: bool = True, formatters: dict | None = None) -> str:
+    """A table as HTML that scrolls sideways on a small screen; formatters: {column: function}."""
+    body = table.to_html(escape=False, border=0, index=index, formatters=formatters)
     return f'<div class="wide-table">{body}</div>'
 
 
@@ -174,6 +174,11 @@ def _count(seeds: Sequence[int]) -> str:
 def number(value: float, digits: int = 1, sign: str = "-") -> str:
     """A number for a table: minus as a minus sign, undefined as a dash."""
     return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def three_digits(value: float) -> str:
+    """A number to three digits after the point, undefined as a dash."""
+    return number(value, 3)
 
 
 def _mean_and_range(values: Sequence[float]) -> str:

@@ -19,7 +19,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sparse_ae.tables import METHOD_LABELS, number, paired_difference, paired_seeds, t_interval
+from sparse_ae.tables import (
+    METHOD_LABELS,
+    number,
+    paired_difference,
+    paired_seeds,
+    t_interval,
+    three_digits,
+)
 
 RESAMPLES = 2000
 HARD = 0.8  # crowd index from which an image is hard (CrowdPose's evaluation code)
@@ -103,9 +110,9 @@ def verdicts(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
         rows.append({
             "claim": f"{claim}. {statement}",
             "measured by": "<br>".join(part["measured"]) or "needs methods that it does not train",
-            ae8: "<br>".join(map(_value, part["ae8"])),
-            rve: "<br>".join(map(_value, part["rve"])),
-            "difference": "<br>".join(_value(x, "+") for x in part["difference"]),
+            ae8: "<br>".join(map(three_digits, part["ae8"])),
+            rve: "<br>".join(map(three_digits, part["rve"])),
+            "difference": "<br>".join(number(x, 3, "+") for x in part["difference"]),
             "95 % interval": "<br>".join(map(_interval, part["low"], part["high"])),
             "verdict": _combine(part["verdict"]),
         })  # fmt: skip
@@ -200,9 +207,7 @@ def _combine(parts: Sequence[str]) -> str:
     return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
 
 
-def _value(value: float, sign: str = "-") -> str:
-    return number(value, 3, sign)
-
-
 def _interval(low: float, high: float) -> str:
-    return f"{_value(low)} to {_value(high)}" if np.isfinite(low) else "none: too few runs"
+    return (
+        f"{three_digits(low)} to {three_digits(high)}" if np.isfinite(low) else "none: too few runs"
+    )

@@ -1,0 +1,63 @@
+"""A Sphinx extension: docstrings written as plain text become reStructuredText.
+
+The library's docstrings hold formulas (|t̄_n|, a * b), single backticks for code, and lines such as
+`tags: (B, P, K, D) embeddings` with indented continuations. Read as reStructuredText, all of these
+mean something else. Here such lines become list items, code becomes literal, the rest is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+
+ITEM = re.compile(r"([\w.*]+(?:, [\w.*]+)*): (.*)")
+
+
+def escape(text: str) -> str:
+    """One paragraph: `code` to literals, and what reStructuredText would interpret escaped."""
+    parts = text.split("`")
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = f"\\ ``{part}``\\ "
+        else:
+            parts[i] = re.sub(r"([\\*|_])", r"\\\1", part)
+    return "".join(parts)
+
+
+def blocks(lines: list[str]) -> list[list[str]]:
+    """Lines split where one is empty."""
+    found: list[list[str]] = [[]]
+    for line in lines:
+        if line.strip():
+            found[-1].append(line)
+        elif found[-1]:
+            found.append([])
+    return [block for block in found if block]
+
+
+def rewrite(block: list[str]) -> list[str]:
+    """One block of a docstring as reStructuredText."""
+    if all(line.startswith("    ") for line in block):
+        return ["::", "", *block]
+    out: list[str] = []
+    for line in block:
+        item = ITEM.match(line)
+        if item:
+            out.append(f"* **{escape(item[1])}**: {escape(item[2])}")
+        elif line.startswith(" ") and out:
+            out[-1] += " " + escape(line.strip())
+        elif out and not out[-1].startswith("* "):
+            out[-1] += " " + escape(line)
+        else:
+            out += ["", escape(line)]
+    return out
+
+
+def process(_app, _what, _name, _obj, _options, lines: list[str]) -> None:
+    """Sphinx's event autodoc-process-docstring: `lines` is changed in place."""
+    lines[:] = [line for block in blocks(lines) for line in (*rewrite(block), "")]
+
+
+def setup(app) -> dict:
+    """Register with Sphinx."""
+    app.connect("autodoc-process-docstring", process)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

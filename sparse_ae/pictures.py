@@ -1,0 +1,55 @@
+"""Pictures and what is drawn over them: persons' skeletons and tints, a colour a person."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from sparse_ae.skeleton import SKELETONS
+
+# Paul Tol's "bright" and "muted" colours, which colour-blind readers can tell apart
+PERSON_COLOURS = (
+    "#ee6677", "#4477aa", "#ccbb44", "#228833", "#66ccee", "#aa3377", "#999933", "#332288",
+    "#44aa99", "#882255",
+)  # fmt: skip
+
+
+def draw_people(axis: Axes, people: np.ndarray) -> None:
+    """Skeletons of persons (M, K, 3): x, y in pixels and a score. Joints that were not found, with
+    score 0 or nan, are left out."""
+    people = np.asarray(people, float)
+    found = people[..., 2] > 0  # (M, K), False for nan too
+    skeleton = next(s for s in SKELETONS.values() if len(s) == people.shape[1])
+    outline = [patheffects.Stroke(linewidth=3.6, foreground="white"), patheffects.Normal()]
+    for person, (joints, real) in enumerate(zip(people, found, strict=True)):
+        colour = person_colour(person)
+        for limb in skeleton.limbs:
+            if real[list(limb)].all():
+                axis.plot(*joints[list(limb), :2].T, color=colour, lw=2, path_effects=outline)
+        axis.scatter(*joints[real, :2].T, s=11, color=colour, edgecolors="white", linewidths=0.5,
+                     zorder=3)  # fmt: skip
+
+
+def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
+    """A scene with every person's visible part tinted in the person's colour."""
+    image = np.asarray(scene.image, float) / 255
+    for person in range(len(scene.keypoints)):
+        seen = scene.masks == person
+        image[seen] = (1 - strength) * image[seen] + strength * np.array(
+            to_rgb(person_colour(person))
+        )
+    show_image(axis, image)
+
+
+def show_image(axis: Axes, image: np.ndarray) -> None:
+    """A picture without axes."""
+    axis.imshow(image, interpolation="antialiased")
+    axis.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    axis.axis("off")
+
+
+def person_colour(person: int) -> str:
+    """The colour of person number `person` of a scene."""
+    return PERSON_COLOURS[person % len(PERSON_COLOURS)]
