@@ -1,0 +1,78 @@
+"""The console script: what a user types, sees, and is told when it goes wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparse_ae.cli import main
+from sparse_ae.results import read_arrays, read_record, record_path
+
+
+def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
+    arguments = ["--preset", "smoke", "--method", "rve", "--seed", "5", "--root", str(tmp_path)]
+    assert main(["train", *arguments]) == 0
+    path = record_path("smoke", "rve", 5, tmp_path)
+    record = read_record(path)
+    assert record["config"]["steps"] == 40
+    assert len(read_arrays(path)["image_id"]) == 24
+    names = {file.name for file in path.parent.iterdir()}
+    assert names == {"seed-5.json", "seed-5.npz", "seed-5.safetensors"}
+    capsys.readouterr()
+    assert main(["evaluate", *arguments]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    for name in ("AP", "AP_hard", "grouping_accuracy", "group_margin", "first_component"):
+        assert float(printed[name]) == pytest.approx(record["metrics"][name], abs=1e-4, nan_ok=True)
+
+
+def test_a_made_run_is_not_made_again(tmp_path, capsys):
+    arguments = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
+    assert main(arguments) == 0
+    path = record_path("smoke", "ae8", 0, tmp_path)
+    before = path.stat().st_mtime_ns
+    assert main([*arguments, "--skip-made"]) == 0
+    assert "smoke/ae8/seed-0: made already" in capsys.readouterr().out
+    assert path.stat().st_mtime_ns == before
+    path.with_suffix(".npz").unlink()
+    assert main([*arguments, "--skip-made"]) == 0
+    assert path.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--preset", "none"], "unknown preset 'none': expected a YAML file or one of"),
+        (["train", "--method", "best"], "unknown method 'best': expected one of ae1, ae8"),
+        (["train", "--seed", "-1"], "seed: expected an integer from 0 on, got -1"),
+        (["evaluate", "--weights", "no.safetensors"], "no weights at no.safetensors"),
+        (["crowds", "--preset", "none"], "unknown preset 'none'"),
+        (["search", "--preset", "smoke"], "preset 'smoke' has no search for method 'ae8'"),
+        (["crowds", "--preset", "smoke", "--preview", "no/where.png"], "no/where.png"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sparse-ae: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_seed_that_is_no_integer(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--seed", "three"])
+    assert caught.value.code == 2
+    assert "argument --seed: invalid int value: 'three'" in capsys.readouterr().err
+
+
+def test_an_unwritable_folder_is_told_before_the_training(tmp_path, capsys):
+    (tmp_path / "smoke").write_text("a file where a folder has to be")
+    assert main(["train", "--preset", "smoke", "--root", str(tmp_path)]) == 1
+    assert "results folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["smoke"]
+
+
+def test_preview_writes_a_picture(tmp_path, capsys):
+    path = tmp_path / "sheet.png"
+    assert main(["crowds", "--preset", "smoke", "--preview", str(path)]) == 0
+    assert capsys.readouterr().out.strip() == str(path)
+    assert path.read_bytes().startswith(b"\x89PNG")
