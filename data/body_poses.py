@@ -194,7 +194,7 @@ def sit(rng, u, n):
     return Pose(arms, legs, trunk=(u(0, 22), 0, 0), lean=u(-10, 6), on_seat=True)
 
 
-def sit_on_ground(rng, u, n):  # noqa: ARG001
+def sit_on_ground(rng, u, n):
     knee = u(5, 120)
     legs = [Limb(88 + knee * 0.32, u(3, 22), max(3, knee + n(0, 12)), flat=knee > 40)
             for _ in range(2)]  # fmt: skip

@@ -20,6 +20,8 @@ from tqdm import tqdm
 MAGIC, FORMAT = "sparse-ae bodies", 1
 QUANTUM = 5e-4  # metres: far below a pixel at any image size in use
 LICENCES = "anny: Apache-2.0; MakeHuman bodies: CC0-1.0"
+BATCH = 16  # bodies posed at once
+MOST_INSIDE = 0.06  # share of a forearm's or shin's vertices that may lie inside the body
 HEAD, TRUNK, ARM, LEG = range(4)
 PART_OF_BONE = {"head": HEAD, "eye": HEAD, "neck": TRUNK, "upperarm": ARM, "lowerarm": ARM,
                 "wrist": ARM, "finger": ARM, "metacarpal": ARM, "upperleg": LEG,
@@ -51,8 +53,8 @@ def decimate(points: np.ndarray, parts: np.ndarray, triangles: np.ndarray):
     order = np.lexsort((distance, cluster))
     kept = order[np.r_[0, np.flatnonzero(np.diff(cluster[order])) + 1]]
     small = cluster[triangles]
-    whole = (small[:, 0] != small[:, 1]) & (small[:, 1] != small[:, 2]) & (small[:, 0] != small[:, 2])
-    small = small[whole]
+    a, b, c = small.T
+    small = small[(a != b) & (b != c) & (c != a)]
     _, first = np.unique(np.sort(small, 1), axis=0, return_index=True)
     small = small[np.sort(first)]
     used, small = np.unique(small, return_inverse=True)
@@ -86,15 +88,18 @@ def clothing_coordinates(points: np.ndarray, rest: dict) -> np.ndarray:
 
 
 def draw_phenotype(rng: np.random.Generator) -> dict[str, float]:
-    """All ages from about four years, both sexes, all builds; values in [0, 1]."""
-    low, high = ((0.3, 0.5), (0.5, 0.85), (0.85, 1.0))[rng.choice(3, p=(0.2, 0.64, 0.16))]
+    """All ages from about four years, both sexes, all builds; values in [0, 1].
+
+    Anny's middle height is tall: 0.37 makes men of 1.75 m and women of 1.62 m on average.
+    """
+    low, high = ((0.22, 0.48), (0.5, 0.85), (0.85, 1.0))[rng.choice(3, p=(0.2, 0.64, 0.16))]
     gender = abs(rng.integers(2) - rng.beta(1, 6))
     return {
         "gender": gender,
         "age": rng.uniform(low, high),
         "muscle": rng.beta(2.5, 2.5),
         "weight": rng.beta(2.2, 2.6),
-        "height": rng.beta(2.5, 2.5),
+        "height": np.clip(rng.normal(0.37, 0.1), 0.1, 0.68),
         "proportions": rng.beta(2.5, 2),
     }
 
@@ -157,30 +162,40 @@ class Maker:
         return out["vertices"][:, self.kept].numpy(), torch.cat((joints, top, neck), 1).numpy()
 
 
-def make(count: int, seed: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    maker, rows, drawn = Maker(), [], 0
-    side = maker.template[:, 0] > 0
-    face_parts = np.median(maker.parts[maker.triangles], axis=1).astype(np.uint8)
-    bar = tqdm(total=count, desc="bodies")
-    while len(rows) < count:
-        pairs = [draw_pose(rng) for _ in range(16)]
-        phenotypes = [draw_phenotype(rng) for _ in range(16)]
-        drawn += len(pairs)
-        vertices, joints = maker.pose([pose for _, pose in pairs], phenotypes)
-        for (family, pose), body, keypoints, phenotype in zip(
-            pairs, vertices, joints, phenotypes, strict=True
-        ):
-            if limbs_inside(body, maker.triangles, maker.along, maker.parts, side) > 0.06:
+def bodies_without_end(maker: Maker, rng: np.random.Generator):
+    """Posed bodies on the ground, one after another: None for one with a limb inside it, else
+    (vertices, joints, family, seat, phenotype)."""
+    left = maker.template[:, 0] > 0
+    while True:
+        families, poses = zip(*(draw_pose(rng) for _ in range(BATCH)), strict=True)
+        phenotypes = [draw_phenotype(rng) for _ in range(BATCH)]
+        vertices, joints = maker.pose(poses, phenotypes)
+        for i, body in enumerate(vertices):
+            if limbs_inside(body, maker.triangles, maker.along, maker.parts, left) > MOST_INSIDE:
+                yield None
                 continue
             ground = np.array([*((body.min(0) + body.max(0)) / 2)[:2], body[:, 2].min()])
-            hips = maker.parts == TRUNK
-            seat = (body[hips, 2].min() - ground[2]) if pose.on_seat else 0.0
-            rows.append((body - ground, keypoints - ground, list(FAMILIES).index(family), seat,
-                         list(phenotype.values())))  # fmt: skip
-            bar.update()
-    print(f"{drawn} drawn, {count} kept; the others had limbs inside the body")
-    vertices, joints, family, seat, phenotype = (list(c) for c in zip(*rows[:count], strict=True))
+            hips = body[maker.parts == TRUNK, 2].min() - ground[2]
+            seat = hips if poses[i].on_seat else 0.0
+            family = list(FAMILIES).index(families[i])
+            yield body - ground, joints[i] - ground, family, seat, list(phenotypes[i].values())
+
+
+def make(count: int, seed: int) -> dict[str, np.ndarray]:
+    """The arrays of a bank of `count` bodies; the same for the same seed."""
+    rng, maker = np.random.default_rng(seed), Maker()
+    face_parts = np.median(maker.parts[maker.triangles], axis=1).astype(np.uint8)
+    rows, refused = [], 0
+    with tqdm(total=count, desc="bodies") as bar:
+        for row in bodies_without_end(maker, rng):
+            refused += row is None
+            if row is not None:
+                rows.append(row)
+                bar.update()
+            if len(rows) == count:
+                break
+    print(f"{count} kept, {refused} refused: limbs inside the body")
+    vertices, joints, family, seat, phenotype = (list(c) for c in zip(*rows, strict=True))
     steps = np.round(np.stack(vertices) / QUANTUM).astype(np.int32)
     steps = np.diff(steps, axis=1, prepend=0)
     split = np.repeat(np.arange(3), (count - 2 * (count // 10), count // 10, count // 10))
@@ -213,8 +228,9 @@ def main():
     arguments = parser.parse_args()
     arrays = make(arguments.count, arguments.seed)
     np.savez_compressed(arguments.out, **arrays)
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB,"
-          f" {arrays['steps'].shape[1]} vertices, {len(arrays['triangles'])} triangles")  # fmt: skip
+    megabytes = arguments.out.stat().st_size / 1e6
+    count = f"{arrays['steps'].shape[1]} vertices, {len(arrays['triangles'])} triangles"
+    print(f"{arguments.out}: {megabytes:.1f} MB, {count}")
 
 
 if __name__ == "__main__":

@@ -6,26 +6,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-SKIN = np.array([(247, 214, 190), (232, 190, 160), (214, 165, 126), (184, 130, 92), (142, 94, 64),
+SKINS = np.array([(247, 214, 190), (232, 190, 160), (214, 165, 126), (184, 130, 92), (142, 94, 64),
                  (102, 66, 46), (68, 44, 34)], np.float32)  # fmt: skip
-HAIR = np.array([(28, 24, 22), (52, 36, 26), (92, 62, 38), (142, 104, 62), (204, 172, 112),
+HAIRS = np.array([(28, 24, 22), (52, 36, 26), (92, 62, 38), (142, 104, 62), (204, 172, 112),
                  (150, 66, 32), (176, 176, 176), (228, 226, 222)], np.float32)  # fmt: skip
 DYES = np.array([(240, 240, 236), (30, 30, 34), (120, 124, 130), (36, 52, 96), (70, 110, 176),
                  (150, 186, 216), (176, 36, 40), (208, 96, 60), (226, 178, 60), (52, 104, 62),
                  (118, 150, 88), (140, 106, 74), (206, 188, 156), (110, 56, 120), (226, 140, 160),
                  (40, 130, 140)], np.float32)  # fmt: skip
-PLAIN, HOOPS, STRIPES, CHECKS = range(4)
+SKIN, HAIR, SHIRT, SECOND, TROUSERS, SHOES = range(6)  # rows of Clothes.colours
+PLAIN, HOOPS, STRIPES, CHECKS = range(4)  # patterns of a shirt
+SKY = 4  # the wall that is none
 
 
 class Clothes(NamedTuple):
-    """P persons; colours (P, 3) float32 of 255. Lengths in the units of Bodies.along."""
+    """P persons. colours: (P, 6, 3) float32 of 255, rows SKIN to SHOES, SECOND being the other
+    colour of the shirt's pattern. hairline to shoe: (P,) where each ends, as in Bodies.along."""
 
-    skin: np.ndarray
-    hair: np.ndarray
-    shirt: np.ndarray
-    second: np.ndarray  # the pattern's other colour
-    trousers: np.ndarray
-    shoes: np.ndarray
+    colours: np.ndarray
     pattern: np.ndarray  # (P,) PLAIN, HOOPS, STRIPES or CHECKS
     period: np.ndarray  # (P,) metres
     hairline: np.ndarray  # (P,) lower: more hair
@@ -69,11 +67,11 @@ def dye(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def draw_clothes(rng: np.random.Generator, count: int, old: np.ndarray) -> Clothes:
     """Clothes of `count` persons; old: (P,) age in [0, 1], which greys hair."""
-    tone = rng.uniform(0, len(SKIN) - 1.001, count)
+    tone = rng.uniform(0, len(SKINS) - 1.001, count)
     low, part = tone.astype(int), (tone % 1)[:, None]
-    skin = SKIN[low] * (1 - part) + SKIN[low + 1] * part
+    skin = SKINS[low] * (1 - part) + SKINS[low + 1] * part
     grey = rng.random(count) < np.clip((old - 0.75) * 3.5, 0, 0.9)
-    hair = HAIR[np.where(grey, rng.integers(6, 8, count), rng.integers(0, 6, count))]
+    hair = HAIRS[np.where(grey, rng.integers(6, 8, count), rng.integers(0, 6, count))]
     shirt, trousers = dye(rng, count), dye(rng, count) * rng.uniform(0.5, 1, (count, 1))
     one_piece = rng.random(count) < 0.08
     trousers[one_piece] = shirt[one_piece]
@@ -81,13 +79,11 @@ def draw_clothes(rng: np.random.Generator, count: int, old: np.ndarray) -> Cloth
     def pick(values, shares):
         return rng.choice(np.array(values), count, p=shares) + rng.normal(0, 0.04, count)
 
+    hair = hair * rng.uniform(0.8, 1.15, (count, 1))
+    shoes = dye(rng, count) * rng.choice((0.3, 0.6, 1.0), (count, 1))
+    colours = np.stack((skin, hair, shirt, dye(rng, count), trousers, shoes), 1)
     return Clothes(
-        skin=skin.astype(np.float32),
-        hair=np.clip(hair * rng.uniform(0.8, 1.15, (count, 1)), 0, 250).astype(np.float32),
-        shirt=shirt.astype(np.float32),
-        second=dye(rng, count).astype(np.float32),
-        trousers=trousers.astype(np.float32),
-        shoes=(dye(rng, count) * rng.choice((0.35, 1.0), (count, 1))).astype(np.float32),
+        colours=np.clip(colours, 0, 250).astype(np.float32),
         pattern=rng.choice(4, count, p=(0.62, 0.17, 0.11, 0.1)),
         period=rng.uniform(0.05, 0.16, count),
         hairline=np.where(rng.random(count) < 0.06, 9.0, rng.normal(0.95, 0.18, count)),
@@ -124,7 +120,7 @@ def draw_surroundings(rng: np.random.Generator, beyond: float) -> Surroundings:
     colours = np.stack((floor, floor * rng.uniform(0.7, 1.25), wall, second))
     return Surroundings(
         floor=int(rng.integers(4)),
-        wall=int(rng.integers(4)) if indoors else 4,
+        wall=int(rng.integers(4)) if indoors else SKY,
         distance=float(beyond + rng.uniform(0.8, 6)) if indoors else 60.0,
         colours=np.clip(colours, 10, 245).astype(np.float32),
         sizes=rng.uniform((0.25, 0.5), (1.2, 1.8)),

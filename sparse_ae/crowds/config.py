@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from ..skeleton import get_skeleton
 from .bodies import SPLITS
 
-LEVELS = ("easy", "medium", "hard")  # crowd index below 0.2, below 0.8, from 0.8 on
+LEVELS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, float("inf"))}  # crowd index
 
 
 @dataclass(frozen=True)

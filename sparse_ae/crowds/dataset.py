@@ -100,8 +100,10 @@ class CrowdDataset:
         shapes = {"images": ((size, size, 3), "u1"), "keypoints": ((people, joints, 3), "f4"),
                   "boxes": ((people, 4), "f4"), "areas": ((people,), "f4"), "counts": ((), "i8"),
                   "crowd_index": ((), "f4")}  # fmt: skip
-        files = {name: open_memmap(folder / f"{name}.npy", "w+", np.dtype(kind), (self.count, *shape))
-                 for name, (shape, kind) in shapes.items()}  # fmt: skip
+        files = {}
+        for name, (shape, kind) in shapes.items():
+            path = folder / f"{name}.npy"
+            files[name] = open_memmap(path, "w+", np.dtype(kind), (self.count, *shape))
         bar = tqdm(total=self.count, desc=f"crowds, {self.config.split}", unit="scene",
                    disable=not progress)  # fmt: skip
         with bar:

@@ -11,7 +11,7 @@ from .config import LEVELS, CrowdConfig
 from .raster import kernel
 
 PROPOSALS = 96
-BOUNDS = {"easy": (0.0, 0.18), "medium": (0.25, 0.75), "hard": (0.85, 2.2)}
+AIMS = {"easy": (0.0, 0.15), "medium": (0.25, 0.7), "hard": (0.9, 2.6)}  # crowd index
 
 
 class Camera(NamedTuple):
@@ -65,11 +65,15 @@ def turn(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
     return np.stack((cos * x - sin * y, sin * x + cos * y, z), -1)
 
 
-def draw_layout(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies) -> Layout:
-    """A crowd of a level drawn from config.levels: of many places for its persons, those whose
-    crowd index comes closest to one drawn within the level's bounds."""
-    shares = np.divide(config.levels, sum(config.levels))
-    level = LEVELS[rng.choice(3, p=shares)]
+def draw_level(rng: np.random.Generator, config: CrowdConfig) -> str:
+    """One of LEVELS, by the shares asked for; a person alone is always easy."""
+    level = list(LEVELS)[rng.choice(3, p=np.divide(config.levels, sum(config.levels)))]
+    return level if config.persons[1] > 1 else "easy"
+
+
+def draw_layout(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, level: str):
+    """The Layout of a crowd: of many places for its persons, those whose crowd index comes
+    closest to one drawn within the bounds of `level`."""
     low, high = config.persons
     fewest = min(high, max(low, {"easy": 1, "medium": 2, "hard": 3}[level]))
     most = max(fewest, min(high, 5)) if level == "easy" else high
@@ -79,7 +83,7 @@ def draw_layout(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies) -
         rng.random(count) < 0.4, rng.normal(0, 0.6, count), rng.uniform(0, 6.2832, count)
     )
     camera, away = draw_camera(rng, config, bodies.vertices[body, :, 2].max(1))
-    target = rng.uniform(*BOUNDS[level])
+    target = rng.uniform(*AIMS[level])
     spread = rng.uniform({"easy": 0.55, "medium": 0.3, "hard": 0.1}[level], 1.0, (PROPOSALS, 1))
     middle = rng.uniform(-0.22, 0.22, (PROPOSALS, 1)) * (1 - spread)
     across = middle + spread * rng.uniform(-0.48, 0.48, (PROPOSALS, count))  # shares of the side
@@ -137,7 +141,8 @@ def layout_errors(joints, across, depth, size, target, focal):
                         max(box[p, 3], y),
                     )
             margin = 0.1 * focal / depth[p]
-            box[p] += np.array([-margin, -margin, margin, margin])
+            box[p, :2] -= margin
+            box[p, 2:] += margin
             errors[t] += 0.15 * max(0.0, 0.65 - own[p] / joints.shape[1])
         index, counted = 0.0, 0
         for p in range(persons):

@@ -85,15 +85,17 @@ def vertex_normals(vertices, triangles):
     normals = np.zeros_like(vertices)
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        e0, e1, e2 = vertices[b] - vertices[a], vertices[c] - vertices[a], np.zeros(3, np.float32)
-        e2[0] = e0[1] * e1[2] - e0[2] * e1[1]
-        e2[1] = e0[2] * e1[0] - e0[0] * e1[2]
-        e2[2] = e0[0] * e1[1] - e0[1] * e1[0]
-        normals[a] += e2
-        normals[b] += e2
-        normals[c] += e2
+        ox, oy, oz = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+        ux, uy, uz = vertices[b, 0] - ox, vertices[b, 1] - oy, vertices[b, 2] - oz
+        vx, vy, vz = vertices[c, 0] - ox, vertices[c, 1] - oy, vertices[c, 2] - oz
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for v in (a, b, c):
+            normals[v, 0] += x
+            normals[v, 1] += y
+            normals[v, 2] += z
     for v in range(len(normals)):
-        length = np.sqrt((normals[v] ** 2).sum())
+        x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
+        length = np.sqrt(x * x + y * y + z * z)
         if length > 0:
             normals[v] /= length
     return normals
@@ -111,7 +113,8 @@ def seen(surface, joints, tolerance):
     result = np.zeros(joints.shape[:2], np.bool_)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
-            x, y, depth = int(round(joints[p, k, 0])), int(round(joints[p, k, 1])), joints[p, k, 2]
+            depth = joints[p, k, 2]
+            x, y = int(np.rint(joints[p, k, 0])), int(np.rint(joints[p, k, 1]))
             for j in range(max(0, y - 1), min(size, y + 2)):
                 for i in range(max(0, x - 1), min(size, x + 2)):
                     margin = tolerance[p, k] if surface.owner[j, i] == p else 0.0
@@ -139,3 +142,24 @@ def person_ids(owner, persons, factor):
             best = np.argmax(votes)
             ids[y, x] = best if best < persons else -1
     return ids
+
+
+@kernel
+def frame_boxes(points, size):
+    """(P, 4) x, y, width, height of the points (P, V, 2) in the frame, which ends half a pixel
+    beyond the outermost centres; a mesh cut by the frame reaches to its edge."""
+    boxes = np.zeros((len(points), 4), np.float32)
+    first, last = -0.5, size - 0.5
+    for p in range(len(points)):
+        x, y = points[p, :, 0], points[p, :, 1]
+        margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about a triangle's length
+        left, right, top, bottom = last, first, last, first
+        for v in range(len(x)):
+            beyond = max(first - x[v], x[v] - last, first - y[v], y[v] - last)
+            if beyond < margin:
+                left, right = min(left, max(x[v], first)), max(right, min(x[v], last))
+                top, bottom = min(top, max(y[v], first)), max(bottom, min(y[v], last))
+        if left <= right:
+            boxes[p, 0], boxes[p, 1] = left, top
+            boxes[p, 2], boxes[p, 3] = right - left, bottom - top
+    return boxes

@@ -10,23 +10,33 @@ import numpy as np
 from ..metrics import crowd_index
 from .appearance import draw_clothes, draw_light, draw_surroundings, dye
 from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
-from .config import CrowdConfig
-from .layout import Camera, Layout, draw_layout
-from .raster import Surface, draw, empty_surface, person_ids, seen, vertex_normals
+from .config import LEVELS, CrowdConfig
+from .layout import Camera, Layout, draw_layout, draw_level
+from .raster import (
+    Surface,
+    draw,
+    empty_surface,
+    frame_boxes,
+    person_ids,
+    seen,
+    vertex_normals,
+)
 from .shading import shade_background, shade_bodies, shade_boxes, shrink
 
 SAMPLES = 2  # a pixel's side in samples: smooth edges
 FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
 FEWEST_SEEN = 2  # of them, not hidden
 LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
-ATTEMPTS = 40
+ATTEMPTS = 8  # at a scene with enough persons and of the level drawn
 # How deep COCO's joints, head top and neck lie under the skin, metres of an adult of 1.7 m:
 # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, head top, neck.
 DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.08, 0.2, 0.2, 0.13,
                    0.13, 0.1, 0.1, 0.1, 0.13), np.float32)  # fmt: skip
-CUBE = np.array([(x, y, z) for z in (0, 1) for y in (-0.5, 0.5) for x in (-0.5, 0.5)], np.float32)
-CUBE_FACES = np.array([(0, 2, 4), (2, 6, 4), (0, 1, 4), (1, 5, 4), (1, 3, 5), (3, 7, 5), (2, 3, 6),
-                       (3, 7, 6), (0, 1, 2), (1, 3, 2), (4, 5, 6), (5, 7, 6)], np.int32)  # fmt: skip
+CUBE = np.array([(x, y, z) for z in (0, 1) for y in (-0.5, 0.5) for x in (-0.5, 0.5)])
+THINGS = np.array([(0.3, 0.3, 2.8), (1.5, 0.5, 0.45), (0.6, 0.6, 0.7)])  # pillar, bench, box
+CUBE_FACES = np.array([(0, 2, 4), (2, 6, 4), (0, 1, 4), (1, 5, 4), (1, 3, 5), (3, 7, 5),
+                       (2, 3, 6), (3, 7, 6), (0, 1, 2), (1, 3, 2), (4, 5, 6), (5, 7, 6)],
+                      np.int32)  # fmt: skip
 
 
 class Scene(NamedTuple):
@@ -60,20 +70,23 @@ def render_scene(config: CrowdConfig, index: int) -> Scene:
         raise ValueError(f"scene {index!r}: expected an integer from 0")
     bodies = load_bodies()
     rng = np.random.default_rng((config.seed, SPLITS.index(config.split), int(index)))
-    best = None
+    level = draw_level(rng, config)
+    low, high = LEVELS[level]
+    best, least = None, None
     for _ in range(ATTEMPTS):
-        layout = draw_layout(rng, config, bodies)
+        layout = draw_layout(rng, config, bodies, level)
         boxes = draw_boxes(rng, config, bodies, layout)
         layout, surface, truth = settle(config, bodies, layout, boxes)
-        if best is None or len(layout.body) > len(best[0].body):
-            best = layout, boxes, surface, truth
-        if len(layout.body) >= config.persons[0]:
-            best = layout, boxes, surface, truth
+        index = float(crowd_index(truth[0], truth[1]))
+        missing = max(0, config.persons[0] - len(layout.body))
+        short = missing, max(0.0, low - index, index - high)
+        if best is None or short < least:
+            best, least = (layout, boxes, surface, truth, index), short
+        if short == (0, 0.0):
             break
-    layout, boxes, surface, truth = best
+    layout, boxes, surface, truth, index = best
     image = paint(rng, config, bodies, layout, boxes, surface)
-    keypoints, outlines, masks, areas = truth
-    return Scene(image, keypoints, outlines, masks, areas, float(crowd_index(keypoints, outlines)))
+    return Scene(image, *truth, index)
 
 
 def draw_boxes(rng, config: CrowdConfig, bodies: Bodies, layout: Layout) -> Boxes:
@@ -133,9 +146,7 @@ def describe(config, bodies: Bodies, layout: Layout, surface: Surface, screen: n
     joints, depths = layout.in_world(joints[:, wanted]), depths[wanted]
     pixels = layout.camera.project(joints).astype(np.float32)
     fine = layout.camera.scaled(SAMPLES).project(joints)
-    stature = np.linalg.norm(bodies.joints[layout.body][:, 5:7].mean(1)
-                             - bodies.joints[layout.body][:, 11:13].mean(1), axis=1) / 0.5  # fmt: skip
-    visible = seen(surface, fine, stature[:, None] * depths)
+    visible = seen(surface, fine, build(bodies, layout)[:, None] * depths)
     inside = ((pixels[..., :2] >= -0.5) & (pixels[..., :2] < size - 0.5)).all(-1)
     keypoints = pixels.copy()
     keypoints[..., :2] = keypoints[..., :2].clip(0, size - 1)
@@ -147,18 +158,10 @@ def describe(config, bodies: Bodies, layout: Layout, surface: Surface, screen: n
     return keypoints, frame_boxes(outline, size), masks, areas
 
 
-def frame_boxes(points: np.ndarray, size: int) -> np.ndarray:
-    """(P, 4) x, y, width, height of the points (P, V, 2) in the frame, which ends half a pixel
-    beyond the outermost centres; a mesh cut by the frame reaches to its edge."""
-    boxes = np.zeros((len(points), 4), np.float32)
-    for person, body in enumerate(points):
-        margin = 0.04 * np.ptp(body, axis=0).max()  # a triangle's length, about
-        near = ((body > -0.5 - margin) & (body < size - 0.5 + margin)).all(1)
-        if near.any():
-            inside = body[near].clip(-0.5, size - 0.5)
-            low = inside.min(0)
-            boxes[person] = (*low, *(inside.max(0) - low))
-    return boxes
+def build(bodies: Bodies, layout: Layout) -> np.ndarray:
+    """(P,) size of the persons, 1 for an adult, by the distance from shoulders to hips."""
+    joints = bodies.joints[layout.body]
+    return np.linalg.norm(joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1), axis=1) / 0.5
 
 
 def cast_shadow(camera: Camera, points: np.ndarray, sun: np.ndarray, size: int) -> np.ndarray:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from .appearance import CHECKS, HAIR, HOOPS, SECOND, SHIRT, SHOES, SKIN, SKY, STRIPES, TROUSERS
+from .bodies import ARM, HEAD, TRUNK
 from .raster import kernel
 
-HEAD, TRUNK, ARM = 0, 1, 2
-HOOPS, STRIPES, CHECKS = 1, 2, 3
-SKY = 4
+
+@kernel
+def lattice(i, j, key):
+    """A number in [0, 1] for each point with integer coordinates."""
+    h = (i * 374761393 + j * 668265263 + key * 144269) & 0xFFFFFFFF
+    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
+    return ((h ^ (h >> 16)) & 0xFFFF) / 65535.0
 
 
 @kernel
@@ -17,67 +23,62 @@ def noise(x, y, key):
     i, j = int(np.floor(x)), int(np.floor(y))
     u, v = x - i, y - j
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-    value = 0.0
-    for b in range(2):
-        for a in range(2):
-            h = ((i + a) * 374761393 + (j + b) * 668265263 + key * 144269) & 0xFFFFFFFF
-            h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-            weight = (u if a else 1 - u) * (v if b else 1 - v)
-            value += weight * ((h ^ (h >> 16)) & 0xFFFF) / 65535.0
-    return value
+    top = lattice(i, j, key) * (1 - u) + lattice(i + 1, j, key) * u
+    bottom = lattice(i, j + 1, key) * (1 - u) + lattice(i + 1, j + 1, key) * u
+    return top * (1 - v) + bottom * v
 
 
 @kernel
-def cloth(part, along, template, who, clothes, out):
-    """Colour of a point of a dressed body into out (3,), by the coordinates that Bodies explains."""
-    x, y, z = template[0], template[1], template[2]
-    place = along[part]
-    shirt = False
+def garment(part, place, x, z, who, clothes):
+    """Row of Clothes.colours at a point of a dressed body; place: its coordinate Bodies.along,
+    x and z: where it lies on the template."""
     if part == HEAD:
-        colour = clothes.hair if place > clothes.hairline[who] else clothes.skin
-    elif part == TRUNK:
-        shirt = clothes.waist[who] < place <= clothes.collar[who]
-        colour = clothes.shirt if shirt else clothes.skin
-        colour = clothes.trousers if place <= clothes.waist[who] else colour
+        return HAIR if place > clothes.hairline[who] else SKIN
+    if part == TRUNK:
+        if place <= clothes.waist[who]:
+            return TROUSERS
+        if place > clothes.collar[who]:
+            return SKIN
     elif part == ARM:
-        shirt = place < clothes.sleeve[who]
-        colour = clothes.shirt if shirt else clothes.skin
+        if place >= clothes.sleeve[who]:
+            return SKIN
+    elif place > clothes.shoe[who]:
+        return SHOES
     else:
-        colour = clothes.trousers if place < clothes.leg[who] else clothes.skin
-        colour = clothes.shoes if place > clothes.shoe[who] else colour
-    if shirt and clothes.pattern[who] > 0:
-        kind, period = clothes.pattern[who], clothes.period[who]
-        hoop = (z if part == TRUNK else 0.3 * place) / period % 1 < 0.5
-        stripe = x / period % 1 < 0.4
-        if (kind == HOOPS and hoop) or (kind == STRIPES and stripe) or (
-            kind == CHECKS and hoop != stripe
-        ):  # fmt: skip
-            colour = clothes.second
-    dark = 1.0
-    if part == HEAD and y < -0.07:  # eyes, brows and mouth, on the template's face
-        eye = ((abs(x) - 0.032) / 0.016) ** 2
-        if eye + ((z - 0.647) / 0.009) ** 2 < 1:
-            dark = 0.25
-        elif eye + ((z - 0.672) / 0.007) ** 2 < 1.2:
-            dark = 0.6
-        elif (x / 0.028) ** 2 + ((z - 0.571) / 0.009) ** 2 < 1:
-            dark = 0.68
-    for c in range(3):
-        out[c] = colour[who, c] * dark
+        return TROUSERS if place < clothes.leg[who] else SKIN
+    kind, period = clothes.pattern[who], clothes.period[who]
+    hoop = (z if part == TRUNK else 0.3 * place) / period % 1 < 0.5
+    stripe = x / period % 1 < 0.4
+    hooped, striped = kind == HOOPS and hoop, kind == STRIPES and stripe
+    return SECOND if hooped or striped or (kind == CHECKS and hoop != stripe) else SHIRT
+
+
+@kernel
+def face_tone(x, y, z):
+    """Darkness of eyes, brows and mouth at a point of the template's head; 1 elsewhere."""
+    if y > -0.07:
+        return 1.0
+    across = ((abs(x) - 0.032) / 0.016) ** 2
+    if across + ((z - 0.647) / 0.009) ** 2 < 1:
+        return 0.25
+    if across + ((z - 0.672) / 0.007) ** 2 < 1.2:
+        return 0.6
+    return 0.68 if (x / 0.028) ** 2 + ((z - 0.571) / 0.009) ** 2 < 1 else 1.0
 
 
 @kernel
 def shade_bodies(image, surface, triangles, parts, along, template, normals, clothes, light):
     """Fill the samples of image (S, S, 3) that see a body; normals: (P, V, 3) in the world."""
     size, persons = image.shape[0], normals.shape[0]
-    colour, place, point, normal = np.zeros(3), np.zeros(4), np.zeros(3), np.zeros(3)
+    point, normal = np.zeros(3), np.zeros(3)
     for row in range(size):
         for column in range(size):
             who = surface.owner[row, column]
             if who < 0 or who >= persons:
                 continue
             f = surface.face[row, column]
-            place[:], point[:], normal[:] = 0, 0, 0
+            part, place = parts[f], 0.0
+            point[:], normal[:] = 0, 0
             wa, wb = surface.weights[row, column, 0], surface.weights[row, column, 1]
             for corner in range(3):
                 w = wa if corner == 0 else (wb if corner == 1 else 1 - wa - wb)
@@ -85,12 +86,14 @@ def shade_bodies(image, surface, triangles, parts, along, template, normals, clo
                 for i in range(3):
                     point[i] += w * template[v, i]
                     normal[i] += w * normals[who, v, i]
-                place[parts[f]] += w * along[v, parts[f]]
-            cloth(parts[f], place, point, who, clothes, colour)
+                place += w * along[v, part]
+            slot = garment(part, place, point[0], point[2], who, clothes)
             sun = normal[0] * light.sun[0] + normal[1] * light.sun[1] + normal[2] * light.sun[2]
             bright = light.ambient * (0.75 + 0.25 * normal[2]) + light.direct * max(0.0, sun)
+            if part == HEAD:
+                bright *= face_tone(point[0], point[1], point[2])
             for c in range(3):
-                image[row, column, c] = colour[c] * bright * light.gain[c]
+                image[row, column, c] = clothes.colours[who, slot, c] * bright * light.gain[c]
 
 
 @kernel
@@ -130,6 +133,16 @@ def wall_tone(x, z, kind, size, key):
 
 
 @kernel
+def open_air_tone(x, z, key):
+    """For the sky a negative number, how far a cloud lightens it; for the roofs and trees before
+    it, the share of the wall's second colour."""
+    block = noise(np.floor(x * 0.35), 1.5, key + 6)
+    if z < 3 + 9 * block * noise(x * 0.06, 0.0, key + 5):
+        return 0.75 + 0.25 * noise(x * 0.7, z * 0.9, key + 8)
+    return -0.8 * max(0.0, noise(x * 0.05, z * 0.13, key + 7) - 0.4)
+
+
+@kernel
 def shade_background(image, owner, shadow, camera, surroundings, light):
     """Fill the samples that see no mesh: floor, with the shadow (S, S) in [0, 1] on it, then wall
     or sky. camera: that of the samples."""
@@ -153,15 +166,7 @@ def shade_background(image, owner, shadow, camera, surroundings, light):
                 bright *= 1 - light.shadow * shadow[row, column]
             elif surroundings.wall == SKY:
                 z = camera.height + reach * rise
-                line = 3 + 9 * noise(x * 0.06, 0.0, key + 5) * noise(
-                    np.floor(x * 0.35), 1.5, key + 6
-                )
-                first, tone = 2, 0.45 * noise(x * 0.05, z * 0.13, key + 7)
-                if z < line:
-                    tone = 0.75 + 0.25 * noise(x * 0.7, z * 0.9, key + 8)
-                elif tone < 0.2:
-                    tone = 0.0
-                tone = tone if z < line else -0.5 * tone  # clouds are lighter than the sky
+                first, tone = 2, open_air_tone(x, z, key)
             else:
                 first = 2
                 tone = wall_tone(x, camera.height + reach * rise, surroundings.wall,

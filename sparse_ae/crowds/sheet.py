@@ -34,7 +34,7 @@ def drawn(scene: Scene) -> np.ndarray:
     for person, joints in enumerate(scene.keypoints):
         hue = np.uint8([[[(person * 67) % 180, 230, 255]]])
         colour = tuple(int(c) for c in cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0])
-        at = [tuple(int(round(c)) for c in joint[:2]) for joint in joints]
+        at = [tuple(round(float(c)) for c in joint[:2]) for joint in joints]
         for a, b in skeleton.limbs:
             if joints[a, 2] and joints[b, 2]:
                 cv2.line(picture, at[a], at[b], colour, width, cv2.LINE_AA)
