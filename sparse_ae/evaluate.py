@@ -15,6 +15,7 @@ from sparse_ae.config import Config
 from sparse_ae.decode import People, decode
 from sparse_ae.losses import gather_tags
 from sparse_ae.metrics import (
+    HARD,
     group_margin,
     grouping_accuracy,
     keypoint_ap,
@@ -25,7 +26,6 @@ from sparse_ae.model import PoseNet
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.train import STRIDES, to_input, uses_bfloat16
 
-HARD = 0.8  # crowd index from which on CrowdPose's evaluation calls an image hard
 BATCH = 16
 MEASURES = (
     "grouping_accuracy", "group_margin", "first_component", "correlation", "effective_rank",
