@@ -157,9 +157,9 @@ def run_note(records: Sequence[dict]) -> str:
     return f"{' '.join(parts)} Preset `{records[0]['preset']}`."
 
 
-def html_table(table: pd.DataFrame, index: bool = True, formatters: dict | None = None) -> str:
-    """A table as HTML that scrolls sideways on a small screen; formatters: {column: function}."""
-    body = table.to_html(escape=False, border=0, index=index, formatters=formatters)
+def html_table(table: pd.DataFrame, index: bool = True) -> str:
+    """A table as HTML that scrolls sideways on a small screen."""
+    body = table.to_html(escape=False, border=0, index=index)
     return f'<div class="wide-table">{body}</div>'
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from sparse_ae.tables import (
     METHOD_LABELS,
+    html_table,
     number,
     paired_difference,
     paired_seeds,
@@ -119,6 +120,21 @@ def verdicts(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def measurement_table(measured: pd.DataFrame, claims: Sequence[str]) -> str:
+    """Some claims' rows of `measurements` as HTML, one row a measure."""
+    part = measured[measured["claim"].isin(claims)]
+    table = pd.DataFrame({
+        "claim": part["claim"],
+        "measured": part["measured"],
+        METHOD_LABELS["ae8"]: part["ae8"].map(three_digits),
+        METHOD_LABELS["rve"]: part["rve"].map(three_digits),
+        "difference": [number(x, 3, "+") for x in part["difference"]],
+        "95 % interval": list(map(_interval, part["low"], part["high"])),
+        "verdict": part["verdict"],
+    })  # fmt: skip
+    return html_table(table, index=False)
+
+
 def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
     """(R,) means of (S, I) values when seeds S and images I are drawn with replacement.
 
@@ -152,7 +168,8 @@ def _over_images(records, arrays, measure: Measure):
     means = [x[both].mean() if both.any() else np.nan for x in (ae8, rve)]
     if measure.kind == "level":
         means[0] = np.nanmean(ae8)
-    return *means, means[1] - means[0], low, high
+    difference = np.nan if measure.kind == "level" else means[1] - means[0]
+    return *means, difference, low, high
 
 
 def _over_seeds(records, measure: Measure):

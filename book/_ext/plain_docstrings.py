@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-ITEM = re.compile(r"([\w.*]+(?:, [\w.*]+)*): (.*)")
+ITEM = re.compile(r"([a-z_*][\w.*]*(?:, [\w.* ]+)*): (.*)")
 
 
 def escape(text: str) -> str:
@@ -35,29 +35,40 @@ def blocks(lines: list[str]) -> list[list[str]]:
 
 
 def rewrite(block: list[str]) -> list[str]:
-    """One block of a docstring as reStructuredText."""
+    """One block of a docstring as reStructuredText: a paragraph, a list, or a paragraph and a list.
+
+    A line that starts an item takes the lines after it, up to the next item.
+    """
     if all(line.startswith("    ") for line in block):
         return ["::", "", *block]
     out: list[str] = []
     for line in block:
         item = ITEM.match(line)
         if item:
-            out.append(f"* **{escape(item[1])}**: {escape(item[2])}")
-        elif line.startswith(" ") and out:
+            out += ["", f"* **{escape(item[1])}**: {escape(item[2])}"]
+        elif out:
             out[-1] += " " + escape(line.strip())
-        elif out and not out[-1].startswith("* "):
-            out[-1] += " " + escape(line)
         else:
-            out += ["", escape(line)]
+            out.append(escape(line))
     return out
 
 
 def process(_app, _what, _name, _obj, _options, lines: list[str]) -> None:
     """Sphinx's event autodoc-process-docstring: `lines` is changed in place."""
-    lines[:] = [line for block in blocks(lines) for line in (*rewrite(block), "")]
+    summary, *rest = blocks(lines) or [[]]
+    text = [" ".join(escape(line.strip()) for line in summary), ""]
+    lines[:] = text + [line for block in rest for line in (*rewrite(block), "")]
+
+
+def skip(_app, _what, _name, obj, _skip, _options) -> bool | None:
+    """Sphinx's event autodoc-skip-member: a named tuple's fields stand in its own docstring."""
+    if (getattr(obj, "__doc__", None) or "").startswith("Alias for field number"):
+        return True
+    return None
 
 
 def setup(app) -> dict:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
