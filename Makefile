@@ -1,6 +1,7 @@
-# make book   environment, experiments, book        make test   every test
-# make env    the environment alone                 make lint   format and static checks
-# make clean  removes what was built; records of runs and the environment stay
+# make book       environment, experiments, book      make test    every test
+# make env        the environment alone               make lint    format and static checks
+# make pages      the book from the records there     make clean   removes what was built; records
+# make notebooks  the notebooks, run anew                          and the environment stay
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages test lint clean help
+.PHONY: env book pages test notebooks lint clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -38,6 +39,12 @@ pages: env
 test: $(VENV)/.installed-dev
 	pytest tests --nbval-lax --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval.cfg $(wildcard experiments/*.ipynb)
+
+# the notebooks' outputs are the reference that the tests compare with: made anew on purpose only
+notebooks: $(VENV)/.installed-dev
+	for name in train compare; do \
+	  jupytext --quiet --to ipynb --update experiments/$$name.md && \
+	  jupyter execute --inplace experiments/$$name.ipynb || exit 1; done
 
 lint: $(VENV)/.installed-dev
 	ruff check .

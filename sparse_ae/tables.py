@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -158,9 +159,24 @@ def run_note(records: Sequence[dict]) -> str:
 
 
 def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen."""
-    body = table.to_html(escape=False, border=0, index=index)
-    return f'<div class="wide-table">{body}</div>'
+    """A table as HTML that scrolls sideways on a small screen; equal index cells become one."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
+    names = [name or "" for name in table.index.names] if index else []
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])
+    body = []
+    for row, values in enumerate(table.itertuples(index=False)):
+        cells = []
+        for level in range(len(names)):
+            same = [key[: level + 1] == keys[row][: level + 1] for key in keys]
+            if same.index(True) == row:
+                text = escape(str(keys[row][level]))
+                cells.append(f'<th scope="row" rowspan="{sum(same)}">{text}</th>')
+        cells += [f"<td>{escape(str(value))}</td>" for value in values]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f'<div class="wide-table"><table class="dataframe"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
 
 
 def _seeds(records: Sequence[dict]) -> str:

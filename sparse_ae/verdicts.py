@@ -21,7 +21,6 @@ import pandas as pd
 
 from sparse_ae.tables import (
     METHOD_LABELS,
-    html_table,
     number,
     paired_difference,
     paired_seeds,
@@ -101,38 +100,25 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
 
 
-def verdicts(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """One row a claim, C1 to C6, as text for a page: several measures stand one a line."""
+def verdicts(records: Sequence[dict], arrays: Mapping, claims=tuple(CLAIMS)) -> pd.DataFrame:
+    """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
+    (a claim that the methods at hand cannot test has one row that says so)."""
     measured = measurements(records, arrays)
-    ae8, rve = METHOD_LABELS["ae8"], METHOD_LABELS["rve"]
-    rows = []
-    for claim, statement in CLAIMS.items():
+    index, rows = [], []
+    for claim in claims:
         part = measured[measured["claim"] == claim]
-        rows.append({
-            "claim": f"{claim}. {statement}",
-            "measured by": "<br>".join(part["measured"]) or "needs methods that it does not train",
-            ae8: "<br>".join(map(three_digits, part["ae8"])),
-            rve: "<br>".join(map(three_digits, part["rve"])),
-            "difference": "<br>".join(number(x, 3, "+") for x in part["difference"]),
-            "95 % interval": "<br>".join(map(_interval, part["low"], part["high"])),
-            "verdict": _combine(part["verdict"]),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def measurement_table(measured: pd.DataFrame, claims: Sequence[str]) -> str:
-    """Some claims' rows of `measurements` as HTML, one row a measure."""
-    part = measured[measured["claim"].isin(claims)]
-    table = pd.DataFrame({
-        "claim": part["claim"],
-        "measured": part["measured"],
-        METHOD_LABELS["ae8"]: part["ae8"].map(three_digits),
-        METHOD_LABELS["rve"]: part["rve"].map(three_digits),
-        "difference": [number(x, 3, "+") for x in part["difference"]],
-        "95 % interval": list(map(_interval, part["low"], part["high"])),
-        "verdict": part["verdict"],
-    })  # fmt: skip
-    return html_table(table, index=False)
+        verdict = _combine(part["verdict"])
+        for row in part.itertuples():
+            index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
+            values = (three_digits(row.ae8), three_digits(row.rve), number(row.difference, 3, "+"))
+            rows.append((*values, _interval(row.low, row.high)))
+        if part.empty:
+            index.append((f"{claim}. {CLAIMS[claim]}", verdict, "needs methods that are not run"))
+            rows.append(("",) * 4)
+    methods = [METHOD_LABELS["ae8"], METHOD_LABELS["rve"]]
+    table = pd.DataFrame(rows, columns=[*methods, "difference", "95 % interval"])
+    table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
+    return table
 
 
 def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
