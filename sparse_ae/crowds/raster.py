@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes between them
+
 
 def kernel(function):
     """numba's njit, cached on disk where a folder for that can be written."""
@@ -67,7 +69,7 @@ def draw(surface, points, triangles, owner):
             wb = ((cx - x0) * (ay - y) - (cy - y) * (ax - x0)) / area
             for x in range(int(x0), int(x1) + 1):
                 wc = 1 - wa - wb
-                if wa >= 0 and wb >= 0 and wc >= 0:
+                if wa > -EDGE and wb > -EDGE and wc > -EDGE:
                     near = wa * na + wb * nb + wc * nc
                     if near > nearness[y, x]:
                         nearness[y, x] = near
@@ -105,21 +107,23 @@ def vertex_normals(vertices, triangles):
 def seen(surface, joints, tolerance):
     """(P, K) bool: is joint k of person p on the surface that the camera sees?
 
-    joints: (P, K, 3): x, y in samples, depth in metres. Joints lie under the skin: one counts as
-    seen where, within one sample of it, its own body's surface lies at most `tolerance` (P, K)
-    metres before it and nobody else's lies before it at all.
+    joints: (P, K, 3): x, y in samples, depth in metres. Joints lie under the skin: of the nine
+    samples around one, a third must see its own body's surface at most `tolerance` (P, K) metres
+    before it, or none may see anything before it.
     """
     size = surface.nearness.shape[0]
     result = np.zeros(joints.shape[:2], np.bool_)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
-            depth = joints[p, k, 2]
+            depth, own, hidden = joints[p, k, 2], 0, False
             x, y = int(np.rint(joints[p, k, 0])), int(np.rint(joints[p, k, 1]))
             for j in range(max(0, y - 1), min(size, y + 2)):
                 for i in range(max(0, x - 1), min(size, x + 2)):
-                    margin = tolerance[p, k] if surface.owner[j, i] == p else 0.0
-                    if surface.nearness[j, i] * (depth - margin) <= 1:
-                        result[p, k] = True
+                    near = surface.nearness[j, i]
+                    hidden |= near * depth > 1
+                    if surface.owner[j, i] == p and near * (depth - tolerance[p, k]) <= 1:
+                        own += 1
+            result[p, k] = own >= 3 or not hidden
     return result
 
 

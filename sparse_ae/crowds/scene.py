@@ -185,7 +185,7 @@ def paint(
 ) -> np.ndarray:
     """The picture of a settled scene, (S, S, 3) uint8."""
     count, size = len(layout.body), config.size * SAMPLES
-    clothes = draw_clothes(rng, count, bodies.phenotype[layout.body, 1])
+    clothes = draw_clothes(rng, bodies.phenotype[layout.body])
     light = draw_light(rng)
     surroundings = draw_surroundings(rng, float(layout.place[:, 1].max()))
     points = layout.in_world(bodies.vertices[layout.body])

@@ -29,22 +29,27 @@ def noise(x, y, key):
 
 
 @kernel
-def garment(part, place, x, z, who, clothes):
+def garment(part, place, point, who, clothes):
     """Row of Clothes.colours at a point of a dressed body; place: its coordinate Bodies.along,
-    x and z: where it lies on the template."""
+    point: where it lies on the template."""
+    x, y, z = point[0], point[1], point[2]
     if part == HEAD:
         return HAIR if place > clothes.hairline[who] else SKIN
     if part == TRUNK:
         if place <= clothes.waist[who]:
             return TROUSERS
-        if place > clothes.collar[who]:
+        if y > 0.01 and z > clothes.hair_end[who] and abs(x) < 0.13 - 0.2 * (0.55 - z):
+            return HAIR
+        if place > clothes.collar[who] + 1.5 * max(
+            0.0, abs(x) - 0.07
+        ):  # the neck's opening is round
             return SKIN
     elif part == ARM:
         if place >= clothes.sleeve[who]:
             return SKIN
     elif place > clothes.shoe[who]:
         return SHOES
-    else:
+    elif z < clothes.waist[who]:
         return TROUSERS if place < clothes.leg[who] else SKIN
     kind, period = clothes.pattern[who], clothes.period[who]
     hoop = (z if part == TRUNK else 0.3 * place) / period % 1 < 0.5
@@ -58,12 +63,12 @@ def face_tone(x, y, z):
     """Darkness of eyes, brows and mouth at a point of the template's head; 1 elsewhere."""
     if y > -0.07:
         return 1.0
-    across = ((abs(x) - 0.032) / 0.016) ** 2
-    if across + ((z - 0.647) / 0.009) ** 2 < 1:
+    across = ((abs(x) - 0.032) / 0.014) ** 2
+    if across + ((z - 0.647) / 0.008) ** 2 < 1:
         return 0.25
     if across + ((z - 0.672) / 0.007) ** 2 < 1.2:
         return 0.6
-    return 0.68 if (x / 0.028) ** 2 + ((z - 0.571) / 0.009) ** 2 < 1 else 1.0
+    return 0.72 if (x / 0.024) ** 2 + ((z - 0.571) / 0.007) ** 2 < 1 else 1.0
 
 
 @kernel
@@ -87,7 +92,7 @@ def shade_bodies(image, surface, triangles, parts, along, template, normals, clo
                     point[i] += w * template[v, i]
                     normal[i] += w * normals[who, v, i]
                 place += w * along[v, part]
-            slot = garment(part, place, point[0], point[2], who, clothes)
+            slot = garment(part, place, point, who, clothes)
             sun = normal[0] * light.sun[0] + normal[1] * light.sun[1] + normal[2] * light.sun[2]
             bright = light.ambient * (0.75 + 0.25 * normal[2]) + light.direct * max(0.0, sun)
             if part == HEAD:

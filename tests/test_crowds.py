@@ -1,0 +1,259 @@
+"""Rendered crowds: the same scene always, and everything said of a scene true of its picture."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparse_ae.crowds import CrowdConfig, contact_sheet, load_bodies, render_scene
+from sparse_ae.crowds.config import LEVELS
+from sparse_ae.crowds.layout import Camera, Layout, draw_layout
+from sparse_ae.crowds.raster import draw, empty_surface, frame_boxes, person_ids, vertex_normals
+from sparse_ae.crowds.scene import Boxes, settle
+
+NOTHING = Boxes(np.zeros((0, 8, 3), np.float32), np.zeros((0, 3), np.float32))
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    config = CrowdConfig(split="val")
+    return [render_scene(config, i) for i in range(60)]
+
+
+def fingerprint(scene):
+    digest = hashlib.sha256()
+    for value in scene[:5]:
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest() + repr(scene.crowd_index)
+
+
+def test_a_scene_is_the_same_in_any_order(scenes):
+    config = CrowdConfig(split="val")
+    for index in (41, 3, 17, 3):
+        assert fingerprint(render_scene(config, index)) == fingerprint(scenes[index])
+
+
+def test_a_scene_is_the_same_in_another_process(scenes):
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from test_crowds import *;"
+        "print(fingerprint(render_scene(CrowdConfig(split='val'), 7)))"
+    )
+    root = Path(__file__).parents[1]
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert run.stdout.strip() == fingerprint(scenes[7]), run.stderr
+
+
+def test_other_configurations_give_other_scenes(scenes):
+    others = (CrowdConfig(split="test"), CrowdConfig(split="val", seed=1))
+    prints = {fingerprint(render_scene(config, 0)) for config in others}
+    assert len(prints | {fingerprint(scene) for scene in scenes}) == 62
+
+
+def test_a_split_shows_its_own_bodies_only():
+    bodies, seen = load_bodies(), {}
+    for split in ("train", "val", "test"):
+        rng, config = np.random.default_rng(0), CrowdConfig(split=split)
+        drawn = [draw_layout(rng, config, bodies, "hard").body for _ in range(40)]
+        seen[split] = set(np.concatenate(drawn).tolist())
+        assert seen[split] <= set(bodies.of_split(split).tolist())
+    assert not seen["train"] & seen["test"]
+    assert not seen["train"] & seen["val"]
+    assert not seen["val"] & seen["test"]
+
+
+def test_projection_by_hand():
+    level = Camera(focal=100.0, height=1.0, pitch=0.0, centre=50.0)
+    points = np.array([(1, 10, 1), (0, 10, 3), (-2, 5, 0)], float)
+    expected = [(60, 50, 10), (50, 30, 10), (10, 70, 5)]
+    np.testing.assert_allclose(level.project(points), expected, atol=1e-5)
+    down = Camera(focal=100.0, height=2.0, pitch=np.pi / 2, centre=50.0)
+    np.testing.assert_allclose(down.project(np.array([1.0, 0.5, 0.0])), (100, 25, 2), atol=1e-4)
+
+
+def test_samples_of_a_finer_image_cover_the_pixels():
+    """Pixel 0's centre is, in an image of twice the side, half a sample after sample 0."""
+    camera = Camera(focal=100.0, height=1.0, pitch=0.1, centre=31.5)
+    point = np.array([0.3, 4.0, 0.7])
+    x, y, depth = camera.project(point)
+    fine = camera.scaled(2).project(point)
+    np.testing.assert_allclose(fine, (2 * x + 0.5, 2 * y + 0.5, depth), rtol=1e-6)
+
+
+def test_turning_a_body():
+    layout = Layout(np.array([0]), np.array([np.pi / 2]), np.array([[3.0, 5.0]]), None)
+    left = np.array([[[1.0, 0.0, 2.0]]], np.float32)
+    np.testing.assert_allclose(layout.in_world(left), [[[3, 6, 2]]], atol=1e-6)
+
+
+def square(depth, low=2.0, high=6.0):
+    corners = ((low, low), (high, low), (high, high), (low, high))
+    points = np.array([(*corner, depth) for corner in corners], np.float32)
+    return points, np.array([(0, 1, 2), (0, 2, 3)], np.int32)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_nearer_mesh_hides_the_other(order):
+    surface = empty_surface(10)
+    meshes = [square(4.0), square(2.0, 5.0, 8.0)]
+    for who in order:
+        draw(surface, *meshes[who], who)
+    expected = np.full((10, 10), -1)
+    expected[2:7, 2:7] = 0
+    expected[5:9, 5:9] = 1
+    np.testing.assert_array_equal(surface.owner, expected)
+    assert surface.nearness[3, 3] == pytest.approx(1 / 4)
+    assert surface.nearness[6, 6] == pytest.approx(1 / 2)
+
+
+def test_person_ids_by_majority():
+    owner = np.array([(0, 0, 1, 2), (0, -1, 2, 2)] + [(-1, -1, 3, 3)] * 2, np.int16)
+    np.testing.assert_array_equal(person_ids(owner, 3, 2), [(0, 2), (-1, -1)])
+
+
+def test_boxes_end_at_the_frame():
+    points = np.zeros((2, 101, 2), np.float32)
+    points[0, :, 0] = np.linspace(-20, 30, 101)
+    points[0, :, 1] = 5 + 10 * np.linspace(0, 1, 101)
+    points[1] = -500
+    boxes = frame_boxes(points, 64)
+    np.testing.assert_allclose(boxes[0], (-0.5, 8.6, 30.5, 6.4), atol=0.6)
+    np.testing.assert_array_equal(boxes[1], 0)
+
+
+def test_normals_of_a_tetrahedron_point_outwards():
+    vertices = np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], np.float32)
+    triangles = np.array([(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)], np.int32)
+    normals = vertex_normals(vertices, triangles)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(normals[0], -np.ones(3) / np.sqrt(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("near", [0, 1])
+def test_who_stands_in_front_hides_the_other(near):
+    """Two upright persons, one half a step beside and behind the other."""
+    bodies = load_bodies()
+    standing = np.flatnonzero(bodies.family == bodies.families.index("standing"))
+    places = np.array([[0.0, 3.0], [0.1, 3.0]])
+    places[1 - near, 1] = 4.5
+    camera = Camera(focal=128.0, height=1.2, pitch=0.15, centre=63.5)
+    pair = Layout(standing[:2], np.zeros(2), places, camera)
+    layout, _, (keypoints, _, masks, areas) = settle(CrowdConfig(), bodies, pair, NOTHING)
+    alone = settle(CrowdConfig(), bodies, pair.only(np.arange(2) == near), NOTHING)[2]
+    np.testing.assert_array_equal(layout.body, standing[:2])
+    np.testing.assert_array_equal(keypoints[near], alone[0][0])  # hidden by nobody
+    assert areas[near] == pytest.approx(alone[3][0], rel=0.02)  # ties of samples at the outline
+    far = keypoints[1 - near]
+    x, y = np.rint(far[:, :2]).astype(int).T
+    around = [masks[y + j, x + i] == near for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    covered = np.all(around, axis=0) & (far[:, 2] > 0)
+    assert covered.sum() >= 3
+    assert (far[covered, 2] == 1).all()
+
+
+def test_visible_keypoints_lie_on_their_person(scenes):
+    distances = []
+    for scene in scenes:
+        for person, joints in enumerate(scene.keypoints):
+            rows, columns = np.nonzero(scene.masks == person)
+            for x, y, _ in joints[joints[:, 2] == 2]:
+                distances.append(np.hypot(columns - x, rows - y).min())
+    assert len(distances) > 2000
+    assert np.mean(np.array(distances) < 1) > 0.97
+    assert np.mean(np.array(distances) < 2.5) > 0.999  # the rest see slivers of less than a pixel
+
+
+def test_keypoints_outside_the_frame_are_zero(scenes):
+    joints = np.concatenate([scene.keypoints.reshape(-1, 3) for scene in scenes])
+    assert set(np.unique(joints[:, 2])) == {0, 1, 2}
+    assert (joints[joints[:, 2] == 0] == 0).all()
+    assert joints.min() >= 0
+    assert joints[:, :2].max() <= 127
+
+
+def test_boxes_hold_keypoints_and_masks(scenes):
+    for scene in scenes:
+        for person, (x, y, width, height) in enumerate(scene.boxes):
+            joints = scene.keypoints[person]
+            rows, columns = np.nonzero(scene.masks == person)
+            xs = np.concatenate((joints[joints[:, 2] > 0, 0], columns))
+            ys = np.concatenate((joints[joints[:, 2] > 0, 1], rows))
+            assert x - 1.5 <= xs.min()
+            assert xs.max() <= x + width + 1.5
+            assert y - 1.5 <= ys.min()
+            assert ys.max() <= y + height + 1.5
+            assert len(rows) == scene.areas[person]
+            assert min(x, y) >= -0.5
+            assert max(x + width, y + height) <= 127.5
+
+
+def test_everybody_can_be_labelled(scenes):
+    for scene in scenes:
+        assert 1 <= len(scene.keypoints) <= 8
+        assert ((scene.keypoints[..., 2] > 0).sum(1) >= 3).all()
+        assert ((scene.keypoints[..., 2] == 2).sum(1) >= 2).all()
+        assert (scene.areas > 0).all()
+        assert scene.masks.max() == len(scene.keypoints) - 1
+
+
+@pytest.mark.parametrize(("place", "level"), list(enumerate(LEVELS)))
+def test_levels_are_what_was_asked_for(place, level):
+    config = CrowdConfig(levels=np.eye(3)[place].tolist())
+    index = np.array([render_scene(config, i).crowd_index for i in range(20)])
+    low, high = LEVELS[level]
+    assert ((low <= index) & (index < high)).mean() >= 0.9
+
+
+def test_scales_differ_within_scenes(scenes):
+    ratios = [s.boxes[:, 3].max() / s.boxes[:, 3].min() for s in scenes if len(s.boxes) > 2]
+    assert np.median(ratios) > 1.5
+
+
+def test_crowdpose_sees_the_same_scene():
+    coco = render_scene(CrowdConfig(levels=[1, 0, 0]), 5)
+    crowdpose = render_scene(CrowdConfig(levels=[1, 0, 0], skeleton="crowdpose"), 5)
+    assert crowdpose.keypoints.shape[1:] == (14, 3)
+    np.testing.assert_array_equal(coco.image, crowdpose.image)
+    np.testing.assert_array_equal(coco.keypoints[:, 5:17], crowdpose.keypoints[:, :12])
+
+
+def test_contact_sheet(scenes):
+    assert contact_sheet(scenes[:7], columns=3).shape == (3 * 128, 3 * 128, 3)
+    plain, marked = contact_sheet(scenes[:1]), contact_sheet(scenes[:1], keypoints=True)
+    assert (plain[:, :128] == scenes[0].image).all()
+    assert (plain != marked).any()
+    with pytest.raises(ValueError, match="at least one scene"):
+        contact_sheet([])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"split": "dev"}, "split 'dev': expected one of train, val, test"),
+        ({"skeleton": "hand"}, "unknown skeleton 'hand'"),
+        ({"size": 128.0}, "size 128.0: expected an integer"),
+        ({"size": 8}, "size 8: expected an integer from 32"),
+        ({"seed": "3"}, "seed '3': expected an integer"),
+        ({"seed": True}, "seed True: expected an integer"),
+        ({"persons": 5}, "persons 5: expected 2 integers"),
+        ({"persons": (5, 2)}, r"persons \[5, 2\]: .*rising order"),
+        ({"persons": (0, 2)}, r"persons \[0, 2\]: expected 2 integers from 1"),
+        ({"heights": (0.5, "1")}, "heights .*expected 2 numbers"),
+        ({"levels": (0, 0, 0)}, "levels .*expected a share above 0"),
+        ({"levels": (1, -1, 0)}, "levels .*expected 3 numbers"),
+        ({"noise": "much"}, "noise 'much': expected a number"),
+        ({"noise": float("nan")}, "noise nan: expected 0 to 64"),
+    ],
+)
+def test_bad_configurations(changes, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        CrowdConfig(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_scene_number():
+    for index in (-1, 1.5, "2", True):
+        with pytest.raises(ValueError, match="expected an integer from 0"):
+            render_scene(CrowdConfig(), index)
