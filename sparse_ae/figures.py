@@ -193,10 +193,11 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
     return figure
 
 
-def example_people_figure(record, arrays, examples: Sequence[int] = (0, 1, 2)) -> Figure:
-    """Example scenes of a run with the persons that it decoded."""
+def example_people_figure(record, arrays, count: int = 3) -> Figure:
+    """The first example scenes of a run with the persons that it decoded."""
+    examples = range(min(count, len(arrays["example_id"])))
     images = [example_scene(record, arrays, example).image for example in examples]
-    return people_figure(images, [arrays["example_people"][example] for example in examples])
+    return people_figure(images, arrays["example_people"][: len(images)])
 
 
 def people_figure(images: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> Figure:

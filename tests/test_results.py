@@ -7,28 +7,10 @@ import re
 
 import numpy as np
 import pytest
+from synthetic import make_arrays, make_record
 
 from sparse_ae import results
 from sparse_ae.provenance import REPOSITORY, clean_command, provenance
-
-
-def make_record(method="ae8", seed=1, **metrics) -> dict:
-    config = {"steps": 3, "weights": [1.0, 5e-3], "test_crowd": {"seed": 7}}
-    values = dict.fromkeys(results.METRICS, 0.5) | {"AP_hard": math.nan} | metrics
-    return {
-        "schema": results.SCHEMA,
-        "preset": "smoke",
-        "method": method,
-        "seed": seed,
-        "config": config,
-        "config_digest": results.config_digest(config),
-        "metrics": values,
-        "provenance": {"commit": None, "data_digest": "0"},
-    }
-
-
-def make_arrays(images=4) -> dict:
-    return {name: np.arange(images, dtype=float) for name in results.PER_IMAGE}
 
 
 def test_round_trip(tmp_path):
@@ -167,7 +149,9 @@ def test_a_failing_disk_leaves_neither_record_nor_temporaries(tmp_path, monkeypa
 
 
 def test_provenance_names_no_folder_of_this_machine():
-    command = f"papermill {REPOSITORY}/experiments/train.ipynb /elsewhere/x/out.ipynb --log=/a/b/c -p n 1"
+    command = (
+        f"papermill {REPOSITORY}/experiments/train.ipynb /elsewhere/x/out.ipynb --log=/a/b/c -p n 1"
+    )
     made = provenance("abc", command)
     assert made["command"] == "papermill experiments/train.ipynb out.ipynb --log=c -p n 1"
     assert made["data_digest"] == "abc"

@@ -1,0 +1,59 @@
+"""Made-up runs for the tests of records, tables and figures. Never written into the repository."""
+
+import math
+
+import numpy as np
+
+from sparse_ae import results
+
+CROWD = {"split": "test", "skeleton": "crowdpose", "size": 64, "persons": [2, 4]}
+
+
+def make_record(method="ae8", seed=1, **metrics) -> dict:
+    """A valid record; metrics not given are 0.5, AP_hard is undefined."""
+    config = {"steps": 3, "weights": [1.0, 5e-3], "test_crowd": CROWD, "max_distance": 1.0}
+    values = dict.fromkeys(results.METRICS, 0.5) | {"AP_hard": math.nan} | metrics
+    return {
+        "schema": results.SCHEMA,
+        "preset": "smoke",
+        "method": method,
+        "seed": seed,
+        "config": config,
+        "config_digest": results.config_digest(config),
+        "metrics": values,
+        "provenance": {
+            "commit": "0123456789abcdef",
+            "dirty": False,
+            "date": "2030-01-02T03:04:05+00:00",
+            "device": "cpu: a processor",
+            "data_digest": "0",
+        },
+    }
+
+
+def make_arrays(images=4, **arrays) -> dict:
+    """Per-image arrays, each 0, 1, 2, … unless given."""
+    return {name: np.arange(images, dtype=float) for name in results.PER_IMAGE} | arrays
+
+
+def make_examples(images=4, dim=8, line=False) -> dict:
+    """Arrays of a run with two example scenes of three persons, and a loss curve.
+
+    line: embeddings exactly on a line.
+    """
+    generator = np.random.default_rng(0)
+    tags = generator.normal(size=(2, 3, 14, 1 if line else dim)) * np.ones(dim)
+    people = generator.uniform(0, 63, (2, 3, 14, 3)).astype(np.float32)
+    people[1, 2] = np.nan  # padding: a person fewer
+    steps = np.arange(1, 6)
+    curve = {f"loss_{name}": 1.0 / steps for name in ("heatmap", "pull", "push")}
+    return make_arrays(
+        images,
+        example_id=np.array([0, 2]),
+        example_tags=tags.astype(np.float32),
+        example_visible=np.ones((2, 3, 14), bool),
+        example_people=people,
+        step=steps,
+        loss_scale=np.full(5, np.nan),
+        **curve,
+    )

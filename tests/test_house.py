@@ -1,0 +1,170 @@
+"""The house keeps its rules: imports run one way, files stay small, nothing names one machine."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sparse_ae"
+# from the ground up: a module may import those of lower rank, and its own rank where listed
+RANKS = {
+    "skeleton": 0, "losses": 1, "grouping": 1, "backbone": 1, "config": 1, "provenance": 1,
+    "metrics": 2, "decode": 2, "model": 2, "targets": 2, "augment": 2, "average_precision": 2,
+    "results": 2, "crowds": 3, "train": 4, "evaluate": 5, "experiment": 6, "search": 7,
+    "tables": 7, "pictures": 7, "verdicts": 8, "figures": 9, "cli": 10,
+}  # fmt: skip
+LEAVES = {"tables", "pictures", "verdicts", "figures"}
+ALONE = {"losses": {"skeleton"}, "grouping": {"skeleton"}, "metrics": {"skeleton", "grouping"}}
+# where a file is longer for a reason
+LONG = {"tests/test_crowds.py": 300}
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files under version control (or, without git, all that match), that exist."""
+    run = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = run.stdout.splitlines() if run.returncode == 0 else []
+    paths = [ROOT / name for name in names] or [
+        path for pattern in patterns for path in ROOT.glob(f"**/{pattern}")
+        if not {".venv", "_build"} & set(path.parts)
+    ]  # fmt: skip
+    return [path for path in paths if path.is_file()]
+
+
+def name_of(path: Path) -> str:
+    """The module of the package that a file belongs to; a subpackage counts as one."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def siblings(path: Path) -> set[str]:
+    """The package's modules that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                parents = path.relative_to(ROOT).parts[: -node.level]
+                module = ".".join([*parents, *([module] if module else [])])
+            found |= {f"{module}.{name.name}" for name in node.names} | {module}
+    modules = {match[1] for name in found if (match := re.match(r"sparse_ae\.(\w+)", name))}
+    return {name for name in modules if name in RANKS} - {name_of(path)}
+
+
+def functions(path: Path):
+    """Every function of a file, methods and inner ones too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_every_module_has_a_rank():
+    modules = {name_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert modules == set(RANKS), "a new module needs a rank, that is, a place in the house"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.name)
+def test_imports_run_one_way(path):
+    name, used = name_of(path), siblings(path)
+    if name == "__init__":
+        return
+    upward = {other for other in used if RANKS[other] >= RANKS[name]}
+    assert not upward, f"{name} may not import {sorted(upward)}"
+    assert used <= ALONE.get(name, used), f"{name} knows {sorted(used - ALONE[name])}"
+    if name not in LEAVES | {"cli"}:
+        assert not used & LEAVES, f"{sorted(used & LEAVES)}: for notebooks, pages and cli only"
+
+
+@pytest.mark.parametrize("path", tracked("*.py"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_and_functions_are_small(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    limit = LONG.get(path.relative_to(ROOT).as_posix(), 250)
+    assert lines <= limit, f"{lines} lines: one idea a file"
+    for node in functions(path):
+        length = node.end_lineno - node.lineno + 1
+        assert length < 60, f"{node.name}: {length} lines"
+        public = node.col_offset == 0 and not node.name.startswith("_")
+        if public and PACKAGE in path.parents:
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_nothing_names_a_machine():
+    home = r"(?<![\w.~-])/(?:root|home|work|tmp|Users|mnt)/\w"
+    registry = r"(?:index-url|extra-index|find-links|registry\s*=)"
+    endings = "py md ipynb json yaml yml toml txt cff cfg bib css".split()
+    names = ("Makefile", ".ci/run", "experiments/Snakefile")
+    for path in tracked(*(f"*.{ending}" for ending in endings), *names):
+        found = re.search(f"{home}|{registry}", path.read_text(encoding="utf-8"))
+        if path.name != Path(__file__).name:
+            assert not found, f"{path.relative_to(ROOT)}: {found and found.group()}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*.md")), ids=lambda p: p.name)
+def test_notebooks_and_their_text_hold_the_same_cells(path):
+    jupytext = pytest.importorskip("jupytext", reason="jupytext is part of the dev extra")
+    text, notebook = jupytext.read(path), jupytext.read(path.with_suffix(".ipynb"))
+    cells = [[(cell.cell_type, cell.source) for cell in book.cells] for book in (text, notebook)]
+    assert cells[0] == cells[1], f"jupytext --to ipynb --update experiments/{path.name}"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(code) <= 10
+    assert all(len(cell.source.splitlines()) <= 12 for cell in code)
+    assert all(cell.execution_count for cell in code), "not executed: run `make notebooks`"
+
+
+def blocks(path: Path) -> list[str]:
+    """The Python code blocks of a Markdown file."""
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_code_in_the_readme_runs():
+    readme = ROOT / "README.md"
+    assert readme.exists()
+    assert blocks(readme), "the README shows how to use the losses"
+    for block in blocks(readme):
+        run = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True,
+                             text=True, check=False)  # fmt: skip
+        assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        (".venv/bin/python", True), ("_build/html/index.html", True), ("data/cache/x.npz", True),
+        ("experiments/results/reader/rve/seed-0.json", True),
+        ("experiments/results/reader/rve/seed-1.json", False),
+        ("experiments/results/smoke/rve/seed-1.json", True),
+        ("book/_vendor/mathjax/tex-svg.js", False), ("data/bodies.npz", False),
+    ],
+)  # fmt: skip
+def test_git_ignores_what_is_made_and_nothing_else(path, ignored):
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository here")
+    run = subprocess.run(["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT, check=False)
+    assert (run.returncode == 0) == ignored
+
+
+def test_the_book_lists_every_module_and_every_page():
+    reference = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"automodule:: sparse_ae\.(\w+)", reference))
+    assert documented == set(RANKS) - {"cli"}, "book/api.md documents every public module"
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    pages = {path.stem for path in (ROOT / "book").glob("*.md")}
+    assert pages == set(re.findall(r"(?:file|root): (\S+)", toc))
+    assert (ROOT / "book" / "_toc.yml").resolve() == ROOT / "_toc.yml"
+
+
+def test_committed_records_are_whole_and_of_this_code():
+    from sparse_ae import results
+
+    for path in tracked("experiments/results/*.json"):
+        record = results.read_record(path)
+        results.read_arrays(path)
+        assert record["provenance"]["commit"], f"{path.name} does not say what it was made from"
+        assert str(ROOT) not in json.dumps(record)

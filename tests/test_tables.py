@@ -1,0 +1,96 @@
+"""Tables: numbers worked out by hand, the reader's own run told apart, and no run at all."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import make_arrays, make_record
+
+from sparse_ae import results, tables
+
+
+@pytest.fixture
+def records():
+    """ae8 and rve with seeds 0 (the reader's own) to 3; rve is better by 1, 2, 3, 4 points."""
+    return [
+        make_record(method, seed, AP=0.5 + 0.1 * seed + (0.01 * (seed + 1)) * (method == "rve"))
+        for method in ("ae8", "rve")
+        for seed in range(4)
+    ]
+
+
+def test_crowd_table_by_hand(records, monkeypatch):
+    monkeypatch.delenv("SPARSE_AE_SEED", raising=False)
+    column = tables.crowd_table(records)["AP"]
+    assert column["AE, D = 8", "seeds 1, 2, 3"] == "70.0 (60.0 to 80.0)"
+    assert column["AE, D = 8", "your run (seed 0)"] == "50.0"
+    assert column["RVE (the paper)", "seeds 1, 2, 3"] == "73.0 (62.0 to 84.0)"
+    # differences 1, 2, 3, 4: mean 2.5, deviation 1.291, standard error 0.6455, t(3) 3.182
+    assert column.iloc[-1] == "+2.5 [+0.4, +4.6]"
+
+
+def test_another_own_seed(records, monkeypatch):
+    monkeypatch.setenv("SPARSE_AE_SEED", "3")
+    assert ("AE, D = 8", "seeds 0, 1, 2") in tables.crowd_table(records).index
+    assert tables.example_run(records, "rve")["seed"] == 3
+    assert tables.example_run(records[:2], "ae8")["seed"] == 0
+    assert tables.example_run(records[:2], "rve") is None
+
+
+def test_differences_are_paired_by_seed(records):
+    lonely = [record for record in records if (record["method"], record["seed"]) != ("rve", 1)]
+    assert tables.paired_seeds(lonely) == [0, 2, 3]
+    assert np.allclose(tables.paired_difference(lonely, "AP"), [0.01, 0.03, 0.04])
+    two = tables.crowd_table([r for r in records if r["seed"] in (1, 2)])["AP"].iloc[-1]
+    assert two == "+2.5 (+2.0 to +3.0)"  # a range: two seeds give no interval
+
+
+def test_t_interval_by_hand():
+    low, high = tables.t_interval(np.array([1.0, 2.0, 3.0]))
+    half = 4.302652729911275 / math.sqrt(3)  # t(2) at 0.975, times the standard error
+    assert low == pytest.approx(2 - half)
+    assert high == pytest.approx(2 + half)
+    assert all(map(math.isnan, tables.t_interval(np.array([1.0, 2.0]))))
+
+
+def test_undefined_metrics_are_dashes(records):
+    assert set(tables.crowd_table(records)["AP hard"]) == {"–"}
+
+
+def test_no_record_is_said_and_shown_empty():
+    assert tables.crowd_table([]).empty
+    assert tables.provenance_table([]).empty
+    assert "make book" in tables.run_note([])
+    assert "<table" in tables.html_table(tables.crowd_table([]))
+
+
+def test_note_tells_own_run_and_others(records):
+    note = tables.run_note(records)
+    assert "seed 0, made 2030-01-02 on cpu: a processor, commit 0123456" in note
+    assert "seeds 1, 2, 3" in note
+    assert "`make book` makes one" in tables.run_note([r for r in records if r["seed"]])
+
+
+def test_html_joins_equal_index_cells_and_escapes():
+    index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "y")], names=["one", "two"])
+    html = tables.html_table(pd.DataFrame({"<v>": [1, 2, 3]}, index=index))
+    assert html.count('rowspan="2">a</th>') == 1
+    assert html.count(">y</th>") == 2
+    assert "&lt;v&gt;" in html
+    assert html.count("<tr>") == 4
+
+
+def test_read_runs_follows_the_environment(tmp_path, monkeypatch):
+    results.write_record(make_record("rve", 2), make_arrays(5), tmp_path)
+    monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")
+    monkeypatch.setenv("SPARSE_AE_RESULTS", str(tmp_path))
+    records, arrays = tables.read_runs()
+    assert [record["seed"] for record in records] == [2]
+    assert len(arrays["rve", 2]["image_id"]) == 5
+
+
+def test_provenance_says_what_was_modified(records):
+    records[0]["provenance"]["dirty"] = True
+    table = tables.provenance_table(records)
+    assert list(table["commit"][:2]) == ["0123456, modified", "0123456"]
