@@ -137,8 +137,7 @@ def draw_pose(rng: np.random.Generator) -> tuple[str, Pose]:
     family = rng.choice(list(FAMILIES), p=np.array([w for w, _ in FAMILIES.values()]))
     pose = FAMILIES[family][1](rng, u, n)
     pose.neck = (pose.neck[0] + n(2, 9), n(0, 6), n(0, 24))
-    trunk = np.add(pose.trunk, (n(2, 3), n(0, 3), n(0, 6)))
-    pose.trunk = tuple(trunk)
+    pose.trunk = tuple(np.add(pose.trunk, (n(2, 3), n(0, 3), n(0, 6))))
     if rng.random() < 0.5:  # either side may lead
         pose.arms.reverse()
         pose.legs.reverse()

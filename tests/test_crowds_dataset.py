@@ -109,6 +109,26 @@ def test_pycocotools_reads_the_annotations(skeleton, tmp_path):
     assert evaluation.stats[5] == pytest.approx(1.0)
 
 
+def test_an_unwritable_cache_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"file/cache: cannot be written .*SPARSE_AE_DATA"):
+        CrowdDataset(CONFIG, 1, tmp_path / "file" / "cache").arrays()
+
+
+def test_a_damaged_cache_is_named(tmp_path):
+    scenes = CrowdDataset(CONFIG, 1, tmp_path)
+    scenes.arrays(progress=False)
+    path = tmp_path / scenes.digest / "images.npy"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=f"{scenes.digest}: damaged; delete it"):
+        scenes.arrays()
+
+
+def test_the_data_folder_can_be_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSE_AE_DATA", str(tmp_path))
+    assert CrowdDataset(CONFIG, 1).cache == tmp_path / "cache"
+
+
 @pytest.mark.parametrize("count", [0, -3, 2.5, "10", True])
 def test_bad_counts(count):
     with pytest.raises(ValueError, match="expected an integer from 1"):

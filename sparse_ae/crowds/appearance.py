@@ -73,8 +73,9 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
     tone = rng.uniform(0, len(SKINS) - 1.001, count)
     low, part = tone.astype(int), (tone % 1)[:, None]
     skin = SKINS[low] * (1 - part) + SKINS[low + 1] * part
+    natural = rng.choice(6, count, p=(0.24, 0.26, 0.22, 0.13, 0.1, 0.05))
     grey = rng.random(count) < np.clip((old - 0.75) * 3.5, 0, 0.9)
-    hair = HAIRS[np.where(grey, rng.integers(6, 8, count), rng.integers(0, 6, count))]
+    hair = HAIRS[np.where(grey, rng.integers(6, 8, count), natural)]
     shirt, trousers = dye(rng, count), dye(rng, count) * rng.uniform(0.5, 1, (count, 1))
     one_piece = rng.random(count) < 0.08
     trousers[one_piece] = shirt[one_piece]

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .bodies import load_bodies
 from .config import CrowdConfig
 from .scene import Scene, render_scene
 
-RENDERER = 2  # raise it when the same configuration gives other pictures
+RENDERER = 3  # raise it when the same configuration gives other pictures
 CHUNK = 64  # scenes that a worker draws between two reports
 NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
 
@@ -76,22 +77,34 @@ class CrowdDataset:
 
         images (N, S, S, 3) uint8; keypoints (N, Pmax, K, 3), boxes (N, Pmax, 4), areas (N, Pmax)
         and crowd_index (N,) float32; counts (N,) int64. Drawn once: later calls, and other
-        processes, read what lies in cache/<digest>. OSError if the folder cannot be written.
+        processes, read what lies in cache/<digest>. A script that draws with several workers must
+        do so under `if __name__ == "__main__":`. OSError if the folder cannot be written,
+        ValueError if what lies there is damaged.
         """
         folder = self.cache / self.digest
         if not folder.is_dir():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f"{self.digest}-", dir=self.cache))
+            scratch = self._scratch()
             try:
                 self._write(scratch, progress)
-                try:
-                    scratch.rename(folder)
-                except OSError:  # another process was first
-                    if not folder.is_dir():
-                        raise
+                scratch.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was first
+                    raise
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+        try:
+            return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+        except (OSError, ValueError, EOFError):
+            raise ValueError(f"{folder}: damaged; delete it, and it is drawn again") from None
+
+    def _scratch(self) -> Path:
+        """A new folder in the cache, to draw into."""
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(prefix=f"{self.digest}-", dir=self.cache))
+        except OSError as error:
+            advice = "choose another folder with the environment variable SPARSE_AE_DATA"
+            raise OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}") from None
 
     def _write(self, folder: Path, progress: bool):
         """Draw every scene into the array files of `folder`."""
@@ -125,8 +138,12 @@ class CrowdDataset:
             return
         # fork is fast but unsafe where threads run already; the others start afresh
         context = get_context("forkserver" if sys.platform == "linux" else "spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            yield from pool.map(_stack, tasks)
+        try:
+            with ProcessPoolExecutor(workers, mp_context=context) as pool:
+                yield from pool.map(_stack, tasks)
+        except BrokenProcessPool:
+            advice = "if this is a script, draw under `if __name__ == '__main__':`, or workers=1"
+            raise RuntimeError(f"the processes that draw crowds ended early; {advice}") from None
 
     def annotations(self) -> dict:
         """Ground truth in COCO's keypoint format, which pycocotools reads; image i has id i + 1.
