@@ -102,13 +102,14 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
+    """A sun or lamp above, mostly on the camera's side, and the light from everywhere."""
     around, high = rng.uniform(0, 6.2832), rng.uniform(0.75, 1.4)
     sun = np.array([np.cos(around) * np.cos(high), np.sin(around) * np.cos(high), np.sin(high)])
     sun[1] = -abs(sun[1]) if rng.random() < 0.7 else sun[1]  # mostly from the camera's side
     direct = rng.uniform(0.25, 0.75)
     ambient = rng.uniform(0.85, 1.1) - 0.62 * direct
     warm = rng.normal(0, 0.05)
-    gain = np.array([1 + warm, 1.0, 1 - warm]) * rng.uniform(0.85, 1.12)
+    gain = np.array([1 + warm, 1.0, 1 - warm]) * rng.uniform(0.82, 1.04)
     return Light(sun, direct, ambient, rng.uniform(0.25, 0.9) * direct, gain.astype(np.float32))
 
 

@@ -34,6 +34,7 @@ class Surface(NamedTuple):
 
 
 def empty_surface(size: int) -> Surface:
+    """Nothing drawn yet on `size` × `size` samples."""
     return Surface(
         np.zeros((size, size), np.float32),
         np.full((size, size), -1, np.int16),
