@@ -1,0 +1,181 @@
+"""The built book in a browser: every page loads by itself, shows its figures and mathematics, and
+asks nothing of the network.
+
+Uses `_build/html` where it is newer than all that it is made of, and builds into a temporary folder
+otherwise. Without Chromium or playwright these tests are skipped, but fail where CI=true.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT = ROOT / "_build" / "html"
+SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/README.md",
+           "experiments/results/reader/*/*.json")  # fmt: skip
+HARMLESS = "THEBE_JS_URL"  # Jupyter Book's own script misses a setting that launch buttons need
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update",
+         "--no-first-run", "--disable-sync", "--metrics-recording-only")  # fmt: skip
+
+
+def pages() -> list[str]:
+    """The pages of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
+
+
+def missing(what: str) -> None:
+    """Skip because something is not installed; fail where everything has to be."""
+    message = f"{what} was not found: the book is not opened in a browser"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, as the system has it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright (dev extra)")
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        missing("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def book(browser, tmp_path_factory) -> Path:  # noqa: ARG001  (no browser, no need to build)
+    """The folder of the built pages."""
+    made_of = [p for pattern in SOURCES for p in ROOT.glob(pattern) if p.is_file()]
+    index = BUILT / "index.html"
+    if index.exists() and index.stat().st_mtime > max(p.stat().st_mtime for p in made_of):
+        return BUILT
+    folder = tmp_path_factory.mktemp("book")
+    command = [sys.executable, "-m", "jupyter_book", "build", "book/", "--path-output", folder,
+               "-W", "-n", "--keep-going", "--all"]  # fmt: skip
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, "\n".join((run.stdout + run.stderr).splitlines()[-40:])
+    return folder / "_build" / "html"
+
+
+class Visit:
+    """A page that was opened: the page, what it asked for, what it complained about."""
+
+    def __init__(self, browser, path: Path, query: str = "", **settings):
+        self.context = browser.new_context(**settings)
+        self.page = self.context.new_page()
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.goto(path.as_uri() + query, wait_until="load")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize("name", pages())
+def test_page_loads_by_itself(browser, book, name):
+    with Visit(browser, book / f"{name}.html") as visit:
+        visit.page.wait_for_function("window.MathJax?.startup?.promise || !window.MathJax")
+        visit.page.wait_for_timeout(300)
+        assert visit.page.locator("article h1").first.is_visible()
+        outside = [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))]
+        assert outside == []
+        assert [error for error in visit.errors if HARMLESS not in error] == []
+
+
+@pytest.mark.parametrize("name", pages())
+def test_figures_are_there_and_described(browser, book, name):
+    with Visit(browser, book / f"{name}.html") as visit:
+        images = visit.page.locator("article img").evaluate_all(
+            "all => all.map(i => [i.src, i.naturalWidth * i.naturalHeight, i.alt])"
+        )
+    for source, size, alt in images:
+        assert size > 1000, f"{source} is empty"
+        assert len(alt) > 20, f"{source} has no description"
+        assert not alt.startswith(("_images", "../"))
+
+
+@pytest.mark.parametrize(("name", "least"), [("idea", 1), ("losses", 1), ("crowds", 3)])
+def test_figures_that_need_no_record(browser, book, name, least):
+    with Visit(browser, book / f"{name}.html") as visit:
+        assert visit.page.locator("article .cell_output img").count() >= least
+
+
+def test_figures_and_tables_of_the_records(browser, book):
+    if not list((ROOT / "experiments" / "results" / "reader").glob("*/seed-*.json")):
+        pytest.skip("no record of the preset reader yet")
+    for name, figures in (("index", 1), ("on-a-line", 1), ("group-margin", 1), ("results", 1)):
+        with Visit(browser, book / f"{name}.html") as visit:
+            assert visit.page.locator("article .cell_output img").count() >= figures
+            assert visit.page.locator("article .wide-table td").count() > 0
+            assert "No run yet" not in visit.page.locator("article").inner_text()
+
+
+@pytest.mark.parametrize("name", ["idea", "losses", "crowds", "on-a-line", "group-margin"])
+def test_mathematics_is_typeset(browser, book, name):
+    with Visit(browser, book / f"{name}.html") as visit:
+        visit.page.wait_for_selector("mjx-container svg")
+        wanted = visit.page.locator("article .math").count()
+        assert wanted > 0
+        assert visit.page.locator("article .math mjx-container svg").count() >= wanted
+        assert visit.page.locator("article [data-mml-node=merror]").count() == 0
+        prose = visit.page.evaluate(
+            "[...document.querySelectorAll('article p')].map(p => p.innerText).join(' ')"
+        )
+        assert not re.search(r"\\\(|\\\[|\$\$", prose)
+
+
+def test_links_and_anchors_resolve(browser, book):
+    anchors, links = {}, []
+    for name in pages():
+        with Visit(browser, book / f"{name}.html") as visit:
+            path = book / f"{name}.html"
+            anchors[path] = set(visit.page.locator("[id]").evaluate_all("a => a.map(e => e.id)"))
+            links += visit.page.locator("a[href]").evaluate_all("a => a.map(e => e.href)")
+    for link in {link for link in links if link.startswith("file:")}:
+        parts = urlsplit(link)
+        path = Path(unquote(parts.path))
+        assert path.exists(), f"{link}: no such file"
+        if parts.fragment and path in anchors:
+            assert unquote(parts.fragment) in anchors[path], f"{link}: no such anchor"
+
+
+def test_search_finds_the_group_margin(browser, book):
+    with Visit(browser, book / "search.html", "?q=group+margin") as visit:
+        visit.page.wait_for_selector("#search-results li a")
+        found = visit.page.locator("#search-results li a").all_inner_texts()
+    assert "The group margin" in found[:3]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_pages_without_sideways_scrolling(browser, book, scheme):
+    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
+    for name in pages():
+        with Visit(browser, book / f"{name}.html", **phone) as visit:
+            width = visit.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 390, f"{name} is {width} px wide"
+
+
+def test_pages_name_nothing_of_the_machine(book):
+    for name in pages():
+        text = (book / f"{name}.html").read_text(encoding="utf-8")
+        assert str(ROOT) not in text, name
+        assert "Traceback" not in text, name
