@@ -59,7 +59,7 @@ def train(config: Config, scenes: Mapping[str, np.ndarray], *, progress: bool = 
     model = PoseNet(len(get_skeleton(config.skeleton)), config.dim, config.widths)
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, config.steps)
     curve: list[tuple[float, ...]] = []

@@ -111,7 +111,7 @@ def test_pycocotools_reads_the_annotations(skeleton, tmp_path):
 
 def test_an_unwritable_cache_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"file/cache: cannot be written .*SPARSE_AE_DATA"):
+    with pytest.raises(OSError, match=r"file/cache: cannot be written .*SPARSE_AE_CACHE"):
         CrowdDataset(CONFIG, 1, tmp_path / "file" / "cache").arrays()
 
 
@@ -124,9 +124,9 @@ def test_a_damaged_cache_is_named(tmp_path):
         scenes.arrays()
 
 
-def test_the_data_folder_can_be_chosen(tmp_path, monkeypatch):
-    monkeypatch.setenv("SPARSE_AE_DATA", str(tmp_path))
-    assert CrowdDataset(CONFIG, 1).cache == tmp_path / "cache"
+def test_the_cache_can_be_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSE_AE_CACHE", str(tmp_path))
+    assert CrowdDataset(CONFIG, 1).cache == tmp_path
 
 
 @pytest.mark.parametrize("count", [0, -3, 2.5, "10", True])

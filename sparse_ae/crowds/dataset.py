@@ -28,11 +28,11 @@ CHUNK = 64  # scenes that a worker draws between two reports
 NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
 
 
-def data_folder() -> Path:
-    """SPARSE_AE_DATA, else data/ of the repository, else data/ where the program was started."""
+def cache_folder() -> Path:
+    """SPARSE_AE_CACHE, else data/cache of the repository, else of the folder of the start."""
     repository = Path(__file__).parents[2] / "data"
     fallback = repository if (repository / "bodies.npz").exists() else Path("data")
-    return Path(os.environ.get("SPARSE_AE_DATA", fallback))
+    return Path(os.environ.get("SPARSE_AE_CACHE", fallback / "cache"))
 
 
 def cores() -> int:
@@ -52,7 +52,7 @@ class CrowdDataset:
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
             raise ValueError(f"count {count!r}: expected an integer from 1")
         self.config, self.count = config, int(count)
-        self.cache = Path(cache) if cache is not None else data_folder() / "cache"
+        self.cache = Path(cache) if cache is not None else cache_folder()
         self.workers = workers or min(8, cores())
 
     def __len__(self) -> int:
@@ -103,7 +103,7 @@ class CrowdDataset:
             self.cache.mkdir(parents=True, exist_ok=True)
             return Path(tempfile.mkdtemp(prefix=f"{self.digest}-", dir=self.cache))
         except OSError as error:
-            advice = "choose another folder with the environment variable SPARSE_AE_DATA"
+            advice = "choose another folder with the environment variable SPARSE_AE_CACHE"
             raise OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}") from None
 
     def _write(self, folder: Path, progress: bool):
