@@ -68,7 +68,7 @@ def evaluate(
     detections, rows, kept = [], [], {}
     bar = tqdm(
         predictions(model, config, scenes), f"{config.method} seed {config.seed} test", len(ids),
-        unit=" images", disable=not progress, mininterval=1.0,
+        unit=" images", disable=not progress,
     )  # fmt: skip
     for index, prediction in enumerate(bar):
         visible = scenes["keypoints"][index, : scenes["counts"][index], :, 2] > 0

@@ -6,6 +6,7 @@ which came with the repository. Tables show both; differences are paired by seed
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from html import escape
@@ -48,8 +49,7 @@ def read_runs(preset: str | None = None, root: str | Path | None = None):
     preset: by default the environment's SPARSE_AE_PRESET, else "reader". root: by default
     SPARSE_AE_RESULTS, else the repository's `experiments/results`.
     """
-    preset = preset or os.environ.get("SPARSE_AE_PRESET", "reader")
-    root = root or os.environ.get("SPARSE_AE_RESULTS", REPOSITORY / "experiments" / "results")
+    preset, root = _preset_and_root(preset, root)
     records = read_records(preset, root)
     paths = {(r["method"], r["seed"]): record_path(preset, r["method"], r["seed"], root)
              for r in records}  # fmt: skip
@@ -136,6 +136,31 @@ def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def search_table(preset: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
+    """What the search on validation crowds tried: a row a trial, AP in percent, the best marked.
+
+    preset, root: as `read_runs`; methods without a `search.json` are left out.
+    """
+    preset, root = _preset_and_root(preset, root)
+    rows = []
+    for method in METHODS:
+        path = root / preset / method / "search.json"
+        if not path.is_file():
+            continue
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for trial in found["trials"]:
+            settings, metrics = trial["settings"], trial["metrics"]
+            rows.append({
+                "method": METHOD_LABELS[method],
+                "settings tried": ", ".join(f"{k} {v:g}" for k, v in settings.items()),
+                "AP": number(100 * metrics["AP"]),
+                "AP hard": number(100 * metrics["AP_hard"]),
+                "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
+                "best": "★" if settings == found["best"] else "",
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def run_note(records: Sequence[dict]) -> str:
     """Markdown: which runs a page shows, and how to make the missing ones."""
     if not records:
@@ -177,6 +202,13 @@ def html_table(table: pd.DataFrame, index: bool = True) -> str:
         f'<div class="wide-table"><table class="dataframe"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, Path]:
+    """What was given, else what the environment says, else the reader's in the repository."""
+    preset = preset or os.environ.get("SPARSE_AE_PRESET", "reader")
+    root = root or os.environ.get("SPARSE_AE_RESULTS", REPOSITORY / "experiments" / "results")
+    return preset, Path(root)
 
 
 def _seeds(records: Sequence[dict]) -> str:

@@ -67,7 +67,7 @@ def train(config: Config, scenes: Mapping[str, np.ndarray], *, progress: bool = 
     start = time.perf_counter()
     bar = tqdm(
         batches(config, scenes), f"{config.method} seed {config.seed}", config.steps,
-        unit_scale=config.batch, unit=" images", disable=not progress, mininterval=1.0,
+        unit_scale=config.batch, unit=" images", disable=not progress,
     )  # fmt: skip
     for step, batch in enumerate(bar, 1):
         parts = training_losses(model, batch, config)

@@ -1,5 +1,6 @@
 """Tables: numbers worked out by hand, the reader's own run told apart, and no run at all."""
 
+import json
 import math
 
 import numpy as np
@@ -94,3 +95,18 @@ def test_provenance_says_what_was_modified(records):
     records[0]["provenance"]["dirty"] = True
     table = tables.provenance_table(records)
     assert list(table["commit"][:2]) == ["0123456, modified", "0123456"]
+
+
+def test_search_table_by_hand(tmp_path):
+    assert len(tables.search_table("p", tmp_path)) == 0
+    trials = [
+        {"settings": {"pull_weight": w}, "metrics": {n: w for n in
+         ("AP", "AP_hard", "grouping_accuracy")}} for w in (0.125, 0.25)
+    ]  # fmt: skip
+    (tmp_path / "p" / "rve").mkdir(parents=True)
+    found = {"trials": trials, "best": trials[1]["settings"]}
+    (tmp_path / "p" / "rve" / "search.json").write_text(json.dumps(found))
+    table = tables.search_table("p", tmp_path)
+    assert table["settings tried"].tolist() == ["pull_weight 0.125", "pull_weight 0.25"]
+    assert table["AP"].tolist() == ["12.5", "25.0"]
+    assert table["best"].tolist() == ["", "★"]
