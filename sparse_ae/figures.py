@@ -165,7 +165,7 @@ def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8",
         for method in methods:
             run = example_run(records, method)
             curve = arrays[method, run["seed"]] if run else {}
-            if np.isfinite(curve.get(f"loss_{name}", np.nan)).any():
+            if np.any(np.nan_to_num(curve.get(f"loss_{name}", 0.0))):  # 0 or nan: not trained
                 axis.plot(curve["step"], curve[f"loss_{name}"], color=METHOD_COLOURS[method],
                           label=METHOD_LABELS[method], lw=1.4)  # fmt: skip
         axis.set(title=title, ylabel="loss")

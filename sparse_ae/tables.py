@@ -131,7 +131,6 @@ def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
             "torch": made.get("packages", {}).get("torch") or "unknown",
             "training, min": number(record["metrics"]["train_seconds"] / 60, 1),
             "data": (made.get("data_digest") or "unknown")[:8],
-            "settings": record["config_digest"][:8],
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -84,6 +84,10 @@ def test_training_figure_leaves_out_what_was_not_trained(pair):
     arrays = {(record["method"], 1): made for record, made in pair}
     axes = figures.training_figure(records, arrays).axes
     assert [len(axis.lines) for axis in axes] == [2, 2, 2, 0]  # no method has a scale loss here
+    arrays["rve", 1]["loss_scale"] = np.linspace(1, 0.5, 5)
+    arrays["ae8", 1]["loss_scale"] = np.zeros(5)
+    axes = figures.training_figure(records, arrays).axes
+    assert [len(axis.lines) for axis in axes] == [2, 2, 2, 1]
 
 
 def test_people_without_joints_are_left_out():
