@@ -17,7 +17,7 @@ from sparse_ae.tables import crowd_table
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"
 README = HOUSE / "README.md"
-PICTURE = HOUSE / "book" / "_static" / "people.png"
+PICTURE = HOUSE / "book" / "images" / "people.png"
 START, END = "<!-- crowd table", "<!-- end of crowd table -->"
 OWN_SEED = 0  # made by `make book` and not committed
 
@@ -47,6 +47,7 @@ def draw() -> None:
     )  # fmt: skip
     arrays = read_arrays(record_path("reader", "rve", first["seed"], RESULTS))
     figure = example_people_figure(first, arrays, count=3)
+    PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=130, bbox_inches="tight")
 
 

@@ -57,11 +57,11 @@ def test_the_true_maps_find_nearly_all_and_equal_embeddings_do_not(smoke):
     config, scenes, annotations = smoke
     perfect = evaluate(Oracle(scenes, config, 3.0), config, scenes, annotations, progress=False)
     assert perfect.metrics["AP50"] > 0.8
-    assert perfect.metrics["grouping_accuracy"] > 0.85  # neighbours share cells of 4 pixels
+    assert perfect.metrics["grouping_accuracy"] > 0.8  # neighbours share cells of 4 pixels
     assert perfect.metrics["group_margin"] > 1.0
     same = evaluate(Oracle(scenes, config, 0.0), config, scenes, annotations, progress=False)
     assert same.metrics["AP50"] < perfect.metrics["AP50"] - 0.1
-    assert same.metrics["grouping_accuracy"] < 0.8
+    assert same.metrics["grouping_accuracy"] < 0.7
     assert same.metrics["group_margin"] == pytest.approx(-1.0)
     assert same.metrics["group_margin_negative"] == 1.0
 

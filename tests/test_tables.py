@@ -100,9 +100,12 @@ def test_provenance_says_what_was_modified(records):
 def test_search_table_by_hand(tmp_path):
     assert len(tables.search_table("p", tmp_path)) == 0
     trials = [
-        {"settings": {"pull_weight": w}, "metrics": {n: w for n in
-         ("AP", "AP_hard", "grouping_accuracy")}} for w in (0.125, 0.25)
-    ]  # fmt: skip
+        {
+            "settings": {"pull_weight": weight},
+            "metrics": dict.fromkeys(("AP", "AP_hard", "grouping_accuracy"), weight),
+        }
+        for weight in (0.125, 0.25)
+    ]
     (tmp_path / "p" / "rve").mkdir(parents=True)
     found = {"trials": trials, "best": trials[1]["settings"]}
     (tmp_path / "p" / "rve" / "search.json").write_text(json.dumps(found))
