@@ -42,7 +42,7 @@ test: $(VENV)/.installed-dev
 
 # the notebooks' outputs are the reference that the tests compare with: made anew on purpose only
 notebooks: $(VENV)/.installed-dev
-	for name in train compare; do \
+	export TQDM_MININTERVAL=60; for name in train compare; do \
 	  jupytext --quiet --to ipynb --update experiments/$$name.md && \
 	  jupyter execute --inplace experiments/$$name.ipynb || exit 1; done
 

@@ -1,0 +1,131 @@
+"""The ways to a record: console script, papermill and Snakemake give the same one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparse_ae.cli import main
+from sparse_ae.config import load_config
+from sparse_ae.experiment import is_made
+from sparse_ae.results import read_record, record_path
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMES = ("train_seconds", "images_per_second")
+
+
+def figures(path):
+    """A record's metrics without its times, in a form in which nan equals nan."""
+    metrics = read_record(path)["metrics"]
+    return {name: repr(value) for name, value in metrics.items() if name not in TIMES}
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=ROOT, capture_output=True, text=True,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """A run of the console script: rve, seed 3, smoke."""
+    root = tmp_path_factory.mktemp("reference")
+    arguments = ["--preset", "smoke", "--method", "rve", "--seed", "3", "--root", str(root)]
+    assert main(["train", *arguments]) == 0
+    return figures(record_path("smoke", "rve", 3, root))
+
+
+def test_papermill_gives_the_same_figures(tmp_path, reference):
+    done = run(
+        "papermill", "experiments/train.ipynb", tmp_path / "out.ipynb", "-p", "method", "rve",
+        "-p", "seed", 3, "-p", "preset", "smoke", "-p", "results", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert figures(record_path("smoke", "rve", 3, tmp_path)) == reference
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("preset", "none", "unknown preset 'none': expected a YAML file or one of"),
+        ("method", "best", "unknown method 'best': expected one of ae1, ae8, ae8_scale, rve"),
+        ("seed", "three", "seed: expected an integer, got 'three'"),
+    ],
+)
+def test_papermill_says_what_is_wrong_with_a_parameter(tmp_path, parameter, value, message):
+    done = run(
+        "papermill", "experiments/train.ipynb", tmp_path / "out.ipynb", "-p", parameter, value,
+        "-p", "results", tmp_path / "results",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"ValueError: {message}" in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "results").exists()
+
+
+def test_snakemake_makes_the_runs_once(tmp_path, reference):
+    command = (
+        "snakemake", "-s", "experiments/Snakefile", "-c2", "--quiet", "all", "--nolock",
+        "--config", "preset=smoke", "seed=3", f"root={tmp_path}",
+    )  # fmt: skip
+    done = run(*command)
+    assert done.returncode == 0, done.stderr[-2000:]
+    paths = [record_path("smoke", method, 3, tmp_path) for method in ("ae8", "rve")]
+    assert figures(paths[1]) == reference
+    written = [path.stat().st_mtime_ns for path in paths]
+    assert run(*command).returncode == 0
+    assert [path.stat().st_mtime_ns for path in paths] == written
+    paths[0].write_text(paths[0].read_text().replace('"steps": 40', '"steps": 41'))
+    assert run(*command).returncode == 0  # a record that was changed by hand is none
+    assert [path.stat().st_mtime_ns == at for path, at in zip(paths, written, strict=True)] == [
+        False,
+        True,
+    ]
+    assert read_record(paths[0])["config"]["steps"] == 40
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("preset=none", "snakemake: error: unknown preset 'none': expected a YAML file or one of"),
+        ("methods=best", "snakemake: error: unknown method 'best': expected one of ae1, ae8"),
+        ("seed=x", "snakemake: error: seed: expected integers from 0 on, got 'x'"),
+    ],
+)
+def test_snakemake_says_what_is_wrong_with_a_setting(setting, message):
+    done = run("snakemake", "-s", "experiments/Snakefile", "-c1", "-n", "--config", setting)
+    assert done.returncode != 0
+    assert message in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("method", ["ae8", "rve"])
+def test_committed_runs_are_those_that_the_preset_describes(method, seed):
+    """A setting, the bodies or the renderer changed: then the reader's runs must be made anew."""
+    assert is_made(load_config("reader", method, seed), ROOT / "experiments" / "results")
+
+
+def test_the_settings_in_use_are_the_best_of_the_search():
+    for method in ("ae8", "rve"):
+        path = ROOT / "experiments" / "results" / "reader" / method / "search.json"
+        found = json.loads(path.read_text(encoding="utf-8"))
+        best = max(found["trials"], key=lambda trial: trial["metrics"]["AP"])["settings"]
+        assert found["best"] == best
+        used = load_config("reader", method, 0)
+        for name in set(best) - {"steps"}:
+            assert getattr(used, name) == best[name], (method, name)
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparse_ae.experiment.evaluate", interrupt)
+    arguments = ["--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
+    assert main(["train", *arguments]) == 130
+    assert "interrupted; nothing half-written is left" in capsys.readouterr().err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
