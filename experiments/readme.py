@@ -40,11 +40,11 @@ def updated() -> str:
 
 
 def draw() -> None:
-    """Three test scenes with the persons that the first committed run of `rve` found."""
+    """Four test scenes with the persons that the first committed run of `rve` found."""
     path = record_path("reader", "rve", SEEDS[0], RESULTS)
-    figure = example_people_figure(read_record(path), read_arrays(path), count=3)
+    figure = example_people_figure(read_record(path), read_arrays(path))
     PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=130, bbox_inches="tight")
+    figure.savefig(PICTURE, dpi=80, bbox_inches="tight")
 
 
 def main() -> int:

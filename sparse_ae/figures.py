@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics import linearity
-from sparse_ae.pictures import draw_people, person_colour, show_image, show_scene
+from sparse_ae.pictures import distinct, draw_people, person_colour, show_image, show_scene
 from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number, read_runs
 from sparse_ae.verdicts import HARD
 
@@ -193,11 +193,11 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
     return figure
 
 
-def example_people_figure(record, arrays, count: int = 3) -> Figure:
-    """The first example scenes of a run with the persons that it decoded."""
+def example_people_figure(record, arrays, count: int = 4) -> Figure:
+    """The first example scenes of a run with the persons that it decoded, as `distinct` picks."""
     examples = range(min(count, len(arrays["example_id"])))
     images = [example_scene(record, arrays, example).image for example in examples]
-    return people_figure(images, arrays["example_people"][: len(images)])
+    return people_figure(images, [distinct(arrays["example_people"][e]) for e in examples])
 
 
 def people_figure(images: Sequence[np.ndarray], people: Sequence[np.ndarray]) -> Figure:

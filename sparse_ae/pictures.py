@@ -16,6 +16,26 @@ PERSON_COLOURS = (
 )  # fmt: skip
 
 
+def distinct(people: np.ndarray, alike: float = 0.3, least: float = 0.25) -> np.ndarray:
+    """Of persons (M, K, 3), x, y, score, those that a picture shows, best first.
+
+    The score of a person is the mean of its joints'. Left out are persons that score below
+    `least`, and those whose object keypoint similarity with a better one is above `alike`.
+    Evaluation counts them all.
+    """
+    people = np.asarray(people, float)
+    people = people[(people[..., 2] > 0).any(1)]
+    scores = people[..., 2].clip(min=0).mean(1)
+    spread = 2 * np.array(next(s for s in SKELETONS.values() if len(s) == people.shape[1]).sigmas)
+    kept: list[np.ndarray] = []
+    for person in people[np.argsort(-scores, kind="stable")][: int((scores >= least).sum())]:
+        area = 0.53 * np.prod(np.ptp(person[person[:, 2] > 0, :2], axis=0))
+        gaps = [((person[:, :2] - other[:, :2]) ** 2).sum(1) for other in kept]  # each (K,)
+        if all(np.exp(-gap / (2 * max(area, 1) * spread**2)).mean() <= alike for gap in gaps):
+            kept.append(person)
+    return np.array(kept).reshape(-1, *people.shape[1:])
+
+
 def draw_people(axis: Axes, people: np.ndarray) -> None:
     """Skeletons of persons (M, K, 3): x, y in pixels and a score. Joints that were not found, with
     score 0 or nan, are left out."""
@@ -45,7 +65,7 @@ def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
 
 def show_image(axis: Axes, image: np.ndarray) -> None:
     """A picture without axes."""
-    axis.imshow(image, interpolation="antialiased")
+    axis.imshow(image, interpolation="bicubic")
     axis.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
     axis.axis("off")
 

@@ -128,3 +128,15 @@ def test_write_figures(tmp_path, pair):
         "embeddings.svg", "group-margin.svg", "people.svg", "training.svg",
     ]  # fmt: skip
     assert all(path.read_text().startswith("<?xml") for path in paths)
+
+
+def test_distinct_by_hand():
+    """One good person, nearly the same again, another elsewhere, and one that scores too low."""
+    person = np.column_stack([np.arange(14) * 3.0, np.arange(14) * 5.0, np.full(14, 0.6)])
+    again = person + np.array([0.5, 0.0, -0.1])
+    elsewhere = person + np.array([60.0, 0.0, 0.1])
+    faint = np.column_stack([person[:, :2] + 200, np.full(14, 0.2)])
+    nobody = np.full((14, 3), np.nan)
+    kept = pictures.distinct(np.stack([again, person, faint, nobody, elsewhere]))
+    assert np.array_equal(kept, np.stack([elsewhere, person]))
+    assert pictures.distinct(np.zeros((0, 14, 3))).shape == (0, 14, 3)
