@@ -84,7 +84,8 @@ def train(config: Config, scenes: Mapping[str, np.ndarray], *, progress: bool = 
                 losses = ", ".join(f"{p} {v:g}" for p, v in zip(PARTS, values, strict=True))
                 raise FloatingPointError(f"step {step}: a loss is no longer finite: {losses}")
             curve.append((step, *values))
-            bar.set_postfix({p: f"{v:.1e}" for p, v in zip(PARTS, values, strict=True)})
+            shown = {part: f"{value:.1e}" for part, value in zip(PARTS, values, strict=True)}
+            bar.set_postfix(shown, refresh=False)
     seconds = time.perf_counter() - start
     names = ("step", *(f"loss_{part}" for part in PARTS))
     columns = dict(zip(names, np.array(curve, np.float32).T, strict=True))

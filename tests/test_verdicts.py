@@ -135,3 +135,19 @@ def test_bootstrap_draws_seeds_too():
     means = verdicts.bootstrap(values, 20000)
     assert set(np.round(means, 6)) == {0.0, 0.5, 1.0}
     assert np.mean(means == 0.5) == pytest.approx(0.5, abs=0.02)
+
+
+def test_gains_by_hand():
+    def runs(hard, easy):
+        return [
+            make_record(method, seed, AP_hard=0.5 + hard * better, AP_medium=0.5,
+                        AP_easy=0.5 + easy * better)
+            for method, better in (("ae8", 0), ("rve", 1)) for seed in (1, 2)
+        ]  # fmt: skip
+
+    both = verdicts.gains(runs(0.05, 0.01))
+    assert both.startswith("Average precision differs by +5.0 points on hard crowds, by +0.0 on")
+    assert both.endswith("by +1.0 on easy ones.")
+    assert "partly pays" in verdicts.gains(runs(0.05, -0.02))
+    assert "partly pays" not in verdicts.gains(runs(-0.05, -0.02))
+    assert verdicts.gains([]) == ""
