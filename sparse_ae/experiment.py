@@ -81,12 +81,17 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
         "config": recorded,
         "config_digest": config_digest(recorded),
         "metrics": {name: measured[name] for name in METRICS},
-        "provenance": provenance(held_out.digest),
+        "provenance": provenance(held_out.digest, _command(config), device="cpu"),
     }
     path = record_path(config.preset, config.method, config.seed, root)
     save_checkpoint(training.model, path.with_suffix(".safetensors"))
     write_record(record, {**result.per_image, **result.examples, **training.curve}, root)
     return record
+
+
+def _command(config: Config) -> str:
+    """What makes this run again, also where a notebook made it."""
+    return f"sparse-ae train --preset {config.preset} --method {config.method} --seed {config.seed}"
 
 
 def fit_and_evaluate(

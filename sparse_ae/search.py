@@ -51,7 +51,7 @@ def _try(config, settings: dict, digest: str, progress: bool) -> dict:
         "settings": settings,
         "config_digest": digest,
         "metrics": {name: result.metrics[name] for name in KEPT},
-        "provenance": provenance(scenes.digest),
+        "provenance": provenance(scenes.digest, device="cpu"),
     }
 
 

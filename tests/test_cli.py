@@ -14,6 +14,9 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
     path = record_path("smoke", "rve", 5, tmp_path)
     record = read_record(path)
     assert record["config"]["steps"] == 40
+    command = "sparse-ae train --preset smoke --method rve --seed 5"
+    assert record["provenance"]["command"] == command
+    assert record["provenance"]["device"].startswith("cpu")
     assert len(read_arrays(path)["image_id"]) == 24
     names = {file.name for file in path.parent.iterdir()}
     assert names == {"seed-5.json", "seed-5.npz", "seed-5.safetensors"}
