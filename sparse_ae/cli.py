@@ -124,11 +124,11 @@ def crowds(options: argparse.Namespace) -> None:
     for split in options.split:
         scenes = data_set(config, split)
         if options.preview:
+            if options.preview.suffix.lower() != ".png":
+                raise ValueError(f"{options.preview}: expected a file name that ends in .png")
             picture = contact_sheet([scenes[i] for i in range(min(24, len(scenes)))])
             if not cv2.imwrite(str(options.preview), picture[..., ::-1]):
-                raise OSError(
-                    f"{options.preview}: cannot be written (a .png in a folder there is?)"
-                )
+                raise OSError(f"{options.preview}: cannot be written; is the folder there?")
             print(options.preview)
             return
         scenes.arrays(progress=True)

@@ -7,6 +7,7 @@ what is particular to one. What defines a method (`METHODS`) is no setting of a 
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +102,14 @@ class Config:
                 raise ValueError(
                     f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}"
                 )
-        for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch", "dim"):
-            if getattr(self, name) < 1:
+        for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch", "dim",
+                     "sigma", "beta", "learning_rate", "clip"):  # fmt: skip
+            if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"seed: expected an integer from 0 on, got {self.seed}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed: expected an integer from 0 on, below 2⁶³, got {self.seed}")
+        if len(self.widths) != 5:
+            raise ValueError(f"widths: expected five numbers of channels, got {list(self.widths)}")
         if self.size % 32:
             raise ValueError(f"size: expected a multiple of 32, got {self.size}")
 
@@ -134,7 +138,11 @@ def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
     common, particular, _ = _read_preset(path)
     settings = {**common, **particular.get(method, {}), **METHODS[method], **overrides}
-    return Config(preset=path.stem, method=method, seed=seed, **settings)
+    Config(path.stem, method, seed)  # errors of the seed are not the file's
+    try:
+        return Config(preset=path.stem, method=method, seed=seed, **settings)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
 
 
 def _preset_file(preset: str) -> Path:
@@ -183,6 +191,8 @@ def _typed(name: str, expected, value):
     wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if expected is float and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         hint = " (write 1.0e-3, not 1e-3)" if expected is float and isinstance(value, str) else ""
         raise ValueError(f"{name}: expected {wanted}, got {value!r}{hint}")

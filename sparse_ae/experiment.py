@@ -65,9 +65,9 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
 
     Nothing is written before the evaluation is over.
     """
+    recorded = recorded_config(config)  # bad crowds or bodies are told before a folder is made
     check_writable(root, config.preset, config.method)
     training, result, held_out = fit_and_evaluate(config, "test", progress=progress)
-    recorded = recorded_config(config)
     measured = {
         **result.metrics,
         "train_seconds": training.seconds,

@@ -22,11 +22,12 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
     their figures, and the best settings. Nothing is chosen automatically: the preset file holds
     the settings in use.
     """
+    planned = read_search(preset, method)
     path = Path(root) / preset / method / "search.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     made = {trial["config_digest"]: trial for trial in _read(path)}
     trials = []
-    for settings in read_search(preset, method):
+    for settings in planned:
         config = load_config(preset, method, 0, **settings)
         digest = config_digest(recorded_config(config))
         trials.append(made.get(digest) or _try(config, settings, digest, progress))

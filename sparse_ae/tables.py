@@ -1,7 +1,7 @@
 """The runs at hand, and the tables made of them. Every number comes from a record.
 
 Two kinds of runs are told apart: the reader's own (one seed, made by `make book`) and the others,
-which came with the repository. Tables show both; differences are paired by seed.
+such as those that came with the repository. Tables show both; differences are paired by seed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def read_runs(preset: str | None = None, root: str | Path | None = None):
 
 def own_seed() -> int:
     """The seed of the reader's own run: SPARSE_AE_SEED, which `make book` sets, else 0."""
-    return int(os.environ.get("SPARSE_AE_SEED", "0"))
+    seed = os.environ.get("SPARSE_AE_SEED", "0")
+    if not seed.isdigit():
+        raise ValueError(f"SPARSE_AE_SEED: expected an integer from 0 on, got {seed!r}")
+    return int(seed)
 
 
 def example_run(records: Sequence[dict], method: str) -> dict | None:
@@ -176,7 +179,7 @@ def run_note(records: Sequence[dict]) -> str:
             f"{' with changes of your own' if made.get('dirty') else ''}."
         )
     if others:
-        parts.append(f"**Came with the book:** {_seeds(others)}.")
+        parts.append(f"**Beside it:** {_seeds(others)}." if own else f"**Runs:** {_seeds(others)}.")
     if not own:
         parts.append("No run of your own yet: `make book` makes one and shows it beside these.")
     return f"{' '.join(parts)} Preset `{records[0]['preset']}`."

@@ -45,11 +45,12 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
     [
         (["train", "--preset", "none"], "unknown preset 'none': expected a YAML file or one of"),
         (["train", "--method", "best"], "unknown method 'best': expected one of ae1, ae8"),
-        (["train", "--seed", "-1"], "seed: expected an integer from 0 on, got -1"),
+        (["train", "--seed", "-1"], "seed: expected an integer from 0 on, below"),
         (["evaluate", "--weights", "no.safetensors"], "no weights at no.safetensors"),
         (["crowds", "--preset", "none"], "unknown preset 'none'"),
         (["search", "--preset", "smoke"], "preset 'smoke' has no search for method 'ae8'"),
-        (["crowds", "--preset", "smoke", "--preview", "no/where.png"], "no/where.png"),
+        (["crowds", "--preset", "smoke", "--preview", "no/where.png"], "no/where.png: cannot"),
+        (["crowds", "--preset", "smoke", "--preview", "sheet.txt"], "sheet.txt: expected a file"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):

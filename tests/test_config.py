@@ -43,6 +43,9 @@ BAD = [
     ("steps: 0", "steps: expected a positive number, got 0"),
     ("pull_weight: 1e-3", r"pull_weight: expected a number, got '1e-3' \(write 1.0e-3"),
     ("focal: true", "unknown setting 'focal'"),
+    ("learning_rate: .nan", r"bad.yaml: learning_rate: expected a finite number, got nan"),
+    ("sigma: -1", "bad.yaml: sigma: expected a positive number, got -1.0"),
+    ("widths: [8, 16]", r"bad.yaml: widths: expected five numbers of channels, got \[8, 16\]"),
     ("rule: 1", "rule: expected a name, got 1"),
     ("persons: 3", "persons: expected a list of numbers, got 3"),
     ("persons: [1, 2, 3]", "persons: expected 2 numbers, got 3"),
@@ -76,7 +79,8 @@ def test_a_bad_preset_is_refused_in_one_line(tmp_path, text, message):
         (("reader", "best", 0), "unknown method 'best': expected one of ae1, ae8, ae8_scale, rve"),
         (("reader", "rve", "x"), "seed: expected an integer, got 'x'"),
         (("reader", "rve", 1.5), "seed: expected an integer, got 1.5"),
-        (("reader", "rve", -1), "seed: expected an integer from 0 on, got -1"),
+        (("reader", "rve", -1), "^seed: expected an integer from 0 on, below 2⁶³, got -1"),
+        (("reader", "rve", 2**63), "^seed: expected an integer from 0 on, below 2⁶³, got 9"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

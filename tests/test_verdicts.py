@@ -138,16 +138,19 @@ def test_bootstrap_draws_seeds_too():
 
 
 def test_gains_by_hand():
-    def runs(hard, easy):
-        return [
-            make_record(method, seed, AP_hard=0.5 + hard * better, AP_medium=0.5,
-                        AP_easy=0.5 + easy * better)
-            for method, better in (("ae8", 0), ("rve", 1)) for seed in (1, 2)
-        ]  # fmt: skip
-
-    both = verdicts.gains(runs(0.05, 0.01))
-    assert both.startswith("Average precision differs by +5.0 points on hard crowds, by +0.0 on")
-    assert both.endswith("by +1.0 on easy ones.")
-    assert "partly pays" in verdicts.gains(runs(0.05, -0.02))
-    assert "partly pays" not in verdicts.gains(runs(-0.05, -0.02))
+    gain = {"AP": 0.01, "AP_hard": 0.05, "AP_medium": 0.0, "AP_easy": -0.02}
+    records = [
+        make_record(method, seed, **{name: 0.5 + better * (value + 0.01 * (seed - 2))
+                                     for name, value in gain.items()})
+        for method, better in (("ae8", 0), ("rve", 1)) for seed in (1, 2, 3)
+    ]  # fmt: skip
+    # differences of the mean less 1, the mean, the mean plus 1: half width 4.303 / √3 = 2.48
+    assert verdicts.gains(records) == (
+        "In points of average precision the difference is +1.0 [−1.5, +3.5] in all, "
+        "+5.0 [+2.5, +7.5] on hard crowds, +0.0 [−2.5, +2.5] on medium ones, "
+        "−2.0 [−4.5, +0.5] on easy ones."
+    )
+    assert verdicts.gains(records[:1] + records[3:4]).endswith(
+        "+0.0 in all, +4.0 on hard crowds, −1.0 on medium ones, −3.0 on easy ones."
+    )
     assert verdicts.gains([]) == ""

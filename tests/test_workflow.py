@@ -94,6 +94,7 @@ def test_snakemake_makes_the_runs_once(tmp_path, reference):
         ("preset=none", "snakemake: error: unknown preset 'none': expected a YAML file or one of"),
         ("methods=best", "snakemake: error: unknown method 'best': expected one of ae1, ae8"),
         ("seed=x", "snakemake: error: seed: expected integers from 0 on, got 'x'"),
+        ("sed=4", "snakemake: error: unknown --config sed: expected methods, preset, root, seed"),
     ],
 )
 def test_snakemake_says_what_is_wrong_with_a_setting(setting, message):

@@ -92,6 +92,8 @@ def load_bodies(path: str | os.PathLike | None = None) -> Bodies:
 @cache
 def _load(path: str) -> Bodies:
     advice = "restore it with `git checkout data/bodies.npz` or build it: data/make_bodies.py"
+    if "SPARSE_AE_BODIES" in os.environ:
+        advice = "the environment variable SPARSE_AE_BODIES names it; without it the bank is found"
     try:
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
         with np.load(path, allow_pickle=False) as file:
@@ -99,7 +101,7 @@ def _load(path: str) -> Bodies:
     except FileNotFoundError:
         raise BodiesError(f"{path}: no such file; {advice}") from None
     except OSError as error:
-        raise BodiesError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise BodiesError(f"{path}: cannot be read ({error.strerror or error}); {advice}") from None
     except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
         raise BodiesError(f"{path}: damaged, or no .npz of plain arrays; {advice}") from None
     problem = _problem(arrays)
