@@ -94,10 +94,13 @@ def train(options: argparse.Namespace) -> None:
     from sparse_ae.experiment import is_made, run
 
     config = load_config(options.preset, options.method, options.seed)
+    name = f"{config.preset}/{config.method}/seed-{config.seed}"
     if options.skip_made and is_made(config, options.root):
-        print(f"{config.preset}/{config.method}/seed-{config.seed}: made already")
+        print(f"{name}: made already")
         return
-    _show(run(config, options.root)["metrics"])
+    metrics = run(config, options.root)["metrics"]
+    print(f"\n{name}")
+    _show(metrics)
 
 
 def evaluate(options: argparse.Namespace) -> None:
