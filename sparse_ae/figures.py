@@ -17,10 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.metrics import linearity
+from sparse_ae.metrics import HARD, linearity
 from sparse_ae.pictures import distinct, draw_people, person_colour, show_image, show_scene
 from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number, read_runs
-from sparse_ae.verdicts import HARD
 
 LOSSES = {"heatmap": "heatmap, L_r", "pull": "pull", "push": "push", "scale": "scale, L_s"}
 

@@ -16,7 +16,7 @@ from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
 
 WEIGHTS_FORMAT = "sparse_ae/1"
 TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
-TAG_WEIGHT_STD = 1e-3
+HEAD_WEIGHT_STD = 1e-3
 
 
 class PoseOutput(NamedTuple):
@@ -46,9 +46,9 @@ class PoseNet(nn.Module):
         self.refine = ConvNormReLU(fine, fine)
         self.fine_heatmap_head = nn.Conv2d(fine, keypoints, 1)
         for head in (self.heatmap_head, self.fine_heatmap_head):
-            nn.init.normal_(head.weight, std=TAG_WEIGHT_STD)
+            nn.init.normal_(head.weight, std=HEAD_WEIGHT_STD)
             nn.init.zeros_(head.bias)
-        nn.init.normal_(self.tag_head.weight, std=TAG_WEIGHT_STD)
+        nn.init.normal_(self.tag_head.weight, std=HEAD_WEIGHT_STD)
         nn.init.constant_(self.tag_head.bias, TAG_BIAS)
 
     def forward(self, image: Tensor) -> PoseOutput:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sparse_ae.metrics import HARD
 from sparse_ae.tables import (
     METHOD_LABELS,
     number,
@@ -29,7 +30,6 @@ from sparse_ae.tables import (
 )
 
 RESAMPLES = 2000
-HARD = 0.8  # crowd index from which an image is hard (CrowdPose's evaluation code)
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
 NO_RUN = "no run yet"

@@ -1,11 +1,23 @@
-"""Made-up runs for the tests of records, tables and figures. Never written into the repository."""
+"""Made-up runs and a made-up skeleton for tests. Never written into the repository."""
 
+import dataclasses
 import math
 
 import numpy as np
 
 from sparse_ae import results
+from sparse_ae.skeleton import COCO
 
+# a skeleton of two joints, for cases worked out by hand
+PAIR = dataclasses.replace(
+    COCO,
+    name="pair",
+    keypoints=("a", "b"),
+    sigmas=(0.1,) * 2,
+    flip_pairs=(),
+    limbs=(),
+    order=(0, 1),
+)
 CROWD = {"split": "test", "skeleton": "crowdpose", "size": 64, "persons": [2, 4]}
 
 

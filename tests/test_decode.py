@@ -6,20 +6,12 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
+from synthetic import PAIR
 
 from sparse_ae.decode import decode
 from sparse_ae.skeleton import COCO, CROWDPOSE
 
 RULES = ["released", "higherhrnet"]
-PAIR = dataclasses.replace(
-    COCO,
-    name="pair",
-    keypoints=("a", "b"),
-    sigmas=(0.1,) * 2,
-    flip_pairs=(),
-    limbs=(),
-    order=(0, 1),
-)
 
 
 @pytest.fixture(scope="module")

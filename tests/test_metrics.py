@@ -1,12 +1,12 @@
 """Metrics: by hand, by invariance, and against the official evaluators' numbers."""
 
 import copy
-import dataclasses
 import json
 import math
 
 import numpy as np
 import pytest
+from synthetic import PAIR
 
 from sparse_ae.metrics import (
     crowd_index,
@@ -16,17 +16,8 @@ from sparse_ae.metrics import (
     linearity,
     sparsity,
 )
-from sparse_ae.skeleton import COCO, CROWDPOSE
+from sparse_ae.skeleton import CROWDPOSE
 
-PAIR = dataclasses.replace(
-    COCO,
-    name="pair",
-    keypoints=("a", "b"),
-    sigmas=(0.1,) * 2,
-    flip_pairs=(),
-    limbs=(),
-    order=(0, 1),
-)
 COUNTS = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
 
 
