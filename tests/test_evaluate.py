@@ -90,13 +90,13 @@ def test_per_image_arrays_and_examples_fit_the_scenes(smoke):
 
 def test_summary_by_hand():
     per_image = {name: np.array([1.0, 2.0, np.nan, 6.0]) for name in MEASURES}
-    per_image["group_margin"] = np.array([-1.0, np.nan, 3.0, -2.0])
+    per_image["group_margin"] = np.array([-1.0, np.nan, 0.5, -2.5])
     per_image["crowd_index"] = np.array([0.0, 0.5, 0.8, 2.0])
     figures = summary(per_image)
     assert figures["grouping_accuracy"] == 3.0
     assert figures["grouping_accuracy_hard"] == 6.0
-    assert figures["group_margin"] == 0.0
-    assert figures["group_margin_hard"] == 0.5
+    assert figures["group_margin"] == -1.0
+    assert figures["group_margin_hard"] == -1.0
     assert figures["group_margin_negative"] == pytest.approx(2 / 3)
     assert np.isnan(mean_of_defined(np.array([np.nan])))
 
