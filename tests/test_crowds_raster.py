@@ -4,22 +4,23 @@ import numpy as np
 import pytest
 
 from sparse_ae.crowds import raster
-from sparse_ae.crowds.layout import Camera, Layout
+from sparse_ae.crowds.camera import Camera
+from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.raster import draw, empty_surface, frame_boxes, person_ids, vertex_normals
 
 
 def test_projection_by_hand():
-    level = Camera(focal=100.0, height=1.0, pitch=0.0, centre=50.0)
+    level = Camera(focal=100.0, height=1.0, pitch=0.0, roll=0.0, centre=50.0)
     points = np.array([(1, 10, 1), (0, 10, 3), (-2, 5, 0)], float)
     expected = [(60, 50, 10), (50, 30, 10), (10, 70, 5)]
     np.testing.assert_allclose(level.project(points), expected, atol=1e-5)
-    down = Camera(focal=100.0, height=2.0, pitch=np.pi / 2, centre=50.0)
+    down = Camera(focal=100.0, height=2.0, pitch=np.pi / 2, roll=0.0, centre=50.0)
     np.testing.assert_allclose(down.project(np.array([1.0, 0.5, 0.0])), (100, 25, 2), atol=1e-4)
 
 
 def test_samples_of_a_finer_image_cover_the_pixels():
     """Pixel 0's centre is, in an image of twice the side, half a sample after sample 0."""
-    camera = Camera(focal=100.0, height=1.0, pitch=0.1, centre=31.5)
+    camera = Camera(focal=100.0, height=1.0, pitch=0.1, roll=0.2, centre=31.5)
     point = np.array([0.3, 4.0, 0.7])
     x, y, depth = camera.project(point)
     fine = camera.scaled(2).project(point)
@@ -27,9 +28,9 @@ def test_samples_of_a_finer_image_cover_the_pixels():
 
 
 def test_turning_a_body():
-    layout = Layout(np.array([0]), np.array([np.pi / 2]), np.array([[3.0, 5.0]]), None)
+    layout = Layout(np.array([0]), np.array([np.pi / 2]), np.array([[3.0, 5.0, 0.5]]), None)
     left = np.array([[[1.0, 0.0, 2.0]]], np.float32)
-    np.testing.assert_allclose(layout.in_world(left), [[[3, 6, 2]]], atol=1e-6)
+    np.testing.assert_allclose(layout.in_world(left), [[[3, 6, 2.5]]], atol=1e-6)
 
 
 def square(depth, low=2.0, high=6.0):

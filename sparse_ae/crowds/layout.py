@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .bodies import Bodies
+from .camera import Camera
 from .config import LEVELS, CrowdConfig
 from .raster import kernel
 
@@ -14,34 +15,8 @@ PROPOSALS = 96
 AIMS = {"easy": (0.0, 0.15), "medium": (0.25, 0.7), "hard": (0.9, 2.6)}  # crowd index
 
 
-class Camera(NamedTuple):
-    """A pinhole `height` metres above the ground that looks along +y, `pitch` radians downwards.
-
-    focal: pixels. centre: pixel that the axis meets, both in x and in y.
-    """
-
-    focal: float
-    height: float
-    pitch: float
-    centre: float
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """World points (..., 3) in metres (x right, y away, z up) to x, y in pixels and depth."""
-        x, y, z = points[..., 0], points[..., 1], points[..., 2] - self.height
-        cos, sin = np.float32(np.cos(self.pitch)), np.float32(np.sin(self.pitch))
-        depth = y * cos - z * sin
-        up = y * sin + z * cos
-        scale = self.focal / depth
-        return np.stack((self.centre + x * scale, self.centre - up * scale, depth), -1)
-
-    def scaled(self, factor: int) -> Camera:
-        """The same camera over an image of `factor` times as many pixels a side."""
-        centre = (self.centre + 0.5) * factor - 0.5
-        return self._replace(focal=self.focal * factor, centre=centre)
-
-
 class Layout(NamedTuple):
-    """P persons: which body (P,), turned by yaw (P,) radians, at ground position (P, 2) metres."""
+    """P persons: which body (P,), turned by yaw (P,) radians, feet at place (P, 3) metres."""
 
     body: np.ndarray
     yaw: np.ndarray
@@ -54,7 +29,7 @@ class Layout(NamedTuple):
     def in_world(self, points: np.ndarray) -> np.ndarray:
         """Points of the P bodies (P, N, 3) in world coordinates, float32."""
         turned = turn(points, self.yaw)
-        turned[..., :2] += self.place[:, None].astype(np.float32)
+        turned += self.place[:, None].astype(np.float32)
         return turned
 
 
@@ -87,12 +62,12 @@ def draw_layout(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, l
     spread = rng.uniform({"easy": 0.55, "medium": 0.3, "hard": 0.1}[level], 1.0, (PROPOSALS, 1))
     middle = rng.uniform(-0.22, 0.22, (PROPOSALS, 1)) * (1 - spread)
     across = middle + spread * rng.uniform(-0.48, 0.48, (PROPOSALS, count))  # shares of the side
-    layout = Layout(body, yaw, np.stack((np.zeros(count), away), 1), camera)
+    layout = Layout(body, yaw, np.stack((np.zeros(count), away, np.zeros(count)), 1), camera)
     joints = camera.project(layout.in_world(bodies.joints[body][:, :17]))
     depth = joints[..., 2].mean(1)
     error = layout_errors(joints, across * config.size, depth, config.size, target, camera.focal)
     across = across[np.argmin(error)]
-    place = np.stack((across * config.size * depth / camera.focal, away), 1)
+    place = np.stack((across * config.size * depth / camera.focal, away, 0 * away), 1)
     return layout._replace(place=place)
 
 
@@ -112,7 +87,7 @@ def draw_camera(rng, config: CrowdConfig, tall: np.ndarray) -> tuple[Camera, np.
     bottom = np.arctan2(-height, away).min()
     pitch = -(top + bottom) / 2 + rng.normal(0, 0.05)
     pitch = np.clip(pitch, -0.15, 0.75)
-    return Camera(float(focal), float(height), float(pitch), (config.size - 1) / 2), away
+    return Camera(float(focal), float(height), float(pitch), 0.0, (config.size - 1) / 2), away
 
 
 @kernel

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+SAMPLES = 2  # a pixel's side in samples: smooth edges
 EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes between them
 
 
@@ -44,11 +45,12 @@ def empty_surface(size: int) -> Surface:
 
 
 @kernel
-def draw(surface, points, triangles, owner):
+def draw(surface, points, triangles, owner, first=0):
     """Draw one mesh into `surface`, in place.
 
     points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
     triangles: (F, 3) int32; those nearer than 0.1 m are left out. owner: number of the mesh.
+    first: number of the first triangle.
     """
     nearness, owners, faces, weights = surface
     size = nearness.shape[0]
@@ -75,7 +77,7 @@ def draw(surface, points, triangles, owner):
                     if near > nearness[y, x]:
                         nearness[y, x] = near
                         owners[y, x] = owner
-                        faces[y, x] = f
+                        faces[y, x] = first + f
                         weights[y, x, 0] = wa
                         weights[y, x, 1] = wb
                 wa += step_a

@@ -72,9 +72,10 @@ def face_tone(x, y, z):
 
 
 @kernel
-def shade_bodies(image, surface, triangles, parts, along, template, normals, clothes, light):
+def shade_bodies(image, surface, outfit, normals, clothes, light):
     """Fill the samples of image (S, S, 3) that see a body; normals: (P, V, 3) in the world."""
     size, persons = image.shape[0], normals.shape[0]
+    triangles, parts, along, template = outfit
     point, normal = np.zeros(3), np.zeros(3)
     for row in range(size):
         for column in range(size):
@@ -185,19 +186,28 @@ def shade_background(image, owner, shadow, camera, surroundings, light):
 
 
 @kernel
-def shade_boxes(image, surface, persons, colours, key, light):
-    """Fill the samples that see a box; colours: (N, 3); a box has 12 triangles, two a side."""
+def shade_things(image, surface, persons, things, key, light):
+    """Fill the samples that see a thing, each triangle in one tone."""
     size = image.shape[0]
     for row in range(size):
         for column in range(size):
-            box = surface.owner[row, column] - persons
-            if box < 0:
+            thing = surface.owner[row, column] - persons
+            if thing < 0:
                 continue
-            side = surface.face[row, column] // 2
-            bright = (0.62, 0.8, 0.7, 0.9, 0.5, 1.1)[side] * (light.ambient + 0.6 * light.direct)
-            bright *= 0.9 + 0.15 * noise(column * 0.11, row * 0.07, key + box)
-            for c in range(3):
-                image[row, column, c] = colours[box, c] * bright * light.gain[c]
+            a, b, c = things.triangles[surface.face[row, column]]
+            u = things.vertices[b] - things.vertices[a]
+            v = things.vertices[c] - things.vertices[a]
+            x, y, z = (
+                u[1] * v[2] - u[2] * v[1],
+                u[2] * v[0] - u[0] * v[2],
+                u[0] * v[1] - u[1] * v[0],
+            )
+            size_of = np.sqrt(x * x + y * y + z * z) + 1e-9
+            sun = (x * light.sun[0] + y * light.sun[1] + z * light.sun[2]) / size_of
+            bright = light.ambient * (0.8 + 0.2 * z / size_of) + light.direct * max(0.0, sun)
+            bright *= 0.9 + 0.15 * noise(column * 0.11, row * 0.07, key + thing)
+            for k in range(3):
+                image[row, column, k] = things.colours[thing, k] * bright * light.gain[k]
 
 
 @kernel
