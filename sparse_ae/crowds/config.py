@@ -8,6 +8,7 @@ from ..skeleton import get_skeleton
 from .bodies import SPLITS
 
 LEVELS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, float("inf"))}  # crowd index
+EQUAL_PARTS = ((0.0, 0.2), (0.2, 0.8), (0.8, 2.0))
 
 
 @dataclass(frozen=True)
@@ -17,25 +18,41 @@ class CrowdConfig:
     split: which bodies: "train", "val" or "test" share none.
     skeleton: "coco" (17 keypoints) or "crowdpose" (14).
     size: side of the square image, pixels.
-    persons: fewest and most persons of a scene.
     seed: another seed, other scenes.
-    levels: shares of easy, medium and hard scenes asked for; equal parts, since the claims are
-        about the hard ones and COCO has few of them.
-    heights: smallest and largest height of a standing person as a share of the image's side,
-        drawn log-uniformly: the paper's idea lives on differences of scale.
-    clutter: most boxes, benches and pillars that stand about and hide people.
-    noise: standard deviation of the sensor's noise, of 255, at most; drawn per scene.
+
+    The knobs: turning one leaves the distributions of the others as they are.
+
+    persons: fewest and most persons of a scene, 1 to 30. A crowd index above 0.2 needs two, one
+        above 0.8 three.
+    crowding: ranges of the crowd index; each scene draws one of them, all equally likely, so that
+        by default a third each are easy, medium and hard. Where so many persons have no room to
+        be that far apart, all are seen from farther away.
+    scale_spread: least and most ratio of the largest to the smallest person of a scene, 1 to 10; 1
+        is everybody at one scale. The paper's idea lives on differences of scale.
+    occlusion: share of the persons in front of whom a thing is put, 0 to 1.
+
+    scales: smallest and largest scale of a scene's middle person, drawn log-uniformly; a scale is
+        sqrt(box area) over the image's side, for who stands upright about 0.6 of the height.
+    clutter: most things that stand about behind people.
+    noise: standard deviation of the sensor's noise, of 255, at most; drawn per scene. 0 gives a
+        clean picture, neither blurred nor compressed.
+    layouts: a COCO or CrowdPose keypoint JSON (.json or .json.gz) whose persons are imitated, scene
+        i its i-th image with as many persons as `persons` allows; `crowding`, `scale_spread` and
+        `scales` are then the photographs' own. Empty: none.
     """
 
     split: str = "train"
     skeleton: str = "coco"
     size: int = 128
-    persons: tuple[int, int] = (1, 8)
     seed: int = 0
-    levels: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    heights: tuple[float, float] = (0.25, 0.95)
+    persons: tuple[int, int] = (1, 8)
+    crowding: tuple[tuple[float, float], ...] = EQUAL_PARTS
+    scale_spread: tuple[float, float] = (1.0, 5.0)
+    occlusion: float = 0.2
+    scales: tuple[float, float] = (0.12, 0.45)
     clutter: int = 3
     noise: float = 6.0
+    layouts: str = ""
 
     def __post_init__(self):
         if self.split not in SPLITS:
@@ -44,39 +61,60 @@ class CrowdConfig:
         self._check_int("size", 32, 2048)
         self._check_int("seed", 0, 2**63)
         self._check_int("clutter", 0, 20)
-        self._check_numbers("persons", 2, int, 1, 30)
-        self._check_numbers("heights", 2, (int, float), 0.05, 3.0)
-        self._check_numbers("levels", 3, (int, float), 0.0, float("inf"), rising=False)
-        if not sum(self.levels) > 0:
-            raise ValueError(f"levels {list(self.levels)}: expected a share above 0")
-        if isinstance(self.noise, bool) or not isinstance(self.noise, (int, float)):
-            raise ValueError(f"noise {self.noise!r}: expected a number")
-        if not 0 <= self.noise <= 64:
-            raise ValueError(f"noise {self.noise}: expected 0 to 64")
+        self._check_range("persons", int, 1, 30)
+        self._check_range("scales", (int, float), 0.02, 1.0)
+        self._check_range("scale_spread", (int, float), 1.0, 10.0)
+        self._check_crowding()
+        self._check_number("noise", 0, 64)
+        self._check_number("occlusion", 0, 1)
+        if not isinstance(self.layouts, str):
+            raise ValueError(f"layouts {self.layouts!r}: expected the name of a JSON file")
 
     def _check_int(self, name: str, low: int, high: int):
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{name} {value!r}: expected an integer from {low} to {high}")
 
-    def _check_numbers(self, name, count, kind, low, high, rising=True):
-        """`count` numbers within low..high, in rising order; stored as a tuple."""
+    def _check_number(self, name: str, low: float, high: float):
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name} {value!r}: expected a number")
+        if not low <= value <= high:
+            raise ValueError(f"{name} {value}: expected {low} to {high}")
+
+    def _check_range(self, name, kind, low, high):
+        """Two numbers within low..high, in rising order; stored as a tuple."""
         value = getattr(self, name)
         numbers = "integers" if kind is int else "numbers"
-        expected = f"expected {count} {numbers} from {low} to {high}" + rising * ", in rising order"
-        if not isinstance(value, (list, tuple)) or len(value) != count:
-            raise ValueError(f"{name} {value!r}: {expected}")
-        for number in value:
-            if (
-                isinstance(number, bool)
-                or not isinstance(number, kind)
-                or not low <= number <= high
-            ):
-                raise ValueError(f"{name} {list(value)}: {expected}")
-        if (rising and list(value) != sorted(value)) or float("inf") in value:
-            raise ValueError(f"{name} {list(value)}: {expected}")
+        if not _is_range(value, kind, low, high):
+            raise ValueError(
+                f"{name} {value!r}: expected 2 {numbers} from {low} to {high}, in rising order"
+            )
         object.__setattr__(self, name, tuple(value))
+
+    def _check_crowding(self):
+        ranges = self.crowding
+        if (
+            not isinstance(ranges, (list, tuple))
+            or not ranges
+            or not all(_is_range(r, (int, float), 0.0, 3.0) for r in ranges)
+        ):
+            expected = "one or more pairs of numbers from 0 to 3, each in rising order"
+            raise ValueError(f"crowding {ranges!r}: expected {expected}")
+        object.__setattr__(self, "crowding", tuple(tuple(r) for r in ranges))
 
     def as_dict(self) -> dict:
         """Plain lists, numbers and strings."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value):
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_range(value, kind, low, high) -> bool:
+    """Two numbers of a kind within low..high, in rising order?"""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return False
+    right = all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
+    return right and low <= value[0] <= value[1] <= high

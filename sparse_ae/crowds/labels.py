@@ -1,39 +1,61 @@
-"""What is true of a drawn scene: keypoints, visibility, boxes, masks."""
+"""What is true of a drawn scene: keypoints, visibility, boxes, masks, and who can be labelled."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from .bodies import CROWDPOSE_JOINTS, Bodies
+from .bodies import Bodies
 from .layout import Layout
-from .raster import SAMPLES, Surface, frame_boxes, person_ids, seen
+from .raster import Surface, frame_boxes, person_ids, seen
 
-# How deep COCO's joints, head top and neck lie under the skin, metres of an adult of 1.7 m:
+FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
+FEWEST_SEEN = 2  # of them, not hidden
+LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
+# How deep COCO's joints, head top and neck lie under the clothes, metres of an adult of 1.7 m:
 # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, head top, neck.
 DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.08, 0.2, 0.2, 0.13,
                    0.13, 0.1, 0.1, 0.1, 0.13), np.float32)  # fmt: skip
 
 
-def describe(config, bodies: Bodies, layout: Layout, surface: Surface, screen: np.ndarray):
-    """Keypoints, boxes, masks and areas of the persons of a drawn surface."""
-    size, count = config.size, len(layout.body)
-    joints = bodies.joints[layout.body]
-    depths, wanted = DEPTHS, slice(0, 17)
-    if config.skeleton == "crowdpose":
-        wanted = list(CROWDPOSE_JOINTS)
-    joints, depths = layout.in_world(joints[:, wanted]), depths[wanted]
-    pixels = layout.camera.project(joints).astype(np.float32)
-    fine = layout.camera.scaled(SAMPLES).project(joints)
-    visible = seen(surface, fine, build(bodies, layout)[:, None] * depths)
-    inside = ((pixels[..., :2] >= -0.5) & (pixels[..., :2] < size - 0.5)).all(-1)
-    keypoints = pixels.copy()
-    keypoints[..., :2] = keypoints[..., :2].clip(0, size - 1)
-    keypoints[..., 2] = np.where(visible, 2, 1)
-    keypoints[~inside] = 0
-    masks = person_ids(surface.owner, count, SAMPLES)
+class Truth(NamedTuple):
+    """Of P persons: joints (P, 19, 3), COCO's seventeen, head top and neck, with x, y in pixels and
+    v as in Scene; boxes (P, 4), masks (S, S), areas (P,) as in Scene."""
+
+    joints: np.ndarray
+    boxes: np.ndarray
+    masks: np.ndarray
+    areas: np.ndarray
+
+    def labelled(self) -> np.ndarray:
+        """(P,) bool: enough of a person in the frame, and seen, to be worth a label."""
+        enough = (self.joints[..., 2] > 0).sum(1) >= FEWEST_LABELLED
+        enough &= (self.joints[..., 2] == 2).sum(1) >= FEWEST_SEEN
+        return enough & (self.areas > LEAST_SEEN * self.boxes[:, 2] * self.boxes[:, 3])
+
+
+def describe(bodies: Bodies, layout: Layout, surface: Surface, screen: np.ndarray, size: int):
+    """The Truth of a drawn surface of a picture `size` pixels a side, each of which is as many
+    samples as the surface has; screen: (P, W, 3) dressed persons in samples."""
+    factor, count = len(surface.owner) // size, len(layout.body)
+    joints = layout.in_world(bodies.joints[layout.body])
+    fine = layout.camera.scaled(len(surface.owner) / size).project(joints).astype(np.float32)
+    visible = seen(surface, fine, build(bodies, layout)[:, None] * DEPTHS)
+    found = np.concatenate(((fine[..., :2] + 0.5) / factor - 0.5, fine[..., 2:]), -1)
+    inside = ((found[..., :2] >= -0.5) & (found[..., :2] < size - 0.5)).all(-1) & (fine[..., 2] > 0)
+    found[..., :2] = found[..., :2].clip(0, size - 1)
+    found[..., 2] = np.where(visible, 2, 1)
+    found[~inside] = 0
+    masks = person_ids(surface.owner, count, factor)
     areas = np.bincount(masks[masks >= 0], minlength=count).astype(np.float32)
-    outline = (screen[..., :2] + 0.5) / SAMPLES - 0.5
-    return keypoints, frame_boxes(outline, size), masks, areas
+    outline = (screen[:count, :, :2] + 0.5) / factor - 0.5
+    return Truth(rounded(found), rounded(frame_boxes(outline, size)), masks, areas)
+
+
+def rounded(pixels: np.ndarray) -> np.ndarray:
+    """To 1/256 of a pixel, the same on machines whose sines differ in the last digit."""
+    return np.round(pixels * 256) / 256
 
 
 def build(bodies: Bodies, layout: Layout) -> np.ndarray:

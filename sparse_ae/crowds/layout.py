@@ -8,11 +8,12 @@ import numpy as np
 
 from .bodies import Bodies
 from .camera import Camera
-from .config import LEVELS, CrowdConfig
-from .raster import kernel
+from .config import CrowdConfig
+from .placing import draw_moves, place_across
 
-PROPOSALS = 96
-AIMS = {"easy": (0.0, 0.15), "medium": (0.25, 0.7), "hard": (0.9, 2.6)}  # crowd index
+EVERY = 6  # of a body's vertices, one in so many tells its outline
+SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets
+NEAREST = 1.0  # metres from the camera
 
 
 class Layout(NamedTuple):
@@ -33,6 +34,17 @@ class Layout(NamedTuple):
         return turned
 
 
+class Wish(NamedTuple):
+    """What a scene was drawn to be: the crowd index, within (low, high); P persons: bodies (P,),
+    turned by yaw (P,); their scales (P,), sqrt(box area) over the image's side."""
+
+    crowding: float
+    bounds: tuple[float, float]
+    body: np.ndarray
+    yaw: np.ndarray
+    scale: np.ndarray
+
+
 def turn(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
     """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,)."""
     cos, sin = np.cos(yaw).astype(np.float32)[:, None], np.sin(yaw).astype(np.float32)[:, None]
@@ -40,104 +52,90 @@ def turn(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
     return np.stack((cos * x - sin * y, sin * x + cos * y, z), -1)
 
 
-def draw_level(rng: np.random.Generator, config: CrowdConfig) -> str:
-    """One of LEVELS, by the shares asked for; a person alone is always easy."""
-    level = list(LEVELS)[rng.choice(3, p=np.divide(config.levels, sum(config.levels)))]
-    return level if config.persons[1] > 1 else "easy"
-
-
-def draw_layout(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, level: str):
-    """The Layout of a crowd: of many places for its persons, those whose crowd index comes
-    closest to one drawn within the bounds of `level`."""
-    low, high = config.persons
-    fewest = min(high, max(low, {"easy": 1, "medium": 2, "hard": 3}[level]))
-    most = max(fewest, min(high, 5)) if level == "easy" else high
-    count = int(rng.integers(fewest, most + 1))
-    body = rng.choice(bodies.of_split(config.split), count, replace=False)
-    yaw = np.where(
-        rng.random(count) < 0.4, rng.normal(0, 0.6, count), rng.uniform(0, 6.2832, count)
+def draw_wish(rngs, config: CrowdConfig, bodies: Bodies) -> Wish:
+    """Each knob draws from a stream of numbers of its own (rngs: name to generator), so that
+    turning one leaves what the others drew as it was."""
+    rng = rngs["crowding"]
+    low, high = config.crowding[int(rng.integers(len(config.crowding)))]
+    share = rng.uniform(0.05, 0.95)
+    fewest, most = config.persons
+    fewest = max(fewest, 1 + (high > 0.2) + (low >= 0.8))
+    rng = rngs["persons"]
+    count = int(np.floor(fewest + rng.random() * (max(fewest, most) + 1 - fewest)))
+    count = min(count, most)
+    body = rng.permutation(bodies.of_split(config.split))[:count]
+    around = rng.uniform(0, 6.2832, count)
+    yaw = np.where(rng.random(count) < 0.4, rng.normal(0, 0.6, count), around)
+    most = max(low, min(high, 0.55 * (count - 1)))  # so much fits into count - 1 others
+    return Wish(
+        low + share * (most - low), (low, high), body, yaw, draw_scales(rngs, config, count)
     )
-    camera, away = draw_camera(rng, config, bodies.vertices[body, :, 2].max(1))
-    target = rng.uniform(*AIMS[level])
-    spread = rng.uniform({"easy": 0.55, "medium": 0.3, "hard": 0.1}[level], 1.0, (PROPOSALS, 1))
-    middle = rng.uniform(-0.22, 0.22, (PROPOSALS, 1)) * (1 - spread)
-    across = middle + spread * rng.uniform(-0.48, 0.48, (PROPOSALS, count))  # shares of the side
-    layout = Layout(body, yaw, np.stack((np.zeros(count), away, np.zeros(count)), 1), camera)
-    joints = camera.project(layout.in_world(bodies.joints[body][:, :17]))
-    depth = joints[..., 2].mean(1)
-    error = layout_errors(joints, across * config.size, depth, config.size, target, camera.focal)
-    across = across[np.argmin(error)]
-    place = np.stack((across * config.size * depth / camera.focal, away, 0 * away), 1)
+
+
+def draw_scales(rngs, config: CrowdConfig, count: int) -> np.ndarray:
+    """(count,) scales around the scene's middle one, the extremes as far apart as drawn."""
+    middle = np.exp(rngs["scales"].uniform(*np.log(config.scales)))
+    rng = rngs["scale_spread"]
+    spread = np.exp(rng.uniform(*np.log(config.scale_spread)))
+    where = rng.uniform(-0.5, 0.5, count)
+    if count > 1:
+        where = (where - where.min()) / (np.ptp(where) + 1e-9) - 0.5
+    return np.clip(middle * spread**where, *SCALES)
+
+
+def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
+    """A camera that looks level; `aim` turns it to the crowd."""
+    focal = config.size * np.exp(rng.uniform(np.log(0.8), np.log(2.2)))
+    kind, u = rng.choice(3, p=(0.5, 0.32, 0.18)), rng.random()
+    height = (0.8 + 1.0 * u, 1.6 + 1.2 * u, 2.6 + 3.0 * u)[kind]
+    roll = rng.normal(0, 0.03) if rng.random() < 0.8 else rng.normal(0, 0.12)
+    tilt = rng.normal(0, 0.04)
+    return Camera(float(focal), float(height), float(tilt), float(roll), (config.size - 1) / 2)
+
+
+def lay_out(rng, config: CrowdConfig, bodies: Bodies, wish: Wish, camera: Camera, shrink: float):
+    """The Layout of persons as wished for: distances give them their scales, then they are moved
+    across until the crowd index comes out. shrink: factor of all scales."""
+    outline = turn(bodies.vertices[wish.body][:, ::EVERY], wish.yaw)
+    joints = turn(bodies.joints[wish.body][:, :17], wish.yaw)
+    scale = np.maximum(wish.scale * shrink, SCALES[0])
+    camera, away = stand_away(camera, config.size, outline, scale)
+    place = np.stack((np.zeros_like(away), away, np.zeros_like(away)), 1)
+    layout = Layout(wish.body, wish.yaw, place, camera)
+    level = camera._replace(roll=0.0)  # a roll as small as these leaves the crowd index as it is
+    ends = level.project(outline + place[:, None])[..., :2]
+    boxes = np.concatenate((ends.min(1), ends.max(1)), 1)  # (P, 4) left, top, right, bottom
+    depth = away * np.cos(camera.pitch)
+    across = place_across(
+        *draw_moves(rng, len(place)), level.project(joints + place[:, None]).astype(np.float64),
+        boxes.astype(np.float64), away, depth, float(config.size), camera.focal, wish.crowding,
+    )  # fmt: skip
+    place[:, 0] = across * depth / camera.focal
+    ends = camera.project((outline + place[:, None]).astype(np.float32))[..., :2]
+    place[:, :2] *= (box_scale(ends) / (scale * config.size))[:, None]  # what the edges stretch
+    place[:, 1] = np.maximum(place[:, 1], NEAREST)
     return layout._replace(place=place)
 
 
-def draw_camera(rng, config: CrowdConfig, tall: np.ndarray) -> tuple[Camera, np.ndarray]:
-    """A camera and how far away each person stands, so that heights come out as asked for.
-
-    tall: (P,) metres; who crouches stands as near as if at least a metre tall.
-    """
-    low, high = np.log(config.heights)
-    middle, width = rng.uniform(low, high), rng.uniform(0.3, 1.0) * (high - low)
-    start = np.clip(middle - width / 2, low, high - width)
-    share = np.exp(rng.uniform(start, start + width, len(tall)))
-    focal = config.size * np.exp(rng.uniform(np.log(0.9), np.log(1.9)))
-    away = np.maximum(focal * np.maximum(tall, 1.0) / (share * config.size), 1.2)
-    height = rng.choice((rng.uniform(0.9, 1.7), rng.uniform(1.5, 2.6), rng.uniform(2.2, 3.8)))
-    top = np.arctan2(tall - height, away).max()
-    bottom = np.arctan2(-height, away).min()
-    pitch = -(top + bottom) / 2 + rng.normal(0, 0.05)
-    pitch = np.clip(pitch, -0.15, 0.75)
-    return Camera(float(focal), float(height), float(pitch), 0.0, (config.size - 1) / 2), away
+def box_scale(points: np.ndarray) -> np.ndarray:
+    """(P,) sqrt(box area) in pixels around points (P, N, 2)."""
+    width, height = np.moveaxis(np.ptp(points, axis=1), -1, 0)
+    return np.sqrt(width * height)
 
 
-@kernel
-def layout_errors(joints, across, depth, size, target, focal):
-    """(T,) how far each of T proposals is from the crowd index wanted; more where persons stand
-    within each other, are cut off by the frame, or lie wholly behind another's box.
-
-    joints: (P, K, 3) pixels and depth of persons in the image's middle. across: (T, P) pixels to
-    shift them by. depth: (P,) metres.
-    """
-    proposals, persons = across.shape
-    errors = np.zeros(proposals)
-    box = np.zeros((persons, 4))
-    for t in range(proposals):
-        own = np.zeros(persons)
-        for p in range(persons):
-            box[p] = (1e9, 1e9, -1e9, -1e9)
-            for k in range(joints.shape[1]):
-                x, y = joints[p, k, 0] + across[t, p], joints[p, k, 1]
-                if 0 <= x < size and 0 <= y < size:
-                    own[p] += 1
-                    box[p] = (
-                        min(box[p, 0], x),
-                        min(box[p, 1], y),
-                        max(box[p, 2], x),
-                        max(box[p, 3], y),
-                    )
-            margin = 0.1 * focal / depth[p]
-            box[p, :2] -= margin
-            box[p, 2:] += margin
-            errors[t] += 0.15 * max(0.0, 0.65 - own[p] / joints.shape[1])
-        index, counted = 0.0, 0
-        for p in range(persons):
-            others = 0
-            for q in range(persons):
-                if q == p:
-                    continue
-                inside = 0
-                for k in range(joints.shape[1]):
-                    x, y = joints[q, k, 0] + across[t, q], joints[q, k, 1]
-                    if 0 <= x < size and 0 <= y < size:
-                        inside += box[p, 0] <= x <= box[p, 2] and box[p, 1] <= y <= box[p, 3]
-                others += inside
-                if depth[p] < depth[q] and inside > 0.85 * own[q]:
-                    errors[t] += 0.3
-                gap = abs(across[t, p] * depth[p] - across[t, q] * depth[q]) / focal
-                if q > p and gap**2 + (depth[p] - depth[q]) ** 2 < 0.5**2:
-                    errors[t] += 1.0
-            if own[p] > 0:
-                index += others / own[p]
-                counted += 1
-        errors[t] += abs(index / max(counted, 1) - target)
-    return errors
+def stand_away(camera: Camera, size: int, outline: np.ndarray, scale: np.ndarray):
+    """The camera turned to the crowd, and how many metres away (P,) each has to stand for its
+    box, the frame left aside, to have the scale asked for. outline: (P, N, 3) of turned bodies."""
+    low, high = outline.min(1), outline.max(1)
+    extent = np.sqrt((high[:, 0] - low[:, 0]) * (high[:, 2] - low[:, 2]))
+    away = np.maximum(camera.focal * extent / (scale * size), NEAREST)
+    camera = camera._replace(height=min(camera.height, 1.2 + 0.35 * float(away.min())))
+    tilt = camera.pitch
+    for _ in range(3):
+        top = np.arctan2(high[:, 2] - camera.height, away).max()
+        bottom = np.arctan2(-camera.height, away).min()
+        camera = camera._replace(pitch=float(np.clip(-(top + bottom) / 2 + tilt, -0.2, 0.9)))
+        placed = outline + np.stack((0 * away, away, 0 * away), 1)[:, None]
+        ends = camera._replace(roll=0.0).project(placed.astype(np.float32))[..., :2]
+        away = np.maximum(away * box_scale(ends) / (scale * size), NEAREST)
+    return camera, away.astype(np.float64)

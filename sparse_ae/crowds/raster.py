@@ -45,12 +45,13 @@ def empty_surface(size: int) -> Surface:
 
 
 @kernel
-def draw(surface, points, triangles, owner, first=0):
+def draw(surface, points, triangles, owner, first=0, closed=0):
     """Draw one mesh into `surface`, in place.
 
     points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
     triangles: (F, 3) int32; those nearer than 0.1 m are left out. owner: number of the mesh.
-    first: number of the first triangle.
+    first: number of the first triangle. closed: so many triangles, the first ones, are the outside
+    of a closed mesh, counter-clockwise seen from outside: those that face away are left out.
     """
     nearness, owners, faces, weights = surface
     size = nearness.shape[0]
@@ -63,7 +64,7 @@ def draw(surface, points, triangles, owner, first=0):
         x0, x1 = max(0, np.ceil(min(ax, bx, cx))), min(size - 1, np.floor(max(ax, bx, cx)))
         y0, y1 = max(0, np.ceil(min(ay, by, cy))), min(size - 1, np.floor(max(ay, by, cy)))
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if x0 > x1 or y0 > y1 or abs(area) < 1e-12:
+        if x0 > x1 or y0 > y1 or abs(area) < 1e-12 or (area > 0 and f < closed):
             continue
         na, nb, nc = 1 / points[a, 2], 1 / points[b, 2], 1 / points[c, 2]
         step_a, step_b = (by - cy) / area, (cy - ay) / area  # per sample to the right
@@ -138,16 +139,27 @@ def person_ids(owner, persons, factor):
     """
     size = owner.shape[0] // factor
     ids = np.full((size, size), -1, np.int16)
-    votes = np.zeros(persons + 1, np.int64)
+    votes = np.zeros(persons, np.int64)
     for y in range(size):
         for x in range(size):
+            first, alike = owner[y * factor, x * factor], True
+            for j in range(factor):
+                for i in range(factor):
+                    alike &= owner[y * factor + j, x * factor + i] == first
+            if alike:
+                ids[y, x] = first if first < persons else -1
+                continue
             votes[:] = 0
+            none = 0
             for j in range(factor):
                 for i in range(factor):
                     who = owner[y * factor + j, x * factor + i]
-                    votes[who if 0 <= who < persons else persons] += 1
+                    if 0 <= who < persons:
+                        votes[who] += 1
+                    else:
+                        none += 1
             best = np.argmax(votes)
-            ids[y, x] = best if best < persons else -1
+            ids[y, x] = best if votes[best] >= none else -1
     return ids
 
 

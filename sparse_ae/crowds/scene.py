@@ -8,19 +8,23 @@ import numpy as np
 
 from ..metrics import crowd_index
 from .appearance import Clothes, draw_clothes
-from .bodies import SPLITS, Bodies, load_bodies
-from .config import LEVELS, CrowdConfig
-from .dress import dress, outfit
-from .labels import describe
-from .layout import Layout, draw_layout, draw_level
+from .backs import draw_back
+from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
+from .config import CrowdConfig
+from .dress import Outfit, dress, outfit
+from .imitate import imitate
+from .labels import Truth, describe
+from .layout import Layout, draw_camera, draw_wish, lay_out
 from .paint import Stage, paint
-from .raster import SAMPLES, draw, empty_surface
-from .things import Things, draw_things
+from .raster import SAMPLES, Surface, draw, empty_surface
+from .things import Mesh, Things, draw_clutter, draw_in_front, draw_seats, gather
 
-FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
-FEWEST_SEEN = 2  # of them, not hidden
-LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
-ATTEMPTS = 8  # at a scene with enough persons and of the level drawn
+STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", "clothes",
+           "things", "in_front", "back", "look")  # fmt: skip
+ATTEMPTS = 8  # at a crowd whose persons can all be labelled
+ROUGH = 96  # samples a side of the sketch on which that is tried
+LEAST_LEFT = 0.3  # share of a person's visible part that a thing in front must leave,
+LEFT_SEEN = 5  # and so many of its joints
 
 
 class Scene(NamedTuple):
@@ -41,51 +45,153 @@ class Scene(NamedTuple):
     crowd_index: float
 
 
+class Crowd(NamedTuple):
+    """Who is where: P persons' layout, clothes, dressed bodies (P, W, 3) in their frames."""
+
+    layout: Layout
+    clothes: Clothes
+    dressed: np.ndarray
+
+    def together(self, other: Crowd | None) -> Crowd:
+        """These persons and then the other ones, before the same camera."""
+        if other is None:
+            return self
+        parts = zip(self.layout[:3], other.layout[:3], strict=True)
+        layout = Layout(*(np.concatenate(pair) for pair in parts), self.layout.camera)
+        clothes = zip(self.clothes, other.clothes, strict=True)
+        clothes = Clothes(*(np.concatenate(pair) for pair in clothes))
+        return Crowd(layout, clothes, np.concatenate((self.dressed, other.dressed)))
+
+    def only(self, keep: np.ndarray) -> Crowd:
+        clothes = Clothes(*(values[keep] for values in self.clothes))
+        return Crowd(self.layout.only(keep), clothes, self.dressed[keep])
+
+
 def render_scene(config: CrowdConfig, index: int) -> Scene:
     """Scene `index` of `config`: the same to the bit, whatever was drawn before."""
     if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or index < 0:
         raise ValueError(f"scene {index!r}: expected an integer from 0")
-    bodies = load_bodies()
-    rng = np.random.default_rng((config.seed, SPLITS.index(config.split), int(index)))
-    level = draw_level(rng, config)
-    low, high = LEVELS[level]
-    best, least = None, None
-    for _ in range(ATTEMPTS):
-        layout = draw_layout(rng, config, bodies, level)
-        clothes = draw_clothes(rng, bodies.phenotype[layout.body])
-        things = draw_things(rng, config, bodies, layout)
-        stage, truth = settle(config, bodies, layout, clothes, things)
-        index = float(crowd_index(truth[0], truth[1]))
-        missing = max(0, config.persons[0] - len(stage.points))
-        short = missing, max(0.0, low - index, index - high)
+    bodies, split = load_bodies(), SPLITS.index(config.split)
+    rngs = {name: np.random.default_rng((config.seed, split, int(index), stream))
+            for stream, name in enumerate(STREAMS)}  # fmt: skip
+    crowd = (
+        draw_crowd(rngs, config, bodies)
+        if not config.layouts
+        else draw_alike(rngs, config, bodies, int(index))
+    )
+    things, back = furnish(rngs, config, bodies, crowd)
+    stage, truth = settle(config, bodies, crowd, things, back)
+    wanted = CROWDPOSE_JOINTS if config.skeleton == "crowdpose" else range(17)
+    keypoints = truth.joints[:, list(wanted)]
+    found = float(crowd_index(keypoints, truth.boxes))
+    return Scene(paint(rngs["look"], config, stage), keypoints, *truth[1:], found)
+
+
+def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
+    """The first arrangement in which everybody can be labelled and the crowd index is as wished
+    for; of several that fail, the best."""
+    wish = draw_wish(rngs, config, bodies)
+    clothes = draw_clothes(rngs["clothes"], bodies.phenotype[wish.body])
+    dressed = dress(bodies, wish.body, clothes)
+    camera = draw_camera(rngs["camera"], config)
+    best, least, shrink = None, None, 1.0
+    for attempt in range(ATTEMPTS):
+        layout = lay_out(rngs["places"], config, bodies, wish, camera, shrink)
+        crowd = Crowd(layout, clothes, dressed)
+        truth = describe_crowd(bodies, crowd, sketch(outfit(bodies), crowd), config.size)
+        found = float(crowd_index(truth.joints[:, :17], truth.boxes))
+        low, high = wish.bounds
+        short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
         if best is None or short < least:
-            best, least = (stage, truth, index), short
+            best, least = crowd, short
         if short == (0, 0.0):
             break
-    stage, truth, index = best
-    return Scene(paint(rng, config, stage), *truth, index)
+        if attempt:  # no room: all are seen from farther away
+            shrink *= min(0.9, max(0.5, np.sqrt((wish.crowding + 0.1) / (found + 0.1))))
+    return best
 
 
-def settle(config: CrowdConfig, bodies: Bodies, layout: Layout, clothes: Clothes, things: Things):
-    """Draw the depths and drop persons whom nobody could label, until all that stay can be."""
+def draw_alike(rngs, config: CrowdConfig, bodies: Bodies, index: int) -> Crowd:
+    """A crowd that imitates that of a photograph."""
+    layout = imitate(rngs["places"], config, bodies, index)
+    clothes = draw_clothes(rngs["clothes"], bodies.phenotype[layout.body])
+    return Crowd(layout, clothes, dress(bodies, layout.body, clothes))
+
+
+def sketch(shared: Outfit, crowd: Crowd, size: int = ROUGH) -> tuple[Surface, np.ndarray]:
+    """A crowd drawn on `size` × `size` samples, and its vertices in samples."""
+    camera = crowd.layout.camera
+    camera = camera.scaled(size / (2 * camera.centre + 1))
+    screen = camera.project(crowd.layout.in_world(crowd.dressed)).astype(np.float32)
+    surface = empty_surface(size)
+    for who in range(len(screen)):
+        draw(surface, screen[who], shared.triangles, who, 0, getattr(shared, "closed", 0))
+    return surface, screen
+
+
+def describe_crowd(bodies: Bodies, crowd: Crowd, drawn, size: int) -> Truth:
+    """What a sketch tells, in its own pixels."""
+    surface, screen = drawn
+    camera = crowd.layout.camera.scaled(len(surface.owner) / size)
+    layout = crowd.layout._replace(camera=camera)
+    return describe(bodies, layout, surface, screen, len(surface.owner))
+
+
+def furnish(rngs, config: CrowdConfig, bodies: Bodies, crowd: Crowd) -> tuple[Things, Crowd | None]:
+    """Seats, clutter, and in front of people, things and perhaps somebody's back, that leave enough
+    of everybody to be seen."""
+    layout, rng = crowd.layout, rngs["in_front"]
+    meshes = draw_seats(rngs["things"], bodies, layout)
+    meshes += draw_clutter(rngs["things"], layout, config.clutter, config.size)
+    back = draw_back(rngs["back"], config, bodies, layout.camera)
+    if back is not None:
+        clothes = draw_clothes(rngs["back"], bodies.phenotype[back.body])
+        back = Crowd(back, clothes, dress(bodies, back.body, clothes))
+    in_front = draw_in_front(rng, layout, config.occlusion)
+    surface, screen = sketch(outfit(bodies), crowd)
+    before = describe_crowd(bodies, crowd, (surface, screen), config.size)
+    if back is not None:
+        trial = sketch(outfit(bodies), crowd.together(back))
+        after = describe_crowd(bodies, crowd, trial, config.size)
+        back, surface = (back, trial[0]) if leaves_enough(before, after) else (None, surface)
+    camera = layout.camera.scaled(ROUGH / config.size)
+    for mesh in in_front:
+        trial = Surface(*(values.copy() for values in surface))
+        draw_mesh(trial, camera, mesh, len(screen) + 1)
+        after = describe_crowd(bodies, crowd, (trial, screen), config.size)
+        if leaves_enough(before, after):
+            meshes.append(mesh)
+            surface = trial
+    return gather(meshes), back
+
+
+def leaves_enough(before: Truth, after: Truth) -> bool:
+    """Whether everybody who can be told before still can be, with something more in front."""
+    seen = [(truth.joints[..., 2] == 2).sum(1) for truth in (before, after)]
+    enough = seen[1] >= np.minimum(seen[0], LEFT_SEEN)
+    return bool((enough & (after.areas >= LEAST_LEFT * before.areas)).all())
+
+
+def draw_mesh(surface: Surface, camera, mesh: Mesh, owner: int):
+    corners = camera.project(mesh.vertices.astype(np.float32)).astype(np.float32)
+    draw(surface, corners, mesh.triangles.astype(np.int32), owner)
+
+
+def settle(config, bodies: Bodies, crowd: Crowd, things: Things, back: Crowd | None = None):
+    """The drawn scene and its Truth, without persons whom nobody could label."""
     shared = outfit(bodies)
     while True:
-        points = layout.in_world(dress(bodies, layout.body, clothes))
-        fine = layout.camera.scaled(SAMPLES)
-        surface = empty_surface(config.size * SAMPLES)
-        screen = fine.project(points)
-        for who in range(len(points)):
-            draw(surface, screen[who], shared.triangles, who)
-        corners = fine.project(things.vertices).astype(np.float32)
+        drawn = crowd.together(back)
+        surface, screen = sketch(shared, drawn, config.size * SAMPLES)
+        camera = crowd.layout.camera.scaled(SAMPLES)
+        corners = camera.project(things.vertices).astype(np.float32)
         for i in range(len(things.kinds)):
             first, end = np.searchsorted(things.thing, (i, i + 1))
-            draw(surface, corners, things.triangles[first:end], len(points) + i, first)
-        truth = describe(config, bodies, layout, surface, screen)
-        keypoints, outlines, _, areas = truth
-        enough = (keypoints[..., 2] > 0).sum(1) >= FEWEST_LABELLED
-        enough &= (keypoints[..., 2] == 2).sum(1) >= FEWEST_SEEN
-        enough &= areas > LEAST_SEEN * outlines[:, 2] * outlines[:, 3]
-        if enough.all():
-            return Stage(layout.camera, shared, clothes, points, things, surface), truth
-        layout = layout.only(enough)
-        clothes = Clothes(*(values[enough] for values in clothes))
+            draw(surface, corners, things.triangles[first:end], len(screen) + i, first)
+        truth = describe(bodies, crowd.layout, surface, screen, config.size)
+        keep = truth.labelled()
+        if keep.all() or not keep.any():  # a person alone stays, however little is seen
+            points = drawn.layout.in_world(drawn.dressed)
+            stage = Stage(crowd.layout.camera, shared, drawn.clothes, points, things, surface)
+            return stage, truth
+        crowd = crowd.only(keep)

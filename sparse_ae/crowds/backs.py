@@ -1,0 +1,41 @@
+"""Other people's backs: somebody close to the camera, of whom no joint is in the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .bodies import Bodies
+from .camera import Camera
+from .config import CrowdConfig
+from .layout import Layout
+
+TRIES = 48
+SHARE = 0.7  # of the scenes in which everybody has a thing in front, so many have a back
+MARGIN = 0.02  # of the image's side, by which every joint has to be outside
+EVERY = 12  # of a body's vertices, one in so many tells where it is
+LEAST_INSIDE = 0.02  # share of the vertices that must be in the picture
+
+
+def draw_back(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, camera: Camera):
+    """The Layout of one body, or None. There is nothing to label of it, as none of its joints, nor
+    head top nor neck, lies in the frame."""
+    body = rng.choice(bodies.of_split(config.split), TRIES)
+    yaw = rng.normal(np.pi, 0.5, TRIES)
+    away = rng.uniform(0.45, 1.2, TRIES)
+    side = rng.choice((-1, 1), TRIES) * rng.uniform(0.2, 0.8, TRIES)
+    if rng.random() >= SHARE * config.occlusion:
+        return None
+    place = np.stack((side * config.size * away / camera.focal, away, 0 * away), 1)
+    layout = Layout(body, yaw, place, camera)
+    low, high = -MARGIN * config.size, (1 + MARGIN) * config.size
+    joints = camera.project(layout.in_world(bodies.joints[body]))
+    outside = ~inside(joints, low, high).any(1)
+    points = camera.project(layout.in_world(bodies.vertices[body][:, ::EVERY]))
+    fits = outside & (inside(points, 0, config.size - 1).mean(1) > LEAST_INSIDE)
+    fits &= points[..., 2].min(1) > 0.2
+    return layout.only(np.flatnonzero(fits)[:1]) if fits.any() else None
+
+
+def inside(points: np.ndarray, low: float, high: float) -> np.ndarray:
+    """(P, N) bool: which points (P, N, 3) in pixels lie within low..high in x and in y."""
+    return ((points[..., :2] >= low) & (points[..., :2] <= high)).all(-1) & (points[..., 2] > 0)

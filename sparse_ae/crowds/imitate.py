@@ -1,0 +1,142 @@
+"""Layouts from photographs' annotations: a body at each person's place and scale, in a pose like
+its own."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..skeleton import COCO, CROWDPOSE
+from .bodies import CROWDPOSE_JOINTS, Bodies
+from .camera import Camera
+from .config import CrowdConfig
+from .layout import NEAREST, SCALES, Layout, turn
+
+CANDIDATES = 1500  # bodies turned about, of which the most alike stands for a person
+FEWEST = 3  # labelled joints from which a pose can be told
+TILT, HEIGHT = (0.12, 0.15), (1.6, 0.5)  # mean and deviation of cameras: radians, metres
+
+
+class Photo(NamedTuple):
+    """What a JSON says of an image: width and height in pixels; P persons' joints (P, K, 3) x, y, v
+    and boxes (P, 4) x, y, width, height."""
+
+    width: int
+    height: int
+    joints: np.ndarray
+    boxes: np.ndarray
+
+
+def digest(path: str) -> str:
+    """Short hash of what is in the file."""
+    return hashlib.sha256(_read(path)).hexdigest()[:16]
+
+
+def _read(path: str) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+        return gzip.decompress(data) if path.endswith(".gz") else data
+    except (OSError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"layouts {path}: cannot be read ({reason})") from None
+
+
+@cache
+def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
+    """The images of a COCO or CrowdPose keypoint JSON with so many labelled persons, in its order.
+
+    ValueError, naming the file, where it is not such a JSON or has no such image.
+    """
+    expected = "expected COCO's or CrowdPose's keypoint annotations"
+    try:
+        content = json.loads(_read(path))
+        people: dict[int, list] = {image["id"]: [] for image in content["images"]}
+        for row in content["annotations"]:
+            values = np.array(row.get("keypoints", ()), np.float64)
+            if not row.get("iscrowd") and values.size and (values.reshape(-1, 3)[:, 2] > 0).any():
+                people[row["image_id"]].append((values.reshape(-1, 3), row["bbox"]))
+        photos = []
+        for image in content["images"]:
+            if fewest <= len(people[image["id"]]) <= most:
+                joints, boxes = zip(*people[image["id"]], strict=True)
+                photos.append(Photo(image["width"], image["height"], np.stack(joints),
+                                    np.array(boxes, np.float64).reshape(-1, 4)))  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if str(error).startswith("layouts"):
+            raise
+        raise ValueError(f"layouts {path}: {expected} ({error!r})") from None
+    if not photos:
+        raise ValueError(f"layouts {path}: no image with {fewest} to {most} labelled persons")
+    if photos[0].joints.shape[1] not in (len(COCO), len(CROWDPOSE)):
+        raise ValueError(f"layouts {path}: {expected}, 17 or 14 keypoints a person")
+    return photos
+
+
+def imitate(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, index: int) -> Layout:
+    """Bodies where the persons of an image are, the larger nearer; the smallest are left out."""
+    photos = read_photos(config.layouts, *config.persons)
+    photo = photos[index % len(photos)]
+    factor = config.size / max(photo.width, photo.height)
+    shift = (config.size - factor * np.array((photo.width, photo.height))) / 2 - 0.5 * (1 - factor)
+    joints, boxes = photo.joints.copy(), photo.boxes * factor
+    joints[..., :2] = joints[..., :2] * factor + shift
+    boxes[:, :2] += shift
+    focal = config.size * float(np.exp(rng.uniform(np.log(0.9), np.log(1.8))))
+    camera = Camera(focal, HEIGHT[0], TILT[0], 0.0, (config.size - 1) / 2)
+    large = np.sqrt(boxes[:, 2] * boxes[:, 3]) >= SCALES[0] * config.size
+    large[np.argmax(boxes[:, 3])] = True  # somebody always is there
+    found = [alike(rng, config, bodies, camera, *person)
+             for person in zip(joints[large], boxes[large], strict=True)]  # fmt: skip
+    body, yaw, feet = (np.array(values) for values in zip(*found, strict=True))
+    camera = on_ground(camera, feet)
+    return Layout(body, yaw, in_world(camera, feet), camera)
+
+
+def alike(rng, config, bodies: Bodies, camera: Camera, joints: np.ndarray, box: np.ndarray):
+    """The body and yaw, of many at random, whose joints fit a person's best when scaled and moved,
+    and where its feet are: metres right of, below and before the camera."""
+    body = rng.choice(bodies.of_split(config.split), CANDIDATES)
+    yaw = rng.uniform(0, 2 * np.pi, CANDIDATES)
+    wanted = range(17) if len(joints) == len(COCO) else CROWDPOSE_JOINTS
+    seen = joints[:, 2] > 0
+    posed = turn(bodies.joints[body][:, np.array(wanted)[seen]], yaw)
+    tilted = np.stack((posed[..., 0], -posed[..., 2] * np.cos(TILT[0])), -1)  # right, down
+    tilted[..., 1] -= posed[..., 1] * np.sin(TILT[0])
+    real, middle = joints[seen, :2], tilted.mean(1)
+    offsets, tilted = real - real.mean(0), tilted - middle[:, None]
+    along, own = (tilted * offsets).sum((1, 2)), (tilted**2).sum((1, 2))
+    lengths = np.maximum(along / np.maximum(own, 1e-9), 1e-9)  # pixels a metre
+    misfit = ((lengths[:, None, None] * tilted - offsets) ** 2).sum((1, 2))
+    if seen.sum() < FEWEST:  # too little to tell a scale by: the box's
+        tall = bodies.joints[body, :17, 2].max(1) + 0.1
+        lengths, misfit = np.full(CANDIDATES, box[3]) / tall, np.zeros(CANDIDATES)
+    best = int(np.argmin(misfit))
+    depth = max(camera.focal / lengths[best], NEAREST)
+    right, down = (real.mean(0) - camera.centre) * depth / camera.focal
+    x, y = middle[best]
+    return body[best], yaw[best], (right - x, down - y, depth)
+
+
+def on_ground(camera: Camera, feet: np.ndarray) -> Camera:
+    """The camera over the ground on which feet (P, 3) stand, as far as one plane can say; a usual
+    height and tilt hold where they do not tell."""
+    down, depth = feet[:, 1], feet[:, 2]  # of a camera tilted by t: down = height - depth * t
+    rows = np.concatenate((np.stack((np.ones_like(depth), -depth), 1) / 0.25, np.diag(
+        (1 / HEIGHT[1], 1 / TILT[1]))))  # fmt: skip
+    values = np.concatenate((down / 0.25, (HEIGHT[0] / HEIGHT[1], TILT[0] / TILT[1])))
+    height, tilt = np.linalg.lstsq(rows, values, rcond=None)[0]
+    return camera._replace(height=float(np.clip(height, 0.4, 6)),
+                           pitch=float(np.arctan(np.clip(tilt, -0.3, 1))))  # fmt: skip
+
+
+def in_world(camera: Camera, feet: np.ndarray) -> np.ndarray:
+    """(P, 3) in the world of points right of, below and before the camera."""
+    right, down, depth = feet.T
+    cos, sin = np.cos(camera.pitch), np.sin(camera.pitch)
+    return np.stack((right, depth * cos - down * sin, camera.height - depth * sin - down * cos), 1)

@@ -1,0 +1,125 @@
+"""A search for places side by side that give a crowd its crowd index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .raster import kernel
+
+STARTS = 10  # arrangements to start from
+MOVES = 60  # per person
+APART = 0.42  # metres between two persons' middles on the ground
+LEAST_INSIDE = 0.6  # share of a person's joints that should lie in the frame
+MOST_COVERED = 0.85  # share of a person's joints in the box of a nearer one
+
+
+@kernel
+def count_in_frame(person, shift, joints, size):
+    """How many joints of a person lie in the frame when moved `shift` pixels to the right."""
+    inside = 0
+    for k in range(joints.shape[1]):
+        x, y = joints[person, k, 0] + shift, joints[person, k, 1]
+        inside += -0.5 <= x < size - 0.5 and -0.5 <= y < size - 0.5
+    return inside
+
+
+@kernel
+def count_in_box(box, person, shifts, joints, boxes, size):
+    """How many joints of `person` in the frame lie in the box of another, `box`."""
+    left = max(boxes[box, 0] + shifts[box], -0.5)
+    right = min(boxes[box, 2] + shifts[box], size - 0.5)
+    top, bottom = max(boxes[box, 1], -0.5), min(boxes[box, 3], size - 0.5)
+    shift, inside = shifts[person], 0
+    if boxes[person, 0] + shift > right or boxes[person, 2] + shift < left:
+        return 0
+    for k in range(joints.shape[1]):
+        x, y = joints[person, k, 0] + shift, joints[person, k, 1]
+        inside += left <= x <= right and top <= y <= bottom
+    return inside
+
+
+@kernel
+def error(own, inside, shifts, depth, away, joints, focal, target):
+    """How far an arrangement is from the crowd index wanted; more where persons stand within each
+    other, are cut off by the frame, or lie behind another.
+
+    own: (P,) joints in the frame. inside: (P, P) joints of column in the box of row.
+    """
+    persons, total = len(own), joints.shape[1]
+    result, index, counted = 0.0, 0.0, 0
+    for p in range(persons):
+        result += 0.5 * max(0.0, LEAST_INSIDE - own[p] / total)
+        if own[p] < 4:
+            result += 1.0
+        others = 0
+        for q in range(persons):
+            others += inside[p, q]
+            if depth[p] < depth[q] and inside[p, q] > MOST_COVERED * own[q]:
+                result += 0.1
+            if q > p:
+                across = (shifts[p] * depth[p] - shifts[q] * depth[q]) / focal
+                gap = np.sqrt(across**2 + (away[p] - away[q]) ** 2)
+                result += 2.0 * max(0.0, APART - gap)
+        if own[p] > 0:
+            index += others / own[p]
+            counted += 1
+    return result + abs(index / max(counted, 1) - target)
+
+
+@kernel
+def count_anew(person, own, inside, shifts, joints, boxes, size):
+    """Bring the counts up to date after a person was moved."""
+    own[person] = count_in_frame(person, shifts[person], joints, size)
+    for other in range(len(own)):
+        if other != person:
+            inside[person, other] = count_in_box(person, other, shifts, joints, boxes, size)
+            inside[other, person] = count_in_box(other, person, shifts, joints, boxes, size)
+
+
+def draw_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random starts (STARTS, P + 1), in shares of the image's side: the middle and everybody's
+    distance from it at full spread; and random moves (MOVES · P, 2): far if the first number is
+    below 0.3, then to the second one, otherwise by that much."""
+    starts = rng.uniform(-0.5, 0.5, (STARTS, persons + 1))
+    far = rng.random(MOVES * persons)
+    by = np.where(far < 0.3, rng.uniform(-0.5, 0.5, len(far)), rng.normal(0, 0.12, len(far)))
+    return starts, np.stack((far, by), 1)
+
+
+@kernel
+def place_across(starts, moves, joints, boxes, away, depth, size, focal, target):
+    """(P,) pixels to move persons to the right, from the image's middle, for a crowd index near
+    `target`: the best of some random arrangements, then improved by moving one at a time.
+
+    starts, moves: of draw_moves. joints: (P, K, 3) pixels; boxes: (P, 4) left, top, right, bottom
+    of the persons in the middle; away, depth: (P,) metres on the ground and along the axis.
+    """
+    persons = len(boxes)
+    best, least = np.zeros(persons), np.inf
+    own, inside = np.zeros(persons), np.zeros((persons, persons))
+    for start in range(len(starts)):
+        spread = 1.1 * (start + 1) / len(starts)
+        middle = 0.6 * starts[start, persons] * (1 - min(spread, 1.0))
+        shifts = size * (middle + spread * starts[start, :persons])
+        for p in range(persons):
+            count_anew(p, own, inside, shifts, joints, boxes, size)
+        found = error(own, inside, shifts, depth, away, joints, focal, target)
+        if found < least:
+            best, least = shifts, found
+    shifts = best.copy()
+    for p in range(persons):
+        count_anew(p, own, inside, shifts, joints, boxes, size)
+    for move in range(len(moves)):
+        p = move % persons
+        before = shifts[p]
+        shifts[p] = moves[move, 1] * size + (0.0 if moves[move, 0] < 0.3 else before)
+        count_anew(p, own, inside, shifts, joints, boxes, size)
+        found = error(own, inside, shifts, depth, away, joints, focal, target)
+        if found < least:
+            least = found
+        else:
+            shifts[p] = before
+            count_anew(p, own, inside, shifts, joints, boxes, size)
+        if least < 0.01:
+            break
+    return shifts
