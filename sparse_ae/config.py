@@ -43,6 +43,10 @@ class Config:
     skeleton: str = "crowdpose"
     size: int = 512  # side of the square image, pixels
     persons: tuple[int, int] = (1, 8)  # fewest and most in a scene
+    crowding: tuple[tuple[float, float], ...] = ((0.0, 0.2), (0.2, 0.8), (0.8, 2.0))  # crowd index
+    scale_spread: tuple[float, float] = (1.0, 5.0)  # the largest person to the smallest
+    occlusion: float = 0.2  # share of the persons with a thing in front
+    scales: tuple[float, float] = (0.12, 0.45)  # of the middle person, sqrt(box area) / side
     train_scenes: int = 10000
     val_scenes: int = 500
     test_scenes: int = 500

@@ -26,14 +26,17 @@ from sparse_ae.skeleton import get_skeleton
 from sparse_ae.train import Training, train
 
 
+KNOBS = ("persons", "crowding", "scale_spread", "occlusion", "scales")
+
+
 def crowd_config(config: Config, split: str) -> CrowdConfig:
     """What the scenes of a split ("train", "val", "test") look like."""
     return CrowdConfig(
         split=split,
         skeleton=config.skeleton,
         size=config.size,
-        persons=config.persons,
         seed=config.crowd_seed,
+        **{knob: getattr(config, knob) for knob in KNOBS},
     )
 
 
