@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 
 from sparse_ae.cli import main
@@ -51,6 +53,10 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
         (["search", "--preset", "smoke"], "preset 'smoke' has no search for method 'ae8'"),
         (["crowds", "--preset", "smoke", "--preview", "no/where.png"], "no/where.png: cannot"),
         (["crowds", "--preset", "smoke", "--preview", "sheet.txt"], "sheet.txt: expected a file"),
+        (["crowds", "--preset", "smoke", "--jpeg"], "--jpeg needs --out"),
+        (["crowds", "--preset", "smoke", "--keypoints"], "--keypoints needs --preview"),
+        (["crowds", "--preset", "smoke", "--size", "20"], "size"),
+        (["crowds", "--preset", "smoke", "--count", "0"], "_scenes"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):
@@ -80,3 +86,37 @@ def test_preview_writes_a_picture(tmp_path, capsys):
     assert main(["crowds", "--preset", "smoke", "--preview", str(path)]) == 0
     assert capsys.readouterr().out.strip() == str(path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_preview_draws_keypoints_on_every_second_scene(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["crowds", "--preset", "smoke", "--count", "3", "--preview"]
+    assert main([*arguments, "plain.png"]) == 0
+    assert main([*arguments, "--keypoints"]) == 0
+    assert capsys.readouterr().out.split() == ["plain.png", "crowds.png"]
+    plain, drawn = (cv2.imread(name).astype(int) for name in ("plain.png", "crowds.png"))
+    differ = [np.abs(plain - drawn)[:64, 64 * i : 64 * (i + 1)].max() > 0 for i in range(3)]
+    assert differ == [False, True, False]
+
+
+def test_crowds_are_written_once_and_only_of_one_kind(tmp_path, capsys):
+    arguments = ["crowds", "--preset", "smoke", "--count", "2", "--out", str(tmp_path)]
+    assert main([*arguments, "--jpeg"]) == 0
+    paths = [tmp_path / "annotations" / f"person_keypoints_{split}.json"
+             for split in ("train", "val", "test")]  # fmt: skip
+    assert capsys.readouterr().out.split() == [str(path) for path in paths]
+    pictures = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("images/*/*"))
+    assert [path.as_posix() for path in pictures] == [
+        f"images/{split}/00000{i}.jpg" for split in ("test", "train", "val") for i in (0, 1)
+    ]
+    assert main([*arguments, "--jpeg", "--split", "val"]) == 0
+    assert "complete already, nothing to do" in capsys.readouterr().out
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "manifest.json: split train has images jpeg95, not png; choose another" in error
+
+
+def test_out_and_preview_exclude_each_other(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["crowds", "--out", str(tmp_path), "--preview", "a.png"])
+    assert "not allowed with argument" in capsys.readouterr().err

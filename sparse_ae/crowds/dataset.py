@@ -6,12 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +17,11 @@ from tqdm import tqdm
 
 from ..skeleton import get_skeleton
 from .bodies import load_bodies
+from .coco import frame, image_entry, person_entries
 from .config import CrowdConfig
+from .imitate import digest as layouts_digest
 from .scene import Scene, render_scene
+from .workers import in_processes
 
 RENDERER = 4  # raise it when the same configuration gives other pictures
 CHUNK = 64  # scenes that a worker draws between two reports
@@ -69,7 +69,10 @@ class CrowdDataset:
     @property
     def digest(self) -> str:
         """Short hash of all that the scenes depend on: configuration, bodies, renderer, count."""
-        parts = (self.config.as_dict(), self.count, load_bodies().digest, RENDERER)
+        settings = self.config.as_dict()
+        if self.config.layouts:  # what the file says counts, not where it lies
+            settings["layouts"] = layouts_digest(self.config.layouts)
+        parts = (settings, self.count, load_bodies().digest, RENDERER)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def arrays(self, progress: bool = True) -> dict[str, np.ndarray]:
@@ -119,8 +122,8 @@ class CrowdDataset:
             files[name] = open_memmap(path, "w+", np.dtype(kind), (self.count, *shape))
         bar = tqdm(total=self.count, desc=f"crowds, {self.config.split}", unit="scene",
                    disable=not progress)  # fmt: skip
-        with bar:
-            for start, stack in self._stacks():
+        with bar, closing(self._stacks()) as stacks:
+            for start, stack in stacks:
                 for name, values in stack.items():
                     files[name][start : start + len(values)] = values
                 bar.update(len(stack["counts"]))
@@ -132,46 +135,22 @@ class CrowdDataset:
         tasks = [(self.config, start, min(start + CHUNK, self.count))
                  for start in range(0, self.count, CHUNK)]  # fmt: skip
         render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
-        workers = min(self.workers, len(tasks))
-        if workers == 1:
-            yield from map(_stack, tasks)
-            return
-        # fork is fast but unsafe where threads run already; the others start afresh
-        context = get_context("forkserver" if sys.platform == "linux" else "spawn")
-        try:
-            with ProcessPoolExecutor(workers, mp_context=context) as pool:
-                yield from pool.map(_stack, tasks)
-        except BrokenProcessPool:
-            advice = "if this is a script, draw under `if __name__ == '__main__':`, or workers=1"
-            raise RuntimeError(f"the processes that draw crowds ended early; {advice}") from None
+        yield from in_processes(_stack, tasks, self.workers)
 
     def annotations(self) -> dict:
         """Ground truth in COCO's keypoint format, which pycocotools reads; image i has id i + 1.
 
         Images carry crowdIndex, as CrowdPose's do. Taken from `arrays`.
         """
-        skeleton, data = get_skeleton(self.config.skeleton), self.arrays(progress=False)
+        data = self.arrays(progress=False)
         images, annotations = [], []
-        for i in range(self.count):
-            images.append({"id": i + 1, "file_name": f"{i:06d}.png", "width": self.config.size,
-                           "height": self.config.size,
-                           "crowdIndex": float(data["crowd_index"][i])})  # fmt: skip
-            for person in range(int(data["counts"][i])):
-                keypoints = data["keypoints"][i, person]
-                annotations.append({
-                    "id": len(annotations) + 1, "image_id": i + 1, "category_id": 1, "iscrowd": 0,
-                    "keypoints": [round(float(value), 3) for value in keypoints.ravel()],
-                    "num_keypoints": int((keypoints[:, 2] > 0).sum()),
-                    "bbox": [round(float(value), 3) for value in data["boxes"][i, person]],
-                    "area": float(data["areas"][i, person]),
-                })  # fmt: skip
-        category = {"id": 1, "name": "person", "supercategory": "person",
-                    "keypoints": list(skeleton.keypoints),
-                    "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}  # fmt: skip
-        info = {"description": "sparse_ae crowds", "config": self.config.as_dict(),
-                "digest": self.digest}  # fmt: skip
-        return {"info": info, "images": images, "annotations": annotations,
-                "categories": [category]}  # fmt: skip
+        for i, count in enumerate(data["counts"]):
+            images.append(image_entry(self.config, i, data["crowd_index"][i]))
+            persons = (data[name][i, :count] for name in ("keypoints", "boxes", "areas"))
+            annotations += person_entries(i, *persons)
+        annotations = [{"id": i, **person} for i, person in enumerate(annotations, 1)]
+        rest = frame(self.config, self.digest)
+        return {**rest, "images": images, "annotations": annotations}
 
 
 def _stack(task: tuple[CrowdConfig, int, int]) -> dict:
