@@ -93,49 +93,73 @@ def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
     return Camera(float(focal), float(height), float(tilt), float(roll), (config.size - 1) / 2)
 
 
-def lay_out(rng, config: CrowdConfig, bodies: Bodies, wish: Wish, camera: Camera, shrink: float):
-    """The Layout of persons as wished for: distances give them their scales, then they are moved
-    across until the crowd index comes out. shrink: factor of all scales."""
+class Stand(NamedTuple):
+    """P persons in a row before a camera, each as far away (P,) metres as gives it its scale (P,).
+
+    outline: (P, N, 3), joints: (P, 17, 3), turned but not yet placed; size: of the image, pixels.
+    """
+
+    camera: Camera
+    away: np.ndarray
+    scale: np.ndarray
+    outline: np.ndarray
+    joints: np.ndarray
+    size: int
+
+
+def draw_stand(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, wish: Wish) -> Stand:
+    """A camera, and the persons wished for; `stand_away` tells where they stand."""
     outline = turn(bodies.vertices[wish.body][:, ::EVERY], wish.yaw)
     joints = turn(bodies.joints[wish.body][:, :17], wish.yaw)
-    scale = np.maximum(wish.scale * shrink, SCALES[0])
-    camera, away = stand_away(camera, config.size, outline, scale)
-    place = np.stack((np.zeros_like(away), away, np.zeros_like(away)), 1)
-    layout = Layout(wish.body, wish.yaw, place, camera)
-    level = camera._replace(roll=0.0)  # a roll as small as these leaves the crowd index as it is
-    ends = level.project(outline + place[:, None])[..., :2]
+    camera = draw_camera(rng, config)
+    return Stand(camera, np.zeros_like(wish.scale), wish.scale, outline, joints, config.size)
+
+
+def stand_away(stand: Stand, shrink: float = 1.0) -> Stand:
+    """The same with the camera turned to the crowd, and everybody where its box, the frame left
+    aside, has its scale times `shrink`."""
+    camera, outline = stand.camera, stand.outline
+    scale = np.maximum(stand.scale * shrink, SCALES[0])
+    wanted = scale * stand.size
+    low, high = outline.min(1), outline.max(1)
+    extent = np.sqrt((high[:, 0] - low[:, 0]) * (high[:, 2] - low[:, 2]))
+    away = np.maximum(camera.focal * extent / wanted, NEAREST)
+    level = camera._replace(height=min(camera.height, 1.2 + 0.35 * float(away.min())), roll=0.0)
+    for _ in range(3):
+        top = np.arctan2(high[:, 2] - level.height, away).max()
+        bottom = np.arctan2(-level.height, away).min()
+        tilt = np.clip(-(top + bottom) / 2 + camera.pitch, -0.2, 0.9)
+        level = level._replace(pitch=float(tilt))
+        ends = level.project(outline + in_a_row(away)[:, None])[..., :2]
+        away = np.maximum(away * box_scale(ends) / wanted, NEAREST)
+    camera = level._replace(roll=camera.roll)
+    return stand._replace(camera=camera, away=away.astype(np.float64), scale=scale)
+
+
+def in_a_row(away: np.ndarray) -> np.ndarray:
+    """(P, 3) places in the image's middle, so far away."""
+    return np.stack((0 * away, away, 0 * away), 1).astype(np.float32)
+
+
+def lay_out(rng: np.random.Generator, config: CrowdConfig, stand: Stand, wish: Wish) -> Layout:
+    """Persons moved across until the crowd index is as wished for."""
+    place = in_a_row(stand.away).astype(np.float64)
+    level = stand.camera._replace(roll=0.0)  # which leaves the crowd index much as it is
+    ends = level.project(stand.outline + place[:, None])[..., :2]
     boxes = np.concatenate((ends.min(1), ends.max(1)), 1)  # (P, 4) left, top, right, bottom
-    depth = away * np.cos(camera.pitch)
+    depth = stand.away * np.cos(level.pitch)
     across = place_across(
-        *draw_moves(rng, len(place)), level.project(joints + place[:, None]).astype(np.float64),
-        boxes.astype(np.float64), away, depth, float(config.size), camera.focal, wish.crowding,
+        *draw_moves(rng, len(place)), level.project(stand.joints + place[:, None]), boxes,
+        stand.away, depth, float(config.size), level.focal, wish.crowding,
     )  # fmt: skip
-    place[:, 0] = across * depth / camera.focal
-    ends = camera.project((outline + place[:, None]).astype(np.float32))[..., :2]
-    place[:, :2] *= (box_scale(ends) / (scale * config.size))[:, None]  # what the edges stretch
+    place[:, 0] = across * depth / level.focal
+    ends = stand.camera.project((stand.outline + place[:, None]).astype(np.float32))[..., :2]
+    place[:, :2] *= (box_scale(ends) / (stand.scale * config.size))[:, None]  # what edges stretch
     place[:, 1] = np.maximum(place[:, 1], NEAREST)
-    return layout._replace(place=place)
+    return Layout(wish.body, wish.yaw, place, stand.camera)
 
 
 def box_scale(points: np.ndarray) -> np.ndarray:
     """(P,) sqrt(box area) in pixels around points (P, N, 2)."""
     width, height = np.moveaxis(np.ptp(points, axis=1), -1, 0)
     return np.sqrt(width * height)
-
-
-def stand_away(camera: Camera, size: int, outline: np.ndarray, scale: np.ndarray):
-    """The camera turned to the crowd, and how many metres away (P,) each has to stand for its
-    box, the frame left aside, to have the scale asked for. outline: (P, N, 3) of turned bodies."""
-    low, high = outline.min(1), outline.max(1)
-    extent = np.sqrt((high[:, 0] - low[:, 0]) * (high[:, 2] - low[:, 2]))
-    away = np.maximum(camera.focal * extent / (scale * size), NEAREST)
-    camera = camera._replace(height=min(camera.height, 1.2 + 0.35 * float(away.min())))
-    tilt = camera.pitch
-    for _ in range(3):
-        top = np.arctan2(high[:, 2] - camera.height, away).max()
-        bottom = np.arctan2(-camera.height, away).min()
-        camera = camera._replace(pitch=float(np.clip(-(top + bottom) / 2 + tilt, -0.2, 0.9)))
-        placed = outline + np.stack((0 * away, away, 0 * away), 1)[:, None]
-        ends = camera._replace(roll=0.0).project(placed.astype(np.float32))[..., :2]
-        away = np.maximum(away * box_scale(ends) / (scale * size), NEAREST)
-    return camera, away.astype(np.float64)

@@ -11,18 +11,18 @@ from .appearance import Clothes, draw_clothes
 from .backs import draw_back
 from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
 from .config import CrowdConfig
-from .dress import Outfit, dress, outfit
+from .dress import dress, outfit
 from .imitate import imitate
 from .labels import Truth, describe
-from .layout import Layout, draw_camera, draw_wish, lay_out
+from .layout import Layout, draw_stand, draw_wish, lay_out, stand_away
 from .paint import Stage, paint
-from .raster import SAMPLES, Surface, draw, empty_surface
-from .things import Mesh, Things, draw_clutter, draw_in_front, draw_seats, gather
+from .raster import SAMPLES, draw, empty_surface
+from .sketch import sketch
+from .things import Things, draw_clutter, draw_in_front, draw_seats, gather
 
 STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", "clothes",
            "things", "in_front", "back", "look")  # fmt: skip
 ATTEMPTS = 8  # at a crowd whose persons can all be labelled
-ROUGH = 96  # samples a side of the sketch on which that is tried
 LEAST_LEFT = 0.3  # share of a person's visible part that a thing in front must leave,
 LEFT_SEEN = 5  # and so many of its joints
 
@@ -74,11 +74,11 @@ def render_scene(config: CrowdConfig, index: int) -> Scene:
     bodies, split = load_bodies(), SPLITS.index(config.split)
     rngs = {name: np.random.default_rng((config.seed, split, int(index), stream))
             for stream, name in enumerate(STREAMS)}  # fmt: skip
-    crowd = (
-        draw_crowd(rngs, config, bodies)
-        if not config.layouts
-        else draw_alike(rngs, config, bodies, int(index))
-    )
+    if config.layouts:
+        layout = imitate(rngs["places"], config, bodies, int(index))
+        crowd = clothed(rngs["clothes"], bodies, layout)
+    else:
+        crowd = draw_crowd(rngs, config, bodies)
     things, back = furnish(rngs, config, bodies, crowd)
     stage, truth = settle(config, bodies, crowd, things, back)
     wanted = CROWDPOSE_JOINTS if config.skeleton == "crowdpose" else range(17)
@@ -91,78 +91,52 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
     """The first arrangement in which everybody can be labelled and the crowd index is as wished
     for; of several that fail, the best."""
     wish = draw_wish(rngs, config, bodies)
-    clothes = draw_clothes(rngs["clothes"], bodies.phenotype[wish.body])
-    dressed = dress(bodies, wish.body, clothes)
-    camera = draw_camera(rngs["camera"], config)
+    row = draw_stand(rngs["camera"], config, bodies, wish)
+    stand = stand_away(row)
     best, least, shrink = None, None, 1.0
     for attempt in range(ATTEMPTS):
-        layout = lay_out(rngs["places"], config, bodies, wish, camera, shrink)
-        crowd = Crowd(layout, clothes, dressed)
-        truth = describe_crowd(bodies, crowd, sketch(outfit(bodies), crowd), config.size)
+        layout = lay_out(rngs["places"], config, stand, wish)
+        truth = sketch(bodies, layout).truth()
         found = float(crowd_index(truth.joints[:, :17], truth.boxes))
         low, high = wish.bounds
         short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
         if best is None or short < least:
-            best, least = crowd, short
+            best, least = layout, short
         if short == (0, 0.0):
             break
         if attempt:  # no room: all are seen from farther away
             shrink *= min(0.9, max(0.5, np.sqrt((wish.crowding + 0.1) / (found + 0.1))))
-    return best
+            stand = stand_away(row, shrink)
+    return clothed(rngs["clothes"], bodies, best)
 
 
-def draw_alike(rngs, config: CrowdConfig, bodies: Bodies, index: int) -> Crowd:
-    """A crowd that imitates that of a photograph."""
-    layout = imitate(rngs["places"], config, bodies, index)
-    clothes = draw_clothes(rngs["clothes"], bodies.phenotype[layout.body])
+def clothed(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> Crowd:
+    """Bodies in clothes drawn for them."""
+    clothes = draw_clothes(rng, bodies.phenotype[layout.body])
     return Crowd(layout, clothes, dress(bodies, layout.body, clothes))
-
-
-def sketch(shared: Outfit, crowd: Crowd, size: int = ROUGH) -> tuple[Surface, np.ndarray]:
-    """A crowd drawn on `size` × `size` samples, and its vertices in samples."""
-    camera = crowd.layout.camera
-    camera = camera.scaled(size / (2 * camera.centre + 1))
-    screen = camera.project(crowd.layout.in_world(crowd.dressed)).astype(np.float32)
-    surface = empty_surface(size)
-    for who in range(len(screen)):
-        draw(surface, screen[who], shared.triangles, who, 0, getattr(shared, "closed", 0))
-    return surface, screen
-
-
-def describe_crowd(bodies: Bodies, crowd: Crowd, drawn, size: int) -> Truth:
-    """What a sketch tells, in its own pixels."""
-    surface, screen = drawn
-    camera = crowd.layout.camera.scaled(len(surface.owner) / size)
-    layout = crowd.layout._replace(camera=camera)
-    return describe(bodies, layout, surface, screen, len(surface.owner))
 
 
 def furnish(rngs, config: CrowdConfig, bodies: Bodies, crowd: Crowd) -> tuple[Things, Crowd | None]:
     """Seats, clutter, and in front of people, things and perhaps somebody's back, that leave enough
     of everybody to be seen."""
-    layout, rng = crowd.layout, rngs["in_front"]
+    layout = crowd.layout
     meshes = draw_seats(rngs["things"], bodies, layout)
     meshes += draw_clutter(rngs["things"], layout, config.clutter, config.size)
     back = draw_back(rngs["back"], config, bodies, layout.camera)
+    in_front = draw_in_front(rngs["in_front"], layout, config.occlusion)
+    if back is None and not in_front:
+        return gather(meshes), None
+    drawn = sketch(bodies, layout)
+    before = drawn.truth()
     if back is not None:
-        clothes = draw_clothes(rngs["back"], bodies.phenotype[back.body])
-        back = Crowd(back, clothes, dress(bodies, back.body, clothes))
-    in_front = draw_in_front(rng, layout, config.occlusion)
-    surface, screen = sketch(outfit(bodies), crowd)
-    before = describe_crowd(bodies, crowd, (surface, screen), config.size)
-    if back is not None:
-        trial = sketch(outfit(bodies), crowd.together(back))
-        after = describe_crowd(bodies, crowd, trial, config.size)
-        back, surface = (back, trial[0]) if leaves_enough(before, after) else (None, surface)
-    camera = layout.camera.scaled(ROUGH / config.size)
+        trial = drawn.with_body(back)
+        back, drawn = (back, trial) if leaves_enough(before, trial.truth()) else (None, drawn)
     for mesh in in_front:
-        trial = Surface(*(values.copy() for values in surface))
-        draw_mesh(trial, camera, mesh, len(screen) + 1)
-        after = describe_crowd(bodies, crowd, (trial, screen), config.size)
-        if leaves_enough(before, after):
+        trial = drawn.with_mesh(mesh)
+        if leaves_enough(before, trial.truth()):
             meshes.append(mesh)
-            surface = trial
-    return gather(meshes), back
+            drawn = trial
+    return gather(meshes), None if back is None else clothed(rngs["back"], bodies, back)
 
 
 def leaves_enough(before: Truth, after: Truth) -> bool:
@@ -172,26 +146,24 @@ def leaves_enough(before: Truth, after: Truth) -> bool:
     return bool((enough & (after.areas >= LEAST_LEFT * before.areas)).all())
 
 
-def draw_mesh(surface: Surface, camera, mesh: Mesh, owner: int):
-    corners = camera.project(mesh.vertices.astype(np.float32)).astype(np.float32)
-    draw(surface, corners, mesh.triangles.astype(np.int32), owner)
-
-
 def settle(config, bodies: Bodies, crowd: Crowd, things: Things, back: Crowd | None = None):
     """The drawn scene and its Truth, without persons whom nobody could label."""
     shared = outfit(bodies)
+    camera, size = crowd.layout.camera.scaled(SAMPLES), config.size * SAMPLES
+    corners = camera.project(things.vertices).astype(np.float32)
     while True:
         drawn = crowd.together(back)
-        surface, screen = sketch(shared, drawn, config.size * SAMPLES)
-        camera = crowd.layout.camera.scaled(SAMPLES)
-        corners = camera.project(things.vertices).astype(np.float32)
+        points = drawn.layout.in_world(drawn.dressed)
+        screen = camera.project(points).astype(np.float32)
+        surface = empty_surface(size)
+        for who in range(len(screen)):
+            draw(surface, screen[who], shared.triangles, who, 0, getattr(shared, "closed", 0))
         for i in range(len(things.kinds)):
             first, end = np.searchsorted(things.thing, (i, i + 1))
             draw(surface, corners, things.triangles[first:end], len(screen) + i, first)
         truth = describe(bodies, crowd.layout, surface, screen, config.size)
         keep = truth.labelled()
         if keep.all() or not keep.any():  # a person alone stays, however little is seen
-            points = drawn.layout.in_world(drawn.dressed)
             stage = Stage(crowd.layout.camera, shared, drawn.clothes, points, things, surface)
             return stage, truth
         crowd = crowd.only(keep)

@@ -1,0 +1,85 @@
+"""A crowd drawn small, of coarse bodies, to see within a millisecond who could be labelled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .bodies import Bodies
+from .labels import Truth, describe
+from .layout import Layout
+from .raster import Surface, draw, empty_surface
+from .things import Mesh
+
+SIDE = 96  # samples
+CELL = 0.075  # metres: body vertices closer together are one
+
+
+class Coarse(NamedTuple):
+    """C of a bank's vertices (indices) and the triangles among them, (G, 3) int32."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+
+
+_COARSE: dict[str, Coarse] = {}  # by the bank's digest
+
+
+def coarse(bodies: Bodies) -> Coarse:
+    """The coarse mesh of a bank's bodies."""
+    if bodies.digest not in _COARSE:
+        cells = np.floor(bodies.template / CELL).astype(int)
+        _, first, cluster = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+        small = cluster.ravel()[bodies.triangles]
+        a, b, c = small.T
+        small = np.unique(small[(a != b) & (b != c) & (c != a)], axis=0)
+        _COARSE[bodies.digest] = Coarse(first, small.astype(np.int32))
+    return _COARSE[bodies.digest]
+
+
+class Sketch(NamedTuple):
+    """A crowd drawn small, without clothes.
+
+    bodies; layout: of its P persons, its camera that of the samples; surface: SIDE × SIDE samples;
+    screen: (P, C, 3) the coarse bodies in samples.
+    """
+
+    bodies: Bodies
+    layout: Layout
+    surface: Surface
+    screen: np.ndarray
+
+    def truth(self) -> Truth:
+        """What can be said of the persons, in samples."""
+        return describe(self.bodies, self.layout, self.surface, self.screen, SIDE)
+
+    def with_mesh(self, mesh: Mesh) -> Sketch:
+        """The same with a thing."""
+        surface = Surface(*(values.copy() for values in self.surface))
+        corners = self.layout.camera.project(mesh.vertices.astype(np.float32)).astype(np.float32)
+        draw(surface, corners, mesh.triangles.astype(np.int32), len(self.screen))
+        return self._replace(surface=surface)
+
+    def with_body(self, other: Layout) -> Sketch:
+        """The same with other persons, who do not count."""
+        surface = Surface(*(values.copy() for values in self.surface))
+        _draw(self.bodies, other._replace(camera=self.layout.camera), surface, len(self.screen))
+        return self._replace(surface=surface)
+
+
+def sketch(bodies: Bodies, layout: Layout) -> Sketch:
+    """A crowd drawn small."""
+    camera = layout.camera.scaled(SIDE / (2 * layout.camera.centre + 1))
+    surface, layout = empty_surface(SIDE), layout._replace(camera=camera)
+    return Sketch(bodies, layout, surface, _draw(bodies, layout, surface, 0))
+
+
+def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> np.ndarray:
+    """Draw coarse bodies, numbered from `first`, into a surface; (P, C, 3) where they are on it."""
+    mesh = coarse(bodies)
+    points = layout.in_world(bodies.vertices[layout.body[:, None], mesh.vertices])
+    screen = layout.camera.project(points).astype(np.float32)
+    for i in range(len(screen)):
+        draw(surface, screen[i], mesh.triangles, first + i)
+    return screen
