@@ -13,6 +13,7 @@ from .placing import draw_moves, place_across
 
 EVERY = 6  # of a body's vertices, one in so many tells its outline
 SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets
+MOST = 30  # persons
 NEAREST = 1.0  # metres from the camera
 
 
@@ -64,8 +65,8 @@ def draw_wish(rngs, config: CrowdConfig, bodies: Bodies) -> Wish:
     count = int(np.floor(fewest + rng.random() * (max(fewest, most) + 1 - fewest)))
     count = min(count, most)
     body = rng.permutation(bodies.of_split(config.split))[:count]
-    around = rng.uniform(0, 6.2832, count)
-    yaw = np.where(rng.random(count) < 0.4, rng.normal(0, 0.6, count), around)
+    around, front = rng.uniform(0, 6.2832, MOST), rng.normal(0, 0.6, MOST)
+    yaw = np.where(rng.random(MOST) < 0.4, front, around)[:count]  # one more changes nobody else
     most = max(low, min(high, 0.55 * (count - 1)))  # so much fits into count - 1 others
     return Wish(
         low + share * (most - low), (low, high), body, yaw, draw_scales(rngs, config, count)
