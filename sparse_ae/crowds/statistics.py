@@ -1,0 +1,119 @@
+"""How crowded, how large and how hidden the persons of a data set are, as histograms."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ..metrics import EASY, HARD, crowd_index
+
+SHARES = np.round(np.linspace(0, 1, 21), 2)  # none at all has a bin of its own: 1/17 > 0.05
+# name: what is counted, and the edges of the bins. A bin holds its lower edge, the last one its
+# upper edge too and all that is larger.
+HISTOGRAMS = {
+    "persons": ("persons in an image", np.arange(1, 32)),
+    "scale": ("sqrt(box area) of a person / longest side of the image", np.linspace(0, 1, 41)),
+    "scale_spread": (
+        "largest / smallest scale in an image with two persons or more",
+        2 ** np.linspace(0, 6, 25),
+    ),
+    "crowd_index": ("crowd index of an image, computed", np.linspace(0, 3, 31)),
+    "crowd_index_given": ("crowd index of an image, as its file says", np.linspace(0, 3, 31)),
+    "hidden": ("share of a person's labelled keypoints that are hidden", SHARES),
+    "unlabelled": ("share of a person's keypoints that are not labelled", SHARES),
+}
+QUANTILES = (5, 25, 50, 75, 95)  # percent
+
+
+def statistics(annotations: dict) -> dict:
+    """Distributions of the persons with keypoints in a dict of COCO's keypoint format.
+
+    annotations: images (id, width, height; crowdIndex if known), annotations, and categories with
+    the names of the keypoints: COCO's, CrowdPose's or ours. As COCO counts, a person has
+    num_keypoints > 0 (the number of labelled keypoints where the field is missing) and is no
+    crowd region; an image is one with such a person. The crowd index is that of
+    `sparse_ae.metrics`, over these persons.
+
+    Returns plain numbers, lists and dicts, ready for JSON:
+    images, persons: how many.
+    difficulty: images with a crowd index below 0.2 (easy), below 0.8 (medium), from 0.8 on (hard).
+    joints: name of a keypoint to the persons whose it is unlabelled, hidden, visible (v 0, 1, 2).
+    histograms: for each of HISTOGRAMS `what` is counted, `edges` of N bins (N + 1), their `counts`
+        (N), `mean` and `quantiles` (5, 25, 50, 75 and 95 %) of the values themselves. Without
+        crowd_index_given where an image has no crowdIndex, or any histogram without a value.
+
+    ValueError, naming the annotation, for keypoints that do not fit the names, or an image that
+    is not in the list.
+    """
+    names = annotations["categories"][0]["keypoints"]
+    images = {image["id"]: image for image in annotations["images"]}
+    persons: dict[int, list[dict]] = {}
+    for person in annotations["annotations"]:
+        if _counts(person, len(names)):
+            persons.setdefault(person["image_id"], []).append(person)
+    values: dict[str, list] = {name: [] for name in HISTOGRAMS}
+    states = np.zeros((len(names), 3), int)  # (K, v)
+    given = all("crowdIndex" in images.get(image, {}) for image in persons)
+    for image_id, group in persons.items():
+        if image_id not in images:
+            raise ValueError(f"annotation {group[0]['id']}: no image has id {image_id}")
+        image = images[image_id]
+        keypoints = np.array([person["keypoints"] for person in group], float)
+        keypoints = keypoints.reshape(len(group), len(names), 3)
+        boxes = np.array([person["bbox"] for person in group], float)  # (P, 4)
+        for name, found in _measure(keypoints, boxes, max(image["width"], image["height"])).items():
+            values[name].extend(found)
+        if given:
+            values["crowd_index_given"].append(image["crowdIndex"])
+        for v in range(3):
+            states[:, v] += (keypoints[..., 2] == v).sum(0)
+    levels = np.digitize(values["crowd_index"], (EASY, HARD))
+    amounts = Counter(("easy", "medium", "hard")[level] for level in levels)
+    return {
+        "images": len(persons),
+        "persons": int(states[:1].sum()),
+        "difficulty": {level: amounts[level] for level in ("easy", "medium", "hard")},
+        "joints": dict(zip(names, states.tolist(), strict=True)),
+        "histograms": {name: _histogram(name, found) for name, found in values.items() if found},
+    }
+
+
+def _counts(person: dict, joints: int) -> bool:
+    """Whether an annotation is a person with keypoints."""
+    if person.get("iscrowd"):
+        return False
+    if len(person.get("keypoints", ())) != 3 * joints:
+        raise ValueError(f"annotation {person['id']}: expected x, y, v of {joints} keypoints")
+    labelled = sum(v > 0 for v in person["keypoints"][2::3])
+    return labelled > 0 and person.get("num_keypoints", labelled) > 0
+
+
+def _measure(keypoints: np.ndarray, boxes: np.ndarray, side: float) -> dict[str, list[float]]:
+    """The values of one image: keypoints (P, K, 3), boxes (P, 4), its longest side in pixels."""
+    scale = np.sqrt(boxes[:, 2] * boxes[:, 3]) / side  # (P,)
+    v = keypoints[..., 2]  # (P, K)
+    found = {
+        "persons": [len(boxes)],
+        "scale": scale,
+        "crowd_index": [crowd_index(keypoints, boxes)],
+        "hidden": (v == 1).sum(1) / (v > 0).sum(1),
+        "unlabelled": (v == 0).mean(1),
+    }
+    if len(boxes) > 1 and scale.min() > 0:
+        found["scale_spread"] = [scale.max() / scale.min()]
+    return found
+
+
+def _histogram(name: str, values: list[float]) -> dict:
+    what, edges = HISTOGRAMS[name]
+    edges = np.round(edges, 6)
+    within = np.clip(np.round(values, 9), edges[0], edges[-1])  # 0.8 is not 0.7999…
+    quantiles = np.percentile(values, QUANTILES)
+    return {
+        "what": what,
+        "edges": edges.tolist(),
+        "counts": np.histogram(within, edges)[0].tolist(),
+        "mean": round(float(np.mean(values)), 4),
+        "quantiles": [round(float(value), 4) for value in quantiles],
+    }
