@@ -2,6 +2,7 @@
 # make env        the environment alone               make lint    format and static checks
 # make pages      the book from the records there     make clean   removes what was built; records
 # make notebooks  the notebooks, run anew                          and the environment stay
+# make bench      how fast crowds are drawn
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -21,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages test notebooks lint clean help
+.PHONY: env book pages test notebooks bench lint clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -45,6 +46,10 @@ notebooks: $(VENV)/.installed-dev
 	export TQDM_MININTERVAL=60; for name in train compare; do \
 	  jupytext --quiet --to ipynb --update experiments/$$name.md && \
 	  jupyter execute --inplace experiments/$$name.ipynb || exit 1; done
+
+# scenes a second, memory and start-up time of the renderer, on an idle machine
+bench: env
+	python benchmarks/crowds.py
 
 lint: $(VENV)/.installed-dev
 	ruff check .

@@ -1,0 +1,186 @@
+"""How fast crowds are drawn, and what that takes.
+
+    python benchmarks/crowds.py [--quick] [--out FILE.json]
+
+Prints a table of scenes a second by size and workers, and what the machine was. `make bench` runs
+it. About two minutes, on an idle machine; --quick takes seconds, and its figures mean little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+
+from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.crowds.coco import person_entries
+from sparse_ae.crowds.dataset import cores
+from sparse_ae.crowds.workers import in_processes
+
+PERSONS = 10
+CHUNK = 4  # scenes of a task: few, so that all workers end at about the same time
+STARTS = 3  # fresh processes, of which the median counts
+FIRST = (
+    "from sparse_ae.crowds import CrowdConfig, render_scene; "
+    f"render_scene(CrowdConfig(size=256, persons=({PERSONS}, {PERSONS})), 0)"
+)
+
+
+class Chunk(NamedTuple):
+    """What a worker tells: its id, when its first scene began and each was done (seconds), and the
+    most memory that it ever held (MB)."""
+
+    worker: int
+    began: float
+    ended: list[float]
+    megabytes: float
+
+
+def configuration(size: int) -> CrowdConfig:
+    """Default scenes, but for their size and number of persons."""
+    return CrowdConfig(size=size, persons=(PERSONS, PERSONS))
+
+
+@cache
+def warm(config: CrowdConfig):
+    """Load bodies and compiled code, once a process."""
+    render_scene(config, 0)
+
+
+def draw(task: tuple[CrowdConfig, int]) -> Chunk:
+    """Draw CHUNK scenes from the given one on."""
+    config, start = task
+    warm(config)
+    began, ended = time.time(), []
+    for i in range(start, start + CHUNK):
+        render_scene(config, i)
+        ended.append(time.time())
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB, on macOS bytes
+    return Chunk(os.getpid(), began, ended, most / (1e6 if sys.platform == "darwin" else 1e3))
+
+
+def rate(chunks: list[Chunk]) -> float:
+    """Scenes a second while all workers are at work: not before the last of them has begun, nor
+    after the first has ended."""
+    workers = {chunk.worker for chunk in chunks}
+    spans = [[c for c in chunks if c.worker == worker] for worker in workers]
+    begin = max(min(c.began for c in span) for span in spans)
+    end = min(max(c.ended[-1] for c in span) for span in spans)
+    done = sum(begin < moment <= end for c in chunks for moment in c.ended)
+    return done / (end - begin) if end > begin else float("nan")
+
+
+def measure(size: int, workers: int, seconds: float, pilot: float) -> dict:
+    """A row: about so many seconds of drawing by so many workers; pilot: seconds of a scene."""
+    config = configuration(size)
+    tasks = max(2 * workers, round(seconds * workers / pilot / CHUNK))
+    chunks = list(in_processes(draw, [(config, CHUNK * i) for i in range(tasks)], workers))
+    used = len({chunk.worker for chunk in chunks})
+    if used < workers:
+        print(f"{size} px: {used} of {workers} workers had work; ask for more --seconds")
+    return {
+        "size": size,
+        "workers": workers,
+        "scenes": CHUNK * tasks,
+        "scenes_per_second": round(rate(chunks), 1),
+        "megabytes": round(max(chunk.megabytes for chunk in chunks)),
+    }
+
+
+def one_core(size: int, seconds: float) -> dict:
+    """Milliseconds of processor time a scene: to draw it, and to make its PNG and annotations."""
+    config, drawn, written = configuration(size), [], []
+    warm(config)
+    end = time.perf_counter() + seconds
+    while not drawn or time.perf_counter() < end:
+        before = time.process_time()
+        scene = render_scene(config, len(drawn))
+        between = time.process_time()
+        cv2.imencode(".png", scene.image)
+        person_entries(0, scene.keypoints, scene.boxes, scene.areas, scene.masks)
+        written.append(time.process_time() - between)
+        drawn.append(between - before)
+    draw_ms, write_ms = (round(1e3 * statistics.fmean(t), 2) for t in (drawn, written))
+    return {"size": size, "scenes": len(drawn), "draw_ms": draw_ms, "write_ms": write_ms}
+
+
+def start_up() -> float:
+    """Seconds from the start of a fresh process to its first scene, compiled code on disk."""
+    taken = []
+    for _ in range(1 + STARTS):
+        before = time.perf_counter()
+        subprocess.run([sys.executable, "-c", FIRST], check=True)
+        taken.append(time.perf_counter() - before)
+    return round(statistics.median(taken[1:]), 2)
+
+
+def show(found: dict):
+    """Print the table, a column a size."""
+    sizes = [row["size"] for row in found["one_core"]]
+    rows = {(row["workers"], row["size"]): row for row in found["workers"]}
+    counts = sorted({workers for workers, _ in rows})
+
+    def line(name: str, values):
+        print(f"{name:36}" + "".join(f"{value:>10}" for value in values))
+
+    line(f"scenes of {PERSONS} persons", [f"{size} px" for size in sizes])
+    for n in counts:
+        name = f"scenes a second, {n} worker{'s' * (n > 1)}"
+        line(name, [rows[n, size]["scenes_per_second"] for size in sizes])
+    for n in counts[1:]:
+        pairs = [(rows[1, size], rows[n, size]) for size in sizes]
+        shares = [m["scenes_per_second"] / o["scenes_per_second"] / n for o, m in pairs]
+        line(f"  of {n} times one worker", [f"{share:.0%}" for share in shares])
+    line("one core: ms to draw", [row["draw_ms"] for row in found["one_core"]])
+    line("one core: ms for PNG and masks", [row["write_ms"] for row in found["one_core"]])
+    line("most memory of a worker, MB", [rows[counts[-1], size]["megabytes"] for size in sizes])
+    line("start to first scene, s", [found["start_seconds"]])
+    made, load = found["provenance"], found["load"]
+    commit = (made["commit"] or "no commit")[:9] + " with changes" * bool(made["dirty"])
+    packages = ", ".join(
+        f"{name} {made['packages'][name]}" for name in ("python", "numpy", "numba")
+    )
+    print(f"\n{made['device']}, {made['cores']} cores, load {load} before; {packages}; {commit}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512], metavar="PX")
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, cores()], metavar="N",
+                        help="besides one")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=6.0, help="of drawing for each figure")
+    parser.add_argument("--quick", action="store_true", help="one size, half a second each")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures here too")
+    options = parser.parse_args()
+    if options.quick:
+        options.sizes, options.seconds = options.sizes[:1], min(options.seconds, 0.5)
+    found = {"persons": PERSONS, "one_core": [], "workers": []}
+    found["load"] = round(os.getloadavg()[0], 2)
+    for size in options.sizes:
+        single = one_core(size, options.seconds / 2)
+        found["one_core"].append(single)
+        for workers in sorted({1, *options.workers}):
+            row = measure(size, workers, options.seconds, single["draw_ms"] / 1e3)
+            found["workers"].append(row)
+    found["start_seconds"] = start_up()
+
+    from sparse_ae.provenance import provenance  # only now: it takes torch, the crowds do not
+
+    found["provenance"] = provenance("", device="cpu")
+    show(found)
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
