@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from sparse_ae.average_precision import keypoint_ap
 from sparse_ae.crowds import CrowdConfig, CrowdDataset, writer
+from sparse_ae.crowds.coco import person_entries
 from sparse_ae.crowds.folder import CHUNK, read_manifest
 from sparse_ae.crowds.writer import write_crowds
 from sparse_ae.skeleton import get_skeleton
@@ -56,8 +57,20 @@ def test_pictures_and_masks_are_those_of_the_scenes(crowds):
             np.testing.assert_array_equal(mask, scene.masks == person)
             assert annotation["area"] == mask.sum() == rle.area(annotation["segmentation"])
             joints = np.reshape(annotation["keypoints"], (-1, 3))
-            np.testing.assert_allclose(joints, scene.keypoints[person], atol=6e-4)
-            np.testing.assert_allclose(annotation["bbox"], scene.boxes[person], atol=6e-4)
+            np.testing.assert_allclose(joints, scene.keypoints[person].clip(0), atol=6e-4)
+            corners = np.add(annotation["bbox"], [0, 0, *annotation["bbox"][:2]])
+            box = scene.boxes[person]
+            expected = [*box[:2].clip(0), *(box[:2] + box[2:])]
+            np.testing.assert_allclose(corners, expected, atol=2e-3)
+
+
+def test_what_begins_before_the_first_pixel_is_moved_to_it():
+    keypoints = np.array([[[-0.4, 7.25, 2.0], [0.0, 0.0, 0.0], [30.5, -0.5, 1.0]]])
+    boxes = np.array([[-0.5, 2.0, 40.5, 10.0]])
+    (person,) = person_entries(3, keypoints, boxes, np.array([55.0]))
+    assert person["keypoints"] == [0.0, 7.25, 2.0, 0.0, 0.0, 0.0, 30.5, 0.0, 1.0]
+    assert person["bbox"] == [0.0, 2.0, 40.0, 10.0]
+    assert (person["image_id"], person["area"], person["num_keypoints"]) == (4, 55.0, 2)
 
 
 def test_every_field_is_as_the_format_has_it(crowds):
@@ -87,9 +100,9 @@ def test_every_field_is_as_the_format_has_it(crowds):
         assert not y[v == 0].any()
         assert person["num_keypoints"] == (v > 0).sum() > 0
         left, top, width, height = person["bbox"]
-        assert min(left, top) >= -0.5
+        assert min(left, top, *x, *y) >= 0
+        assert max(left + width, top + height, *x, *y) <= 96
         assert min(width, height) > 0
-        assert max(left + width, top + height) <= 96.5
         assert person["segmentation"]["size"] == [96, 96]
         assert isinstance(person["segmentation"]["counts"], str)
 

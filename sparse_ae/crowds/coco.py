@@ -66,13 +66,17 @@ def person_entries(index: int, keypoints, boxes, areas, masks=None) -> list[dict
 
     keypoints (P, K, 3), boxes (P, 4) and areas (P,) as in `Scene`; with its masks (S, S), each
     person has a segmentation too: compressed run lengths of the pixels at which it is seen.
+    A scene's frame begins at -0.5, half a pixel before the centre of the first; what lies there
+    is moved to 0, since tools that check COCO's files refuse negative coordinates.
     """
+    low = np.maximum(boxes[:, :2], 0)
+    boxes = np.concatenate((low, boxes[:, :2] + boxes[:, 2:] - low), 1)
     entries = [
         {
             "image_id": index + 1,
             "category_id": 1,
             "iscrowd": 0,
-            "keypoints": [round(float(value), 3) for value in joints.ravel()],
+            "keypoints": [round(float(value), 3) for value in np.maximum(joints, 0).ravel()],
             "num_keypoints": int((joints[:, 2] > 0).sum()),
             "bbox": [round(float(value), 3) for value in box],
             "area": float(area),
