@@ -257,8 +257,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
             "workers=2)")  # fmt: skip
     process = start(broken, "-c", code)
     process.kill()
-    process.communicate()
-    time.sleep(1)  # workers notice; what they still write is whole
+    process.communicate(timeout=30)  # until the workers, who have its stderr too, have ended
     shards = list(broken.glob(".partial/*/*.json"))
     assert 0 < len(shards) < 20
     assert read_manifest(broken)["splits"]["val"]["complete"] is False
