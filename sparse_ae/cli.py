@@ -108,7 +108,7 @@ def _crowds_options(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--count", type=int, metavar="N", help="scenes of each split (as the preset says)")
     add("--size", type=int, metavar="PX", help="side of the square pictures (as the preset says)")
-    add("--jpeg", action="store_true", help="with --out: JPEG of quality 95, a third of the bytes")
+    add("--jpeg", action="store_true", help="with --out: JPEG of quality 95, a fifth of the bytes")
     add("--keypoints", action="store_true", help="with --preview: skeletons on every second scene")
     add("--workers", type=int, metavar="N", help="processes that draw (one a core, eight at most)")
 
