@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from .appearance import Clothes, draw_light, draw_surroundings
+from .appearance import Clothes
+from .background import draw_surroundings, shade_background
 from .camera import Camera
 from .config import CrowdConfig
 from .dress import Outfit
-from .raster import SAMPLES, Surface, vertex_normals
-from .shading import shade_background, shade_bodies, shade_things, shrink
+from .lens import develop, draw_lens
+from .light import cast, draw_light
+from .raster import Surface, vertex_normals
+from .shading import View, shade_bodies, shade_things
 from .things import Things
 
 
@@ -28,37 +30,28 @@ class Stage(NamedTuple):
     surface: Surface
 
 
-def cast_shadow(camera: Camera, points: np.ndarray, sun: np.ndarray, size: int) -> np.ndarray:
-    """(size, size) float32 in [0, 1]: where the floor lies in the shadow of points (P, V, 3)."""
-    fallen = points - points[..., 2:] * (sun / sun[2]).astype(np.float32)
-    fallen[..., 2] = 0
-    pixels = camera.project(fallen)
-    mask = np.zeros((size, size), np.uint8)
-    inside = (pixels[..., 2] > 0.3) & (np.abs(pixels[..., :2] - size / 2) < size).all(-1)
-    for who, (x, y) in enumerate(zip(pixels[..., 0], pixels[..., 1], strict=True)):
-        keep = inside[who]
-        column, row = np.round(x[keep]).astype(int), np.round(y[keep]).astype(int)
-        ok = (column >= 0) & (column < size) & (row >= 0) & (row < size)
-        mask[row[ok], column[ok]] = 255
-    mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    return cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), max(1.2, size / 90))
+def look_through(camera: Camera) -> View:
+    """The View of a camera's pixels."""
+    corner, right, down = camera.rays(np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
+    rays = np.stack((corner, right - corner, down - corner))
+    return View(rays, float(camera.height), float(camera.focal))
 
 
 def paint(rng: np.random.Generator, config: CrowdConfig, stage: Stage) -> np.ndarray:
-    """The picture of a drawn scene, (S, S, 3) uint8."""
-    size, outfit = config.size * SAMPLES, stage.outfit
-    light = draw_light(rng)
-    surroundings = draw_surroundings(rng, float(stage.points[:, :, 1].max()))
-    normals = np.stack([vertex_normals(body, outfit.triangles) for body in stage.points])
-    camera = stage.camera.scaled(SAMPLES)
-    shadow = cast_shadow(stage.camera, stage.points, light.sun, config.size)
-    shadow = cv2.resize(shadow, (size, size), interpolation=cv2.INTER_LINEAR)
-    image = np.zeros((size, size, 3), np.float32)
-    shade_background(image, stage.surface.owner, shadow, camera, surroundings, light)
-    shade_bodies(image, stage.surface, outfit, normals, stage.clothes, light)
-    shade_things(image, stage.surface, len(stage.points), stage.things, surroundings.key, light)
-    image = shrink(image, SAMPLES)
-    if rng.random() < 0.5:  # a lens is not perfect
-        image = cv2.GaussianBlur(image, (3, 3), rng.uniform(0.3, 0.7))
-    image += rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0.2, 1) * config.noise
-    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+    """The picture of a drawn scene, (S, S, 3) uint8: a function of `rng`'s state and the rest."""
+    points, things, outfit = stage.points, stage.things, stage.outfit
+    marks = np.concatenate((points[:, ::8].reshape(-1, 3), things.vertices))
+    around = draw_surroundings(rng, float(marks[:, 1].max()), float(np.abs(marks[:, 0]).max()))
+    light = draw_light(rng, around.ceiling)
+    lens = draw_lens(rng, config.size, config.noise)
+    loose = outfit.triangles[outfit.closed :]
+    own = int(loose.min()) if len(loose) else points.shape[1]
+    shadows = cast(points, loose, own, things, light)
+    view = look_through(stage.camera)
+    normals = np.stack([vertex_normals(body, outfit.triangles) for body in points])
+    image = np.zeros((config.size, config.size, 3), np.float32)
+    lamp = light.numbers()
+    shade_background(image, stage.surface.owner, around, view, lamp, shadows)
+    shade_bodies(image, stage.surface, outfit, normals, stage.clothes, view, lamp, shadows)
+    shade_things(image, stage.surface, len(points), things, view, lamp, shadows)
+    return develop(rng, image, lens)
