@@ -9,7 +9,8 @@ import numpy as np
 from pycocotools.coco import COCO as CocoIndex
 from pycocotools.cocoeval import COCOeval
 
-EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation code
+from sparse_ae.crowding import EASY, HARD
+
 CROWD_AREA = 0.53  # area of a person as a share of its box, in CrowdPose's evaluation code
 MAX_DETECTIONS = 20  # an image, in both evaluations
 

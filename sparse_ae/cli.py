@@ -143,8 +143,8 @@ def evaluate(options: argparse.Namespace) -> None:
 def crowds(options: argparse.Namespace) -> None:
     """Render scenes into a COCO data set, a picture, or the cache."""
     from sparse_ae.config import load_config
+    from sparse_ae.crowds.preset import preset_crowds
     from sparse_ae.crowds.writer import write_crowds
-    from sparse_ae.experiment import crowds as data_set
 
     given = {} if options.size is None else {"size": options.size}
     if options.count is not None:
@@ -155,7 +155,7 @@ def crowds(options: argparse.Namespace) -> None:
             raise ValueError(f"--{option} needs --{needed}")
     usual = ["train", "val", "test"] if options.out else ["train", "test"]
     for split in options.split or usual:
-        scenes = data_set(config, split)
+        scenes = preset_crowds(config, split)
         scenes.workers = scenes.workers if options.workers is None else options.workers
         if options.preview:
             print(_preview(scenes, options.preview, options.keypoints))

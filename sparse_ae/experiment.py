@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from sparse_ae.config import Config
-from sparse_ae.crowds import CrowdConfig, CrowdDataset
+from sparse_ae.crowds import CrowdDataset
+from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.model import load_checkpoint, save_checkpoint
 from sparse_ae.results import (
@@ -26,25 +27,6 @@ from sparse_ae.skeleton import get_skeleton
 from sparse_ae.train import Training, train
 
 
-KNOBS = ("persons", "crowding", "scale_spread", "occlusion", "scales")
-
-
-def crowd_config(config: Config, split: str) -> CrowdConfig:
-    """What the scenes of a split ("train", "val", "test") look like."""
-    return CrowdConfig(
-        split=split,
-        skeleton=config.skeleton,
-        size=config.size,
-        seed=config.crowd_seed,
-        **{knob: getattr(config, knob) for knob in KNOBS},
-    )
-
-
-def crowds(config: Config, split: str) -> CrowdDataset:
-    """The scenes of a split, the same for every method and seed of a preset."""
-    return CrowdDataset(crowd_config(config, split), getattr(config, f"{split}_scenes"))
-
-
 def recorded_config(config: Config) -> dict:
     """All settings of a run as its record keeps them, those of its crowds included.
 
@@ -53,7 +35,7 @@ def recorded_config(config: Config) -> dict:
     recorded = config.to_dict()
     for split in ("train", "test"):
         recorded[f"{split}_crowd"] = dataclasses.asdict(crowd_config(config, split))
-        recorded[f"{split}_digest"] = crowds(config, split).digest
+        recorded[f"{split}_digest"] = preset_crowds(config, split).digest
     return recorded
 
 
@@ -106,8 +88,10 @@ def fit_and_evaluate(
     that one seed gives one result.
     """
     torch.set_num_threads(1)
-    training = train(config, crowds(config, "train").arrays(progress=progress), progress=progress)
-    scenes = crowds(config, split)
+    training = train(
+        config, preset_crowds(config, "train").arrays(progress=progress), progress=progress
+    )
+    scenes = preset_crowds(config, split)
     arrays = scenes.arrays(progress=progress)
     result = evaluate(training.model, config, arrays, scenes.annotations(), progress=progress)
     return training, result, scenes
@@ -124,6 +108,6 @@ def evaluate_weights(
             f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "
             f"fit {config.method} of preset {config.preset}"
         )
-    scenes = crowds(config, split)
+    scenes = preset_crowds(config, split)
     arrays = scenes.arrays(progress=progress)
     return evaluate(model, config, arrays, scenes.annotations(), progress=progress)

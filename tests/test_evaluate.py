@@ -9,9 +9,9 @@ from torch import nn
 
 from sparse_ae.augment import Example
 from sparse_ae.config import load_config
+from sparse_ae.crowds.preset import preset_crowds
 from sparse_ae.decode import People
 from sparse_ae.evaluate import MEASURES, as_results, evaluate, mean_of_defined, summary
-from sparse_ae.experiment import crowds
 from sparse_ae.model import PoseOutput
 from sparse_ae.train import STRIDES, collate
 
@@ -49,7 +49,7 @@ class Oracle(nn.Module):
 @pytest.fixture(scope="module")
 def smoke():
     config = load_config("smoke", "rve", 0)
-    scenes = crowds(config, "test")
+    scenes = preset_crowds(config, "test")
     return config, scenes.arrays(progress=False), scenes.annotations()
 
 

@@ -9,8 +9,8 @@ import torch
 from sparse_ae.augment import Example
 from sparse_ae.config import load_config
 from sparse_ae.crowds import CrowdDataset
+from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import evaluate
-from sparse_ae.experiment import crowd_config, crowds
 from sparse_ae.model import PoseNet
 from sparse_ae.train import batches, collate, total, train, training_losses
 
@@ -27,7 +27,7 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def scenes():
-    return crowds(load_config("smoke", "rve", 0), "train").arrays(progress=False)
+    return preset_crowds(load_config("smoke", "rve", 0), "train").arrays(progress=False)
 
 
 def test_collate_by_hand():

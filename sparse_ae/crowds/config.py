@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from ..crowding import EASY, HARD
 from ..skeleton import get_skeleton
 from .bodies import SPLITS
 
-LEVELS = {"easy": (0.0, 0.2), "medium": (0.2, 0.8), "hard": (0.8, float("inf"))}  # crowd index
-EQUAL_PARTS = ((0.0, 0.2), (0.2, 0.8), (0.8, 2.0))
+LEVELS = {"easy": (0.0, EASY), "medium": (EASY, HARD), "hard": (HARD, float("inf"))}
+EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # of the crowd index
 
 
 @dataclass(frozen=True)

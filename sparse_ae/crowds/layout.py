@@ -90,7 +90,7 @@ def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
     kind, u = rng.choice(3, p=(0.5, 0.32, 0.18)), rng.random()
     height = (0.8 + 1.0 * u, 1.6 + 1.2 * u, 2.6 + 3.0 * u)[kind]
     roll = rng.normal(0, 0.03) if rng.random() < 0.8 else rng.normal(0, 0.12)
-    tilt = rng.normal(0, 0.04)
+    tilt = rng.normal(0, 0.04) if rng.random() < 0.7 else rng.normal(0, 0.12)
     return Camera(float(focal), float(height), float(tilt), float(roll), (config.size - 1) / 2)
 
 

@@ -9,7 +9,7 @@ from .raster import kernel
 STARTS = 10  # arrangements to start from
 MOVES = 60  # per person
 APART = 0.42  # metres between two persons' middles on the ground
-LEAST_INSIDE = 0.6  # share of a person's joints that should lie in the frame
+LEAST_INSIDE = 0.5  # share of a person's joints that should lie in the frame
 MOST_COVERED = 0.85  # share of a person's joints in the box of a nearer one
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..metrics import crowd_index
+from ..crowding import crowd_index
 from .appearance import Clothes, draw_clothes
 from .backs import draw_back
 from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from ..metrics import EASY, HARD, crowd_index
+from ..crowding import EASY, HARD, crowd_index
 
 SHARES = np.round(np.linspace(0, 1, 21), 2)  # none at all has a bin of its own: 1/17 > 0.05
 # name: what is counted, and the edges of the bins. A bin holds its lower edge, the last one its

