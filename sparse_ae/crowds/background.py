@@ -27,9 +27,8 @@ from .walls import (
 )
 
 FAR = 1e6  # metres: never reached
-FLOOR, FLOOR2, MARK, WALL, WALL2, TOP, SKY, HORIZON, DISTANT, DISTANT2, CLOUD, LAMP, SHADE = range(
-    13
-)
+FLOOR, FLOOR2, MARK, WALL, WALL2, TOP, SKY, HORIZON, DISTANT, DISTANT2 = range(10)
+CLOUD, LAMP, SHADE = range(10, 13)  # further rows of the palette that pixels are mixed from
 SKIES = np.array([[(118, 158, 208), (198, 214, 228)], [(150, 174, 204), (216, 220, 222)],
                   [(188, 192, 196), (212, 212, 210)], [(96, 132, 186), (222, 204, 186)],
                   [(206, 210, 214), (228, 228, 226)]], np.float32)  # fmt: skip

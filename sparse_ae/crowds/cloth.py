@@ -34,44 +34,44 @@ FOLD = 0.3  # share of brightness that folds take or give
 
 
 @brush
-def garment(part, place, x, y, z, who, style):
+def garment(part, place, x, y, z, cut):
     """Row of Clothes.colours at a point x, y, z of the template of a dressed body; place: its
-    coordinate Bodies.along."""
+    coordinate Bodies.along; cut: the person's row of Clothes.table(), as a tuple."""
     if part == HEAD:
-        if style[who, CUT.hat] != NO_HAT and over_brim(y, z):
+        if cut[CUT.hat] != NO_HAT and over_brim(y, z):
             return HAT
-        if place > style[who, CUT.hairline] or bearded(x, y, z, who, style):
+        if place > cut[CUT.hairline] or bearded(x, y, z, cut):
             return HAIR
         return SKIN
-    if part == TAIL or part == BRIM:
+    if part in (TAIL, BRIM):
         return HAIR if part == TAIL else HAT
     if part == TRUNK:
-        if y > 0.0 and z > style[who, CUT.hair_end] and abs(x) < 0.13 - 0.2 * (0.55 - z):
+        if y > 0.0 and z > cut[CUT.hair_end] and abs(x) < 0.13 - 0.2 * (0.55 - z):
             return HAIR
-        if place <= style[who, CUT.waist]:
-            return ACCENT if style[who, CUT.stripe] and on_side(x, y, 0.0) else TROUSERS
+        if place <= cut[CUT.waist]:
+            return ACCENT if cut[CUT.stripe] and on_side(x, y, 0.0) else TROUSERS
         opening = 1.5 * max(0.0, abs(x) - 0.07)  # the neck's is round
-        if place > style[who, CUT.collar] + opening:
+        if place > cut[CUT.collar] + opening:
             return SKIN
     elif part == ARM:
-        if place >= style[who, CUT.sleeve]:
+        if place >= cut[CUT.sleeve]:
             return SKIN
     elif part == LEG:
-        if place > style[who, CUT.shoe]:
+        if place > cut[CUT.shoe]:
             return SHOES
-        if z < style[who, CUT.waist]:
-            if place >= style[who, CUT.leg]:
+        if z < cut[CUT.waist]:
+            if place >= cut[CUT.leg]:
                 return SKIN
-            return ACCENT if style[who, CUT.stripe] and on_side(x, y, place) else TROUSERS
-    elif style[who, CUT.skirt] == TROUSERS:
+            return ACCENT if cut[CUT.stripe] and on_side(x, y, place) else TROUSERS
+    elif cut[CUT.skirt] == TROUSERS:
         return TROUSERS
-    return shirt_row(part, place, x, y, z, who, style)
+    return shirt_row(part, place, x, y, z, cut)
 
 
 @brush
-def bearded(x, y, z, who, style):
+def bearded(x, y, z, cut):
     """Does a beard cover a point of the template's head?"""
-    if not style[who, CUT.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
+    if not cut[CUT.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
         return False
     return abs(x) > 0.026 or z < 0.56 or z > 0.58
 
@@ -83,9 +83,9 @@ def on_side(x, y, place):
 
 
 @brush
-def shirt_row(part, place, x, y, z, who, style):
+def shirt_row(part, place, x, y, z, cut):
     """Row of colours of a shirt, dress or coat at a point of the template, by its pattern."""
-    kind, period = style[who, CUT.pattern], style[who, CUT.period]
+    kind, period = cut[CUT.pattern], cut[CUT.period]
     hoop = fraction((0.28 * place if part == ARM else z) / period) < 0.5
     stripe = fraction((y if part == ARM else x) / period) < 0.4
     marked = False
@@ -96,7 +96,7 @@ def shirt_row(part, place, x, y, z, who, style):
     elif kind == CHECKS:
         marked = hoop != stripe
     elif kind == MOTTLED:
-        tone = noise(SMOOTH, 0.7 * (x + y) / period, 0.7 * z / period + style[who, CUT.key])
+        tone = noise(SMOOTH, 0.7 * (x + y) / period, 0.7 * z / period + cut[CUT.key])
         if tone > 0.68:
             return ACCENT
         marked = tone < 0.45
@@ -112,21 +112,21 @@ def shirt_row(part, place, x, y, z, who, style):
             return ACCENT
         return SECOND if edge < 0 and part != SKIRT else SHIRT
     elif kind == EMBLEM and y < 0.0:
-        wide = 0.35 + 0.3 * (int(style[who, CUT.key]) % 3)
+        wide = 0.35 + 0.3 * (int(cut[CUT.key]) % 3)
         marked = (x * wide) ** 2 + (z - 0.31) ** 2 < (0.35 * period + 0.02) ** 2
     elif kind == WORDS:
-        return ACCENT if in_word(x, z, who, style) else SHIRT
+        return ACCENT if in_word(x, z, cut) else SHIRT
     return SECOND if marked else SHIRT
 
 
 @brush
-def in_word(x, z, who, style):
+def in_word(x, z, cut):
     """Is a point of the chest or back on a letter, which is a bar or two?"""
-    row = (0.4 - z) / (0.03 + 0.3 * style[who, CUT.period])
-    if not 0 < row < 1 + int(style[who, CUT.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
+    row = (0.4 - z) / (0.03 + 0.3 * cut[CUT.period])
+    if not 0 < row < 1 + int(cut[CUT.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
         return False
     letter = x / 0.022
-    word = lattice(np.floor(letter), np.floor(row), int(style[who, CUT.key]))
+    word = lattice(np.floor(letter), np.floor(row), int(cut[CUT.key]))
     return word > 0.15 and fraction(letter) < 0.35 + 0.5 * word
 
 
@@ -159,41 +159,41 @@ def face_tone(x, y, z, glasses):
 
 
 @brush
-def cloth_tone(row, part, place, x, y, z, who, style):
+def cloth_tone(row, part, place, x, y, z, cut):
     """Brightness at a point of the template, 1 if plain, and how much redder it is: the face;
     folds, seams, belt, cuffs, soles."""
     if row == SKIN and part == HEAD:
-        return face_tone(x, y, z, style[who, CUT.glasses] > 0)
-    return texture(row, part, place, x, y, z, who, style), 0.0
+        return face_tone(x, y, z, cut[CUT.glasses] > 0)
+    return texture(row, part, place, x, y, z, cut), 0.0
 
 
 @brush
-def texture(row, part, place, x, y, z, who, style):
+def texture(row, part, place, x, y, z, cut):
     """Brightness of hair, cloth and skin below the face."""
-    key = style[who, CUT.key]
+    key = cut[CUT.key]
     if row == SKIN:
         return 0.97 + 0.06 * noise(SMOOTH, x * 20 + key, z * 20)
     if row == HAIR:
         strand = noise(SMOOTH, (x + key) * 90, z * 9 + y * 30)
         return 0.75 + 0.5 * strand
     if row == SHOES:
-        white = int(style[who, CUT.key]) & 3
+        white = int(cut[CUT.key]) & 3
         return (1.9 if white == 0 else 0.6) if z < -0.848 else 1.0
     if part == SKIRT:
         pleats = noise(SMOOTH, x * 45 + key, y * 45) - 0.5
         return 1 + 1.6 * FOLD * pleats * min(1.0, 0.3 + 0.7 * place)
     bend = 1.0
-    if part == ARM or part == LEG:  # wrinkles across, most of them at elbow and knee
+    if part in (ARM, LEG):  # wrinkles across, most of them at elbow and knee
         bend = 0.5 + 1.2 * max(0.0, 1 - abs(place - 1) / 0.5) + max(0.0, 0.6 - place)
-        end = style[who, CUT.sleeve] if part == ARM else style[who, CUT.leg]
+        end = cut[CUT.sleeve] if part == ARM else cut[CUT.leg]
         if 0.03 < end - place < 0.055:
             return 0.72
     elif part == TRUNK:
-        bend = 0.5 + 1.1 * max(0.0, 1 - abs(z - style[who, CUT.waist]) / 0.14)
-        below = z - style[who, CUT.waist]
+        bend = 0.5 + 1.1 * max(0.0, 1 - abs(z - cut[CUT.waist]) / 0.14)
+        below = z - cut[CUT.waist]
         if -0.028 < below < 0.004:  # belt or hem
-            return 0.45 if int(style[who, CUT.key]) & 4 else 0.8
-        if abs(z - style[who, CUT.collar] + 0.012) < 0.006 and abs(x) < 0.08:
+            return 0.45 if int(cut[CUT.key]) & 4 else 0.8
+        if abs(z - cut[CUT.collar] + 0.012) < 0.006 and abs(x) < 0.08:
             return 0.78
     fold = noise(SMOOTH, x * 11 + z * 4 + key, z * 24 + 14 * y - x * 7) - 0.5
     return 1 + 1.7 * FOLD * bend * fold

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .appearance import CUT, UNCUT, Clothes
+from .appearance import CUT, Clothes
 from .bodies import ARM, HEAD, LEG, TRUNK, Bodies
 from .garments import Sewing, add_skirt, sew
 from .headwear import add_brim, add_tail, over_brim
@@ -63,8 +63,8 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
     for person, body in enumerate(who):
         skin = bodies.vertices[body]
         normals = vertex_normals(skin, bodies.triangles)
-        drape(dressed[person], skin, normals, sewing.part, bodies.along, bodies.template, style,
-              person)  # fmt: skip
+        drape(dressed[person], skin, normals, sewing.part, bodies.along, bodies.template,
+              tuple(style[person].tolist()))  # fmt: skip
         dressed[person, own:] = skin[sewing.top]
         add_skirt(dressed[person], sewing, style, person)
         add_tail(dressed[person], sewing, shared.template, style, person)
@@ -73,40 +73,36 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
 
 
 @kernel
-def thickness(part, along, point, style, who):
-    """Metres from the skin to the surface over a vertex of a part, at most THICKEST."""
+def thickness(part, place, x, y, z, cut):
+    """Metres from the skin to the surface over a vertex at x, y, z of the template, at most
+    THICKEST. place: its part's coordinate along; cut: a person's row of Clothes.table()."""
     if part == HEAD:
-        covered = along[HEAD] - style[who, CUT.hairline]
-        hair = style[who, CUT.hair] * min(max(covered / 0.5, 0.0), 1.0)
-        return (
-            max(hair, 0.012) if style[who, CUT.hat] > 0 and over_brim(point[1], point[2]) else hair
-        )
+        hair = cut[CUT.hair] * min(max((place - cut[CUT.hairline]) / 0.5, 0.0), 1.0)
+        return max(hair, 0.012) if cut[CUT.hat] > 0 and over_brim(y, z) else hair
     if part == TRUNK:
-        place = along[TRUNK]
-        if point[1] > 0.0 and place > style[who, CUT.hair_end] and style[who, CUT.hair_end] < UNCUT:
-            neck = max(0.0, 1 - abs(place - 0.53) / 0.1)
-            return 0.012 + 0.03 * neck if abs(point[0]) < 0.13 - 0.2 * (0.55 - place) else 0.01
-        if place <= style[who, CUT.waist]:
-            return style[who, CUT.leg_gap] * 0.5
-        return style[who, CUT.shirt_gap] if place < style[who, CUT.collar] else 0.0
+        if y > 0.0 and z > cut[CUT.hair_end]:
+            neck = max(0.0, 1 - abs(z - 0.53) / 0.1)
+            return 0.012 + 0.03 * neck if abs(x) < 0.13 - 0.2 * (0.55 - z) else 0.01
+        if place <= cut[CUT.waist]:
+            return cut[CUT.leg_gap] * 0.5
+        return cut[CUT.shirt_gap] if place < cut[CUT.collar] else 0.0
     if part == ARM:
-        if along[ARM] >= style[who, CUT.sleeve]:
-            return 0.0
-        return style[who, CUT.shirt_gap] * min(1.0, 0.5 + max(along[ARM], 0.0))
-    if along[LEG] > style[who, CUT.shoe]:
+        bare = place >= cut[CUT.sleeve]
+        return 0.0 if bare else cut[CUT.shirt_gap] * min(1.0, 0.5 + max(place, 0.0))
+    if place > cut[CUT.shoe]:
         return SOLE
-    if along[LEG] < style[who, CUT.leg]:
-        return style[who, CUT.leg_gap] * min(1.0, 0.4 + max(along[LEG], 0.0))
-    return 0.0
+    bare = place >= cut[CUT.leg]
+    return 0.0 if bare else cut[CUT.leg_gap] * min(1.0, 0.4 + max(place, 0.0))
 
 
 @kernel
-def drape(dressed, skin, normals, part, along, template, style, who):
+def drape(dressed, skin, normals, part, along, template, cut):
     """Move each vertex of a body outwards by what it wears, folds included."""
     for v in range(len(skin)):
-        gap = thickness(part[v], along[v], template[v], style, who)
-        if part[v] != HEAD and gap < SOLE * 4 and along[v, LEG] <= style[who, CUT.shoe]:
-            gap *= 0.7 + 0.6 * lattice(v, 7, int(style[who, CUT.key]))
+        gap = thickness(part[v], along[v, part[v]], template[v, 0], template[v, 1],
+                        template[v, 2], cut)  # fmt: skip
+        if part[v] != HEAD and along[v, LEG] <= cut[CUT.shoe]:
+            gap *= 0.7 + 0.6 * lattice(v, 7, cut[CUT.key])
         gap = min(gap, THICKEST)
         for i in range(3):
             dressed[v, i] = skin[v, i] + gap * normals[v, i]

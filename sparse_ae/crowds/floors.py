@@ -28,7 +28,7 @@ COLOURS = {  # of 255, several a kind
 
 
 class FloorStyle(NamedTuple):
-    """A floor's kind, size of its pattern in metres, cosine and sine of its direction, random key."""
+    """A floor's kind, size of its pattern in metres, cosine and sine of its direction, a key."""
 
     kind: int
     size: float
@@ -60,7 +60,7 @@ def floor_tone(x, y, across, deep, style):
         chequer = square_wave(u, 2 * wide) - 0.5
         chequer *= 2 * square_wave(v, 2 * long) - 1
         return 0.5 + 0.8 * chequer + 0.25 * (stain - 0.5), 0.0
-    if kind == TILES or kind == PAVING:
+    if kind in (TILES, PAVING):
         if kind == PAVING:
             u, v, wide, long = u * 2, v * 4, wide * 2, long * 4
             u += 0.5 * (int(np.floor(v)) & 1)

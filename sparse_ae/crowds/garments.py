@@ -170,6 +170,9 @@ def add_skirt(dressed, sewing, style, who):
         return
     axes = leg_axes(dressed, sewing)
     hem = shortest_hem(axes, style[who, CUT.hem])
+    hips, knees = axes[0, 1] + axes[1, 1], axes[0, 2] + axes[1, 2]
+    upright = max(0.0, unit(hips - knees)[2])
+    flare = style[who, CUT.flare] * upright**4  # only from legs that stand does it hang freely
     reach = max(0.12, (hem - top) / (RINGS - 1))
     turn = 2 * np.pi / ANGLES
     before = np.zeros(ANGLES)
@@ -190,10 +193,10 @@ def add_skirt(dressed, sewing, style, who):
             for a in range(ANGLES):
                 support[a] = max(support[a], x * cos[a] + y * sin[a])
         for a in range(ANGLES):
-            support[a] += 0.006 + style[who, CUT.flare] * share**1.3
-            support[a] += 0.3 * (0.02 + style[who, CUT.flare]) * share * lattice(
-                a // 2, 3, int(style[who, CUT.key]))  # fmt: skip
-            if style[who, CUT.flare] > 0.04:  # it hangs from the hips
+            support[a] += 0.006 + flare * share**1.3
+            fold = lattice(a // 2, 3, int(style[who, CUT.key]))
+            support[a] += 0.3 * (0.02 + flare) * share * fold
+            if flare > 0.04:  # it hangs from the hips
                 support[a] = max(support[a], 0.96 * before[a])
             before[a] = support[a]
         for a in range(ANGLES):  # where the tangents a and a + 1 meet

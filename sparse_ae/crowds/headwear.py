@@ -75,7 +75,7 @@ def add_tail(dressed, sewing, template, style, who):
 def add_brim(dressed, sewing, template, style, who):
     """Place the visor of a cap, or a brim all around."""
     kind = style[who, CUT.hat]
-    if kind == NO_HAT or kind == BEANIE:
+    if kind in (NO_HAT, BEANIE):
         return
     frame, middle = head_frame(dressed, sewing), sewing.head[0]
     for a in range(BRIM_ANGLES):

@@ -15,8 +15,8 @@ GRAINS = 1 << 18
 
 class Lens(NamedTuple):
     """gain: (3,) exposure and white balance. corner: how much darker the corners are. contrast:
-    1 is plain. blur: kernel (K,) of a separable blur, (K, K) of another, or None. noise: standard deviation, of 255. quality: of JPEG,
-    or 0 for none."""
+    1 is plain. blur: kernel (K,) of a separable blur, (K, K) of another, or None. noise: standard
+    deviation, of 255. quality: of JPEG, or 0 for none."""
 
     gain: np.ndarray
     corner: float

@@ -79,8 +79,10 @@ def cast(points: np.ndarray, triangles: np.ndarray, own: int, things, light: Lig
         block(tall, grid, body, triangles)
     block(tall, grid, things.vertices, things.triangles)
     ground = (tall > 0.01).view(np.uint8) * np.uint8(255)
-    cv2.GaussianBlur(ground, (0, 0), light.soft, dst=ground)
-    cv2.GaussianBlur(near, (0, 0), max(0.6, 0.06 / step), dst=near)
+    for layer, soft in ((ground, light.soft), (near, max(0.6, 0.06 / step))):
+        width = 2 * round(1.2 * soft) + 1
+        for _ in range(2):
+            cv2.blur(layer, (width, width), dst=layer)
     return Shadows(tall, ground, near, grid)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from .appearance import CUT
 from .bodies import HEAD
@@ -14,6 +15,7 @@ from .light import on_ground, sunlit
 from .raster import SAMPLES
 from .texture import ROUGH, brush, noise
 
+FIELDS = len(CUT) - 1  # columns of Clothes.table()
 CLEAR = 0.05  # metres before its surface from which a point looks for the sun
 
 
@@ -55,6 +57,7 @@ def fill_bodies(image, nearness, owners, faces, weights, triangles, parts, along
     """Shade bodies: a pixel within one garment once, others per sample."""
     size, last, persons = image.shape[0], SAMPLES - 1, len(normals)
     gap = CLEAR + 1.2 * grid[2]
+    cut, before = to_fixed_tuple(style[0], FIELDS), 0  # of the person seen last
     slots = np.full((size + 1, size + 1), -1, np.int8)  # garment at each pixel's last sample
     for row in range(size):
         for column in range(size):
@@ -68,6 +71,8 @@ def fill_bodies(image, nearness, owners, faces, weights, triangles, parts, along
                 who, f, wa, wb = owners[j, i], faces[j, i], weights[j, i, 0], weights[j, i, 1]
                 if not 0 <= who < persons:
                     continue
+                if who != before:
+                    cut, before = to_fixed_tuple(style[who], FIELDS), who
                 a, b, c, wc = triangles[f, 0], triangles[f, 1], triangles[f, 2], 1 - wa - wb
                 x = wa * template[a, 0] + wb * template[b, 0] + wc * template[c, 0]
                 y = wa * template[a, 1] + wb * template[b, 1] + wc * template[c, 1]
@@ -76,14 +81,14 @@ def fill_bodies(image, nearness, owners, faces, weights, triangles, parts, along
                 at = min(part, 3)
                 place = wa * along[a, at] + wb * along[b, at] + wc * along[c, at]
                 if part == SKIRT:
-                    x, y, z = on_template(x, y, place, style[who, CUT.skirt_top],
-                                          style[who, CUT.hem])  # fmt: skip
-                slot = garment(part, place, x, y, z, who, style)
+                    x, y, z = on_template(x, y, place, cut[CUT.skirt_top],
+                                          cut[CUT.hem])  # fmt: skip
+                slot = garment(part, place, x, y, z, cut)
                 if whole and k == 0:
                     slots[row + 1, column + 1] = slot
                     whole = part != HEAD and slot == slots[row, column + 1]
                     whole &= slot == slots[row + 1, column] and slot == slots[row, column]
-                tone, red = cloth_tone(slot, part, place, x, y, z, who, style)
+                tone, red = cloth_tone(slot, part, place, x, y, z, cut)
                 nx = wa * normals[who, a, 0] + wb * normals[who, b, 0] + wc * normals[who, c, 0]
                 ny = wa * normals[who, a, 1] + wb * normals[who, b, 1] + wc * normals[who, c, 1]
                 nz = wa * normals[who, a, 2] + wb * normals[who, b, 2] + wc * normals[who, c, 2]

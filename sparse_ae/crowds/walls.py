@@ -72,7 +72,7 @@ def wall_tone(x, z, foot, style):
         own = lattice(np.floor(across), row, key) - 0.5
         joint = max(stroke(v * 8, 0.14, 8 * soft), stroke(across, 0.06, 2.6 * soft))
         return stain + 0.5 * joint + 0.3 * own / (1 + 12 * soft), 0, 0.0
-    if kind == PANELS or kind == CURTAIN:
+    if kind in (PANELS, CURTAIN):
         fold = noise(SMOOTH, u * 4, 0.1 * v + key) if kind == CURTAIN else 0.0
         groove = stroke(u * 2, 0.04, 2 * soft) if kind == PANELS else 0.0
         return stain + fold + 0.5 * groove + 0.3 * lattice(np.floor(u * 2), 4, key) * (
