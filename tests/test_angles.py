@@ -1,12 +1,18 @@
-"""Joint angles: worked out by hand, and what must not change them."""
+"""Joint angles and the poses behind them: worked out by hand, and what must not change them."""
+
+import importlib
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from sparse_ae.crowds import load_bodies
 from sparse_ae.crowds.angles import ANGLES, angle_distance, joint_angles
 from sparse_ae.skeleton import get_skeleton
 
+DATA = Path(__file__).parents[1] / "data"
 # a person seen from the front, pixels: the left side is at larger x
 PLACES = {"shoulder": (20, 100), "elbow": (20, 140), "wrist": (20, 180), "hip": (10, 180),
           "knee": (10, 240), "ankle": (10, 300)}  # fmt: skip
@@ -21,6 +27,13 @@ def person(skeleton="coco", **moved):
         x, y = {**PLACES, **MIDDLE}[part]
         joints.append((*moved.get(name, (-x if side == "right" else x, y)), 2))
     return np.array([joints], float)
+
+
+@pytest.fixture
+def made_with(monkeypatch):
+    """Import a file of data/ by its name."""
+    monkeypatch.syspath_prepend(str(DATA))
+    return importlib.import_module
 
 
 def crowd(count=40, skeleton="coco", seed=0):
@@ -162,3 +175,57 @@ def test_distance_is_a_distance_on_the_circle():
 def test_no_distance_from_nothing(a, b):
     with pytest.raises(ValueError, match="none of them empty"):
         angle_distance(a, b)
+
+
+def test_the_committed_comparison_is_that_of_the_committed_bank(made_with):
+    path = DATA / "pose_angles.json"
+    assert path.stat().st_size < 60_000
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["bank"]["digest"] == load_bodies().digest, "run data/compare_poses.py"
+    assert tuple(found["joints"]) == ANGLES
+    compare = made_with("compare_poses")
+    for name, angles in compare.bank_angles("crowdpose").items():
+        joint = found["joints"][name]
+        assert all(abs(sum(shares) - 1) < 1e-3 for shares in joint["shares"].values())
+        assert all(len(shares) == len(found["bins"]) - 1 for shares in joint["shares"].values())
+        assert joint["persons"]["bank"] == len(angles)
+        np.testing.assert_allclose(compare.histogram(angles), joint["shares"]["bank"], atol=2e-4)
+        assert max(joint["distances"].values()) < 20
+
+
+def test_winding_number_and_distance_of_a_cube(made_with):
+    checks = made_with("body_checks")
+    cube = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (0, 2)], float)
+    sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    corners = np.array([cube[[a, *pair]] for a, b, c, d in sides for pair in ((b, c), (c, d))])
+    points = np.array([(0, 0, 1), (0.9, 0, 0.5), (3, 0, 1), (2, 2, 1)], float)
+    np.testing.assert_allclose(abs(checks.winding(points, corners)), [1, 1, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(checks.distance_to(points, corners), [1, 0.1, 2, 2**0.5])
+
+
+def test_poses_keep_to_the_table_of_limits(made_with):
+    poses, families = made_with("body_poses"), made_with("pose_families")
+    assert tuple(families.FAMILIES) == load_bodies().families
+    assert sum(share for share, _ in families.FAMILIES.values()) == 100
+    for name in families.FAMILIES:
+        rng = np.random.default_rng(3)
+        assert not any(poses.broken_limits(families.draw_pose(rng, name)) for _ in range(30))
+    straight = (
+        [poses.arm(0, 10, 20), poses.arm(0, 10, 160)],
+        [poses.leg(0, 0, 5), poses.leg(-50, 0, 5)],
+    )
+    broken = poses.broken_limits(poses.Pose(*straight, trunk=(100, 0, 0)))
+    assert sorted(broken) == ["elbow bends", "thigh forwards", "trunk forwards"]
+
+
+def test_a_limb_reaches_its_target(made_with):
+    """Two segments from the root end at the target, if it is near enough."""
+    poses = made_with("body_poses")
+    target, (upper, lower) = np.array((0.1, -0.3, 0.3)), poses.ARM
+    found = poses.arm_to(target)
+    axis = np.cross(found.along, found.towards) / np.linalg.norm(
+        np.cross(found.along, found.towards)
+    )
+    bend = np.radians(found.bend)
+    forearm = np.cos(bend) * found.along + np.sin(bend) * np.cross(axis, found.along)
+    np.testing.assert_allclose(poses.SHOULDER + upper * found.along + lower * forearm, target)

@@ -1,5 +1,8 @@
 """The bank of bodies: what it promises, and what bad files end with."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,11 +10,26 @@ from sparse_ae.crowds import BodiesError, load_bodies
 from sparse_ae.crowds.bodies import ARM, HEAD, HEAD_TOP, LEG, NECK, SPLITS, bodies_path
 
 LEFT_HIP, RIGHT_HIP = 11, 12
+DATA = Path(__file__).parents[1] / "data"
+FAMILIES = {"standing", "walking", "running", "sitting", "sitting on the ground", "squatting",
+            "bending", "reaching", "lifting", "arms raised", "arms crossed", "hands at the hips",
+            "pointing", "dancing", "lying"}  # fmt: skip
+# the left arm and leg of anny's rest body: shoulder, elbow, wrist; hip, knee, ankle
+REST = {ARM: ((0.165, -0.013, 0.427), (0.334, -0.019, 0.239), (0.45, -0.174, 0.121)),
+        LEG: ((0.102, 0.004, -0.007), (0.133, -0.028, -0.396), (0.17, 0, -0.796))}  # fmt: skip
+STORED = 1e-3  # metres: positions are rounded to half a millimetre
 
 
 @pytest.fixture(scope="module")
 def bodies():
     return load_bodies()
+
+
+@pytest.fixture
+def made_with(monkeypatch):
+    """Import a file of data/ by its name."""
+    monkeypatch.syspath_prepend(str(DATA))
+    return importlib.import_module
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +63,104 @@ def test_every_split_has_every_family_and_age(bodies):
         assert set(bodies.family[chosen]) == set(range(len(bodies.families)))
         assert bodies.phenotype[chosen, 1].min() < 0.4
         assert bodies.phenotype[chosen, 1].max() > 0.9
+
+
+def test_families_are_those_wanted_and_spread_over_the_splits(bodies):
+    assert set(bodies.families) >= FAMILIES
+    for family in range(len(bodies.families)):
+        counts = np.bincount(bodies.split[bodies.family == family], minlength=3)
+        assert abs(counts[1:] - counts.sum() / 10).max() <= 1, bodies.families[family]
+
+
+def test_the_file_stays_small():
+    assert bodies_path().stat().st_size <= 10_000_000
+
+
+def members(bodies, *names):
+    return np.flatnonzero(np.isin(np.array(bodies.families)[bodies.family], names))
+
+
+def test_everybody_rests_on_the_ground(bodies, made_with):
+    """Lowest points of the parts that carry, in metres; and what they are for who stands."""
+    checks = made_with("body_checks")
+    anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
+    assert set(checks.RESTS) <= set(bodies.families)
+    for name, (rests, highest) in checks.RESTS.items():
+        for i in members(bodies, name):
+            lowest = anatomy.lowest(bodies.vertices[i])
+            assert max(lowest[part] for part in rests) <= highest + STORED, (name, i)
+    still = members(bodies, "standing", "arms crossed", "hands at the hips", "pointing")
+    lowest = [anatomy.lowest(bodies.vertices[i]) for i in still]
+    higher = [max(low["left foot"], low["right foot"]) for low in lowest]
+    assert np.quantile(higher, 0.95) < 0.01
+    assert np.quantile([low["right foot"] for low in lowest], 0.95) < 0.01
+
+
+def test_who_lies_lies_flat_and_who_sits_has_a_seat(bodies):
+    lying = members(bodies, "lying")
+    rise = bodies.joints[lying, 5:7, 2].mean(1) - bodies.joints[lying, 11:13, 2].mean(1)
+    assert abs(rise).max() < 0.3
+    assert bodies.vertices[lying, :, 2].max() < 1.2
+    sitting = members(bodies, "sitting")
+    assert (np.delete(bodies.seat, sitting) == 0).all()
+    legs = sum(np.linalg.norm(bodies.joints[sitting, a] - bodies.joints[sitting, a + 2], axis=1)
+               for a in (11, 13))  # fmt: skip
+    assert (bodies.seat[sitting] > 0.15 * legs).all()
+    assert (bodies.seat[sitting] < 0.75 * legs).all()
+
+
+def turned(bodies, part, low, high):
+    """(N, 3, 3) rotation, from the rest pose, of the left limb between two places along it."""
+    on = np.zeros(len(bodies.template), bool)
+    on[bodies.triangles[bodies.parts == part]] = True
+    place = bodies.along[:, part]
+    on &= (bodies.template[:, 0] > 0) & (place > low) & (place < high)
+    rest = bodies.template[on] - bodies.template[on].mean(0)
+    posed = bodies.vertices[:, on] - bodies.vertices[:, on].mean(1, keepdims=True)
+    u, _, v = np.linalg.svd(np.einsum("nvi,vj->nij", posed, rest))
+    u[..., 2] *= np.linalg.det(u @ v)[:, None]  # no reflection
+    return u @ v
+
+
+@pytest.mark.parametrize(("part", "limit"), [(ARM, "elbow bends"), (LEG, "knee bends")])
+def test_elbows_and_knees_bend_one_way_and_not_too_far(bodies, made_with, part, limit):
+    """By the skin above and below the joint, which no joint's place can mislead."""
+    root, joint, end = np.array(REST[part])
+    upper, lower = ((b - a) / np.linalg.norm(b - a) for a, b in ((root, joint), (joint, end)))
+    axis = np.cross(upper, lower) / np.linalg.norm(np.cross(upper, lower))
+    above, below = turned(bodies, part, 0.3, 0.75), turned(bodies, part, 1.3, 1.8)
+    now = np.einsum("nji,njk,k->ni", above, below, lower)  # as the upper segment sees it
+    bend = np.degrees(np.arctan2(np.cross(upper, now) @ axis, now @ upper))
+    aside = np.degrees(np.arcsin(now @ axis))
+    low, high = made_with("body_poses").LIMITS[limit]
+    assert bend.min() > low - 10
+    assert bend.max() < high + 5
+    assert abs(aside).max() < 12
+
+
+def test_no_limb_passes_through_a_body(bodies, made_with):
+    """Of every sixtieth body, by the winding number of its skin."""
+    checks = made_with("body_checks")
+    anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
+    for i in range(0, len(bodies), 60):
+        for piece, deep in anatomy.depths(bodies.vertices[i]).items():
+            assert deep.max() < checks.DEEPEST + STORED, (i, piece)
+            assert (deep > STORED).mean() < checks.MOST_INSIDE + 0.02, (i, piece)
+
+
+def test_a_limb_in_the_body_is_found(bodies, made_with):
+    """A left hand moved into the middle of the trunk lies deep in it; the rest is as it was."""
+    checks = made_with("body_checks")
+    anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
+    body = bodies.vertices[members(bodies, "walking")[0]].copy()
+    hand = anatomy.vertices["left", "hand"]
+    middle = body[anatomy.regions["trunk"]].mean(0)
+    body[hand] = middle + 0.3 * (body[hand] - body[hand].mean(0))
+    deep = anatomy.depths(body)
+    assert deep["left", "hand"].min() > 0.02
+    assert deep["right", "hand"].max() < checks.DEEPEST
+    assert "hand inside" in anatomy.fault(body, "walking")
+    assert anatomy.fault(body + np.array((0, 0, 0.2)), "walking") == "not on the ground"
 
 
 def test_bodies_stand_on_the_ground(bodies):
