@@ -87,7 +87,7 @@ def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
     """(10, 3) float32 colours, rows FLOOR to DISTANT2."""
     ground = np.array(COLOURS[floor][rng.integers(len(COLOURS[floor]))])
     ground = ground * rng.uniform(0.75, 1.12) + rng.normal(0, 4, 3)
-    second = ground * rng.uniform(0.62, 0.85) + rng.normal(0, 4, 3)
+    second = ground * rng.uniform(0.62, 0.85) + rng.normal(0, 2, 3)
     mark = rng.choice((236, 214, 60)) * np.array([1, 1, rng.choice((1.0, 0.85))])
     pale = np.array([(214, 208, 196), (190, 194, 196), (178, 164, 144), (222, 222, 220)])
     plain = pale[rng.integers(4)] * rng.uniform(0.55, 1.05)
@@ -141,7 +141,7 @@ def meet(dx, dy, dz, room, floors, walls):
     if floor < reach:
         x, y, across = floor * dx, floor * dy, floor / room.focal
         tone, mark = floor_tone(x, y, across, across * floor / room.height, floors)
-        return x, y, floor, FLOOR, tone, MARK, mark, 1.0, 1.0, 0.0
+        return x, y, floor, FLOOR, min(max(tone, -0.2), 1.2), MARK, mark, 1.0, 1.0, 0.0
     z = room.height + reach * dz
     if reach < FAR and z < room.top:
         x = reach * (dx if ahead < aside else dy)
@@ -180,7 +180,7 @@ def fill(image, owner, rays, room, floors, walls, palette, lamp, ground, near, g
             if deep > 0:
                 around *= 1 - 0.45 * on_ground(near, grid, x, y)
                 direct *= lamp[2] * (1 - on_ground(ground, grid, x, y))
-            haze = deep / (deep + 150)
+            haze = deep / (deep + 250)
             for c in range(3):
                 value = palette[first, c] + (palette[first + 1, c] - palette[first, c]) * tone
                 value += (palette[extra, c] - value) * much
