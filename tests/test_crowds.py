@@ -75,8 +75,9 @@ def test_a_split_shows_its_own_bodies_only():
 def test_who_stands_in_front_hides_the_other(near):
     """Two upright persons, one half a step beside and behind the other."""
     bodies = load_bodies()
-    standing = np.flatnonzero(bodies.family == bodies.families.index("standing"))
-    places = np.array([[0.0, 3.0, 0.0], [0.1, 3.0, 0.0]])
+    tall = bodies.joints[..., 2].max(1) > 1.5
+    standing = np.flatnonzero(tall & (bodies.family == bodies.families.index("standing")))
+    places = np.array([[0.0, 3.0, 0.0], [0.25, 3.0, 0.0]])
     places[1 - near, 1] = 4.5
     camera = Camera(focal=128.0, height=1.2, pitch=0.15, roll=0.0, centre=63.5)
     pair = Layout(standing[:2], np.zeros(2), places, camera)
@@ -87,7 +88,7 @@ def test_who_stands_in_front_hides_the_other(near):
     alone = settle(CrowdConfig(), bodies, crowd.only(np.arange(2) == near), gather([]))[1]
     assert len(keypoints) == 2
     np.testing.assert_array_equal(keypoints[near], alone.joints[0])  # hidden by nobody
-    assert areas[near] == pytest.approx(alone.areas[0], rel=0.02)  # ties of samples at the outline
+    assert areas[near] == pytest.approx(alone.areas[0], rel=0.04)  # ties of samples at the outline
     far = keypoints[1 - near]
     x, y = np.rint(far[:, :2]).astype(int).T
     around = [masks[y + j, x + i] == near for j in (-1, 0, 1) for i in (-1, 0, 1)]

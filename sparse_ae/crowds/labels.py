@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bodies import Bodies
+from .bodies import CROWDPOSE_JOINTS, Bodies
 from .layout import Layout
 from .raster import Surface, frame_boxes, person_ids, seen
 
@@ -29,10 +29,14 @@ class Truth(NamedTuple):
     areas: np.ndarray
 
     def labelled(self) -> np.ndarray:
-        """(P,) bool: enough of a person in the frame, and seen, to be worth a label."""
-        enough = (self.joints[..., 2] > 0).sum(1) >= FEWEST_LABELLED
-        enough &= (self.joints[..., 2] == 2).sum(1) >= FEWEST_SEEN
-        return enough & (self.areas > LEAST_SEEN * self.boxes[:, 2] * self.boxes[:, 3])
+        """(P,) bool: enough of a person in the frame, and seen, to be worth a label, whichever
+        skeleton is asked for, so that scenes do not depend on it."""
+        enough = self.areas > LEAST_SEEN * self.boxes[:, 2] * self.boxes[:, 3]
+        for wanted in (range(17), CROWDPOSE_JOINTS):
+            state = self.joints[:, list(wanted), 2]
+            enough &= (state > 0).sum(1) >= FEWEST_LABELLED
+            enough &= (state == 2).sum(1) >= FEWEST_SEEN
+        return enough
 
 
 def describe(bodies: Bodies, layout: Layout, surface: Surface, screen: np.ndarray, size: int):

@@ -11,7 +11,7 @@ from .camera import Camera
 from .config import CrowdConfig
 from .placing import draw_moves, place_across
 
-EVERY = 6  # of a body's vertices, one in so many tells its outline
+EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
 SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets
 MOST = 30  # persons
 NEAREST = 1.0  # metres from the camera
@@ -108,9 +108,9 @@ class Stand(NamedTuple):
     size: int
 
 
-def draw_stand(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, wish: Wish) -> Stand:
-    """A camera, and the persons wished for; `stand_away` tells where they stand."""
-    outline = turn(bodies.vertices[wish.body][:, ::EVERY], wish.yaw)
+def draw_stand(rng, config: CrowdConfig, bodies: Bodies, wish: Wish, dressed: np.ndarray) -> Stand:
+    """A camera, and the persons wished for, in clothes (P, W, 3); `stand_away` places them."""
+    outline = turn(dressed[:, ::EVERY], wish.yaw)
     joints = turn(bodies.joints[wish.body][:, :17], wish.yaw)
     camera = draw_camera(rng, config)
     return Stand(camera, np.zeros_like(wish.scale), wish.scale, outline, joints, config.size)

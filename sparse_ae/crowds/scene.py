@@ -24,6 +24,7 @@ STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", 
            "things", "in_front", "back", "look")  # fmt: skip
 ATTEMPTS = 8  # at a crowd whose persons can all be labelled
 LEAST_LEFT = 0.3  # share of a person's visible part that a thing in front must leave,
+SURE = 0.01  # by so much a sketch should keep within the bounds of the crowd index
 LEFT_SEEN = 5  # and so many of its joints
 
 
@@ -91,14 +92,16 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
     """The first arrangement in which everybody can be labelled and the crowd index is as wished
     for; of several that fail, the best."""
     wish = draw_wish(rngs, config, bodies)
-    row = draw_stand(rngs["camera"], config, bodies, wish)
+    clothes = draw_clothes(rngs["clothes"], bodies.phenotype[wish.body])
+    dressed = dress(bodies, wish.body, clothes)
+    row = draw_stand(rngs["camera"], config, bodies, wish, dressed)
     stand = stand_away(row)
     best, least, shrink = None, None, 1.0
     for attempt in range(ATTEMPTS):
         layout = lay_out(rngs["places"], config, stand, wish)
-        truth = sketch(bodies, layout).truth()
+        truth = sketch(bodies, layout, dressed).truth()
         found = float(crowd_index(truth.joints[:, :17], truth.boxes))
-        low, high = wish.bounds
+        low, high = wish.bounds[0] + SURE * (wish.bounds[0] > 0), wish.bounds[1] - SURE
         short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
         if best is None or short < least:
             best, least = layout, short
@@ -107,7 +110,7 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
         if attempt:  # no room: all are seen from farther away
             shrink *= min(0.9, max(0.5, np.sqrt((wish.crowding + 0.1) / (found + 0.1))))
             stand = stand_away(row, shrink)
-    return clothed(rngs["clothes"], bodies, best)
+    return Crowd(best, clothes, dressed)
 
 
 def clothed(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> Crowd:
@@ -126,7 +129,7 @@ def furnish(rngs, config: CrowdConfig, bodies: Bodies, crowd: Crowd) -> tuple[Th
     in_front = draw_in_front(rngs["in_front"], layout, config.occlusion)
     if back is None and not in_front:
         return gather(meshes), None
-    drawn = sketch(bodies, layout)
+    drawn = sketch(bodies, layout, crowd.dressed)
     before = drawn.truth()
     if back is not None:
         trial = drawn.with_body(back)
@@ -157,7 +160,7 @@ def settle(config, bodies: Bodies, crowd: Crowd, things: Things, back: Crowd | N
         screen = camera.project(points).astype(np.float32)
         surface = empty_surface(size)
         for who in range(len(screen)):
-            draw(surface, screen[who], shared.triangles, who, 0, getattr(shared, "closed", 0))
+            draw(surface, screen[who], shared.triangles, who, 0, shared.closed)
         for i in range(len(things.kinds)):
             first, end = np.searchsorted(things.thing, (i, i + 1))
             draw(surface, corners, things.triangles[first:end], len(screen) + i, first)

@@ -13,6 +13,7 @@ from .raster import Surface, draw, empty_surface
 from .things import Mesh
 
 SIDE = 96  # samples
+EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
 CELL = 0.075  # metres: body vertices closer together are one
 
 
@@ -39,10 +40,10 @@ def coarse(bodies: Bodies) -> Coarse:
 
 
 class Sketch(NamedTuple):
-    """A crowd drawn small, without clothes.
+    """A crowd drawn small.
 
     bodies; layout: of its P persons, its camera that of the samples; surface: SIDE × SIDE samples;
-    screen: (P, C, 3) the coarse bodies in samples.
+    screen: (P, N, 3) some of the vertices of the dressed bodies in samples.
     """
 
     bodies: Bodies
@@ -68,18 +69,19 @@ class Sketch(NamedTuple):
         return self._replace(surface=surface)
 
 
-def sketch(bodies: Bodies, layout: Layout) -> Sketch:
-    """A crowd drawn small."""
+def sketch(bodies: Bodies, layout: Layout, dressed: np.ndarray) -> Sketch:
+    """A crowd drawn small. dressed: (P, W, 3), the bodies in clothes in their own frames."""
     camera = layout.camera.scaled(SIDE / (2 * layout.camera.centre + 1))
     surface, layout = empty_surface(SIDE), layout._replace(camera=camera)
-    return Sketch(bodies, layout, surface, _draw(bodies, layout, surface, 0))
+    _draw(bodies, layout, surface, 0)
+    outline = layout.camera.project(layout.in_world(dressed[:, ::EVERY])).astype(np.float32)
+    return Sketch(bodies, layout, surface, outline)
 
 
-def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> np.ndarray:
-    """Draw coarse bodies, numbered from `first`, into a surface; (P, C, 3) where they are on it."""
+def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> None:
+    """Draw coarse bodies, numbered from `first`, into a surface."""
     mesh = coarse(bodies)
     points = layout.in_world(bodies.vertices[layout.body[:, None], mesh.vertices])
     screen = layout.camera.project(points).astype(np.float32)
     for i in range(len(screen)):
         draw(surface, screen[i], mesh.triangles, first + i)
-    return screen
