@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,9 +33,9 @@ def gather_tags(tag_maps: Tensor, joints: Tensor) -> Tensor:
     tag_maps: (B, K, D, H, W).
     joints: (B, P, K, 2), x and y in map cells; fractions are cut off, as heatmap targets do, and
         places outside the map read its nearest cell (they belong to joints that are not visible).
-    Returns (B, P, K, D).
+    Returns (B, P, K, D). ValueError for shapes that do not fit.
     """
-    if tag_maps.ndim != 5:
+    if tag_maps.ndim != 5 or 0 in tag_maps.shape[2:]:
         raise ValueError(f"tag_maps: expected (B, K, D, H, W), got {tuple(tag_maps.shape)}")
     images, kinds, dim, height, width = tag_maps.shape
     if joints.ndim != 4 or joints.shape[::2] != (images, kinds) or joints.shape[3] != 2:
@@ -45,7 +46,31 @@ def gather_tags(tag_maps: Tensor, joints: Tensor) -> Tensor:
     y = joints[..., 1].long().clamp(0, height - 1)
     cell = (y * width + x).transpose(1, 2)  # (B, K, P)
     cell = cell[:, :, None, :].expand(-1, -1, dim, -1)  # (B, K, D, P)
-    return tag_maps.flatten(3).gather(3, cell).permute(0, 3, 1, 2)
+    return _Read.apply(tag_maps, cell).permute(0, 3, 1, 2)
+
+
+class _Read(torch.autograd.Function):
+    """(B, K, D, H, W) maps at cells (B, K, D, P) → (B, K, D, P).
+
+    The gradient is zero in nearly all of the map. On a CPU, writing those zeros takes far longer
+    than the rest of the loss; NumPy asks the system for memory that is zero already.
+    """
+
+    @staticmethod
+    def forward(ctx, maps, cell):
+        ctx.save_for_backward(cell)
+        ctx.shape = maps.shape
+        return maps.flatten(3).gather(3, cell)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (cell,) = ctx.saved_tensors
+        if gradient.device.type == "cpu" and gradient.dtype in (torch.float32, torch.float64):
+            kind = np.float32 if gradient.dtype == torch.float32 else np.float64
+            maps = torch.from_numpy(np.zeros(ctx.shape, kind))
+        else:
+            maps = gradient.new_zeros(ctx.shape)
+        return maps.flatten(3).scatter_add_(3, cell, gradient).view(ctx.shape), None
 
 
 def grouping_loss(tags: Tensor, visible: Tensor, *, form: str = "poster") -> GroupingLoss:
@@ -122,13 +147,13 @@ def scale_from_tags(tag_maps: Tensor) -> Tensor:
     tag_maps: (B, K, D, H, W). Returns (B, K, H, W) between 1/(2D) and 1 − 1/(2D), detached: Γ
     reads the embeddings and does not train them (released code).
     """
-    if tag_maps.ndim != 5:
+    if tag_maps.ndim != 5 or 0 in tag_maps.shape[2:]:
         raise ValueError(f"tag_maps: expected (B, K, D, H, W), got {tuple(tag_maps.shape)}")
     magnitude = _at_least_float32(tag_maps.detach()).abs()
     centres = _bin_centres(tag_maps.shape[2], magnitude)
     total = magnitude.sum(2)
     weighted = torch.einsum("bkdhw,d->bkhw", magnitude, centres)
-    return torch.where(total > 0, weighted / total.clamp(min=1e-12), centres.mean())
+    return torch.where(total == 0, centres.mean(), weighted / total.clamp(min=1e-12))
 
 
 def heatmap_loss(
@@ -148,6 +173,9 @@ def heatmap_loss(
     W = p|1 − pred| + (1 − p)|pred| with p = (1 − log target)^−0.01, if `focal`.
     Computed in float32, where tiny targets underflow to 0 as they do in training with the
     released code. Γ and p are 0 where the target is, so they are computed elsewhere only.
+
+    Raises ValueError for shapes that do not fit, and, where the target is not 0, for a target
+    outside [0, 1] or a scale that is not positive. NaN in pred makes the loss NaN.
     """
     shape = pred.shape
     if pred.ndim != 4 or shape != target.shape:
@@ -162,8 +190,13 @@ def heatmap_loss(
     pred, target = _at_least_float32(pred).flatten(), _at_least_float32(target).flatten()
     inside = target.nonzero().squeeze(1)  # cells of some person's window
     near, value = pred[inside], target[inside]
+    if not bool(((value > 0) & (value <= 1)).all()):
+        raise ValueError("target: expected heatmaps in [0, 1], got other values or NaN")
     if scale is not None:
-        value = value ** (beta / scale.flatten()[inside].to(value.dtype)).square()
+        scale = scale.flatten()[inside].to(value.dtype)
+        if not bool((scale > 0).all()):
+            raise ValueError("scale: expected positive values, got 0, a negative value or NaN")
+        value = value ** (beta / scale).square()
     loss_inside = (near - value).square()
     far = pred.index_fill(0, inside, 0)  # where the target is 0, p is 0 too, and W is |pred|
     loss_outside = far.square()
@@ -187,7 +220,7 @@ def _person_means(tags: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor
 def _check_tags(tags: Tensor, visible: Tensor, form: str) -> Tensor:
     if form not in FORMS:
         raise ValueError(f"form: expected one of {', '.join(FORMS)}, got {form!r}")
-    if tags.ndim != 4:
+    if tags.ndim != 4 or tags.shape[3] < 1:
         raise ValueError(f"tags: expected (B, P, K, D), got {tuple(tags.shape)}")
     if visible.shape != tags.shape[:3] or visible.dtype != torch.bool:
         raise ValueError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from sparse_ae.kernels import kernel
+
+LANES = 8  # float32 numbers that most processors handle at once
 
 
 def heatmap_targets(joints, visible, size, *, sigma=2.0) -> np.ndarray:
@@ -24,26 +27,36 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0) -> np.ndarray:
     ValueError for wrong shapes, visible joints that are not finite, a size or sigma that is not
     positive.
     """
-    joints, visible = np.asarray(joints, np.float64), np.asarray(visible)
-    if joints.ndim != 3 or joints.shape[2] != 2:
-        raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
-    if visible.shape != joints.shape[:2]:
-        raise ValueError(f"visible: expected {joints.shape[:2]}, got shape {visible.shape}")
-    visible = visible > 0
-    if not np.isfinite(joints[visible]).all():
-        raise ValueError("joints: expected finite visible joints, got NaN or infinity")
-    height, width = _size(size)
-    if not 0 < sigma < np.inf:
+    joints, visible, shape = _check(joints, visible, size)
+    if np.ndim(sigma) or not 0 < sigma < np.inf:
         raise ValueError(f"sigma: expected a positive number of cells, got {sigma!r}")
+    reach = int(3 * sigma + 1)
+    patch = _patch(sigma, reach, 2 * reach + 1)
+    persons = np.zeros(len(joints), np.int64)  # all of them draw the one patch
+    return _drawn(joints, visible, shape, persons, [patch], np.array([reach - 1.0]))
 
-    radius = int(3 * sigma + 1)
-    offset = np.arange(-radius, radius + 1, dtype=np.float64)
-    patch = np.exp(-(offset**2 + offset[:, None] ** 2) / (2 * sigma**2)).astype(np.float32)
-    inside = visible & (np.abs(joints) < 2**31).all(axis=2)  # far outside would not fit an integer
-    cells = np.where(inside[..., None], joints, -1).astype(np.int64)  # (P, K, 2), towards 0
-    heatmaps = np.zeros((joints.shape[1], height, width), np.float32)
-    _draw(heatmaps, cells, patch)
-    return heatmaps
+
+def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
+    """Heatmaps whose Gaussians are as wide as their persons ask for.
+
+    joints, visible, size: as in `heatmap_targets`; sigma: (P,) cells, one for each person.
+
+    Returns (K, H, W) float32. The scale-aware generator of HigherHRNet and SWAHR
+    (target_generators.py), to the bit. For a sigma that is a whole number it draws as
+    `heatmap_targets` does; for others the Gaussian sits off its cell by up to half a cell, as
+    there.
+
+    ValueError as `heatmap_targets`.
+    """
+    joints, visible, shape = _check(joints, visible, size)
+    sigma = np.asarray(sigma, np.float64)
+    if sigma.shape != joints.shape[:1]:
+        raise ValueError(f"sigma: expected ({len(joints)},), got shape {sigma.shape}")
+    if not (np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise ValueError(f"sigma: expected positive numbers of cells, got {sigma}")
+    widths, persons = np.unique(sigma, return_inverse=True)
+    patches = [_patch(one, 3 * one + 1, int(np.ceil(6 * one + 3))) for one in widths]
+    return _drawn(joints, visible, shape, persons, patches, 3 * widths)
 
 
 def person_scale(boxes, side) -> np.ndarray:
@@ -65,25 +78,69 @@ def person_scale(boxes, side) -> np.ndarray:
     return (np.sqrt(boxes[:, 2] * boxes[:, 3]) / side).astype(np.float32)
 
 
-def _size(size) -> tuple[int, int]:
-    """(H, W) of an int or a pair."""
+def _check(joints, visible, size):
+    """float64 joints (P, K, 2), bool visible (P, K) and (K, H, W), or what is wrong with them."""
+    joints, visible = np.asarray(joints, np.float64), np.asarray(visible)
+    if joints.ndim != 3 or joints.shape[2] != 2:
+        raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
+    if visible.shape != joints.shape[:2]:
+        raise ValueError(f"visible: expected {joints.shape[:2]}, got shape {visible.shape}")
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or any(int(cells) != cells or cells < 1 for cells in pair):
         raise ValueError(f"size: expected a positive int or (H, W), got {size!r}")
-    return int(pair[0]), int(pair[1])
+    return joints, visible > 0, (joints.shape[1], int(pair[0]), int(pair[1]))
 
 
-@numba.njit(cache=True)
-def _draw(heatmaps, cells, patch):
-    """Raise the heatmaps (K, H, W) to the patch around each of the cells (P, K, 2), in place."""
-    _, height, width = heatmaps.shape
-    radius = len(patch) // 2
-    for p in range(cells.shape[0]):
-        for k in range(cells.shape[1]):
-            x, y = cells[p, k]
-            if not (0 <= x < width and 0 <= y < height):
+def _patch(sigma, centre, side):
+    """(side, side) float32 Gaussian of height 1 about `centre`, in cells from its corner."""
+    square = (np.arange(side, dtype=np.float64) - centre) ** 2
+    return np.exp(-(square + square[:, None]) / (2 * sigma**2)).astype(np.float32)
+
+
+def _drawn(joints, visible, shape, persons, patches, reach):
+    """The heatmaps of persons (P,) that each have one of the patches."""
+    sides = np.array([len(patch) for patch in patches], np.int64)
+    widest = sides.max(initial=1)
+    table = np.zeros((len(patches), widest, -(-widest // LANES) * LANES), np.float32)
+    for row, patch in zip(table, patches, strict=True):
+        row[: len(patch), : len(patch)] = patch
+    heatmaps = np.empty(shape, np.float32)
+    if not _draw(heatmaps, joints, visible, persons, table, sides, reach):
+        raise ValueError("joints: expected finite visible joints, got NaN or infinity")
+    return heatmaps
+
+
+@kernel
+def _draw(heatmaps, joints, visible, persons, table, sides, reach):
+    """Fill the heatmaps (K, H, W); False for a visible joint that is not finite.
+
+    The patch of a joint in column x begins at round(x − reach − 1) and ends before
+    round(x + reach + 2), halves to even. It is drawn LANES cells at a time: the table is padded
+    with zeros, which change nothing.
+    """
+    kinds, height, width = heatmaps.shape
+    for k in range(kinds):
+        heatmaps[k] = 0
+        for p in range(len(joints)):
+            if not visible[p, k]:
                 continue
-            for row in range(max(0, y - radius), min(height, y + radius + 1)):
-                for column in range(max(0, x - radius), min(width, x + radius + 1)):
-                    value = patch[row - y + radius, column - x + radius]
-                    heatmaps[k, row, column] = max(heatmaps[k, row, column], value)
+            x, y = joints[p, k, 0], joints[p, k, 1]
+            if not (np.isfinite(x) and np.isfinite(y)):
+                return False
+            if not (-1 < x < width and -1 < y < height):  # the cell is cut off towards 0
+                continue
+            x, y = np.trunc(x), np.trunc(y)
+            which = persons[p]
+            side, r = sides[which], reach[which]
+            left, top = int(np.rint(x - r - 1)), int(np.rint(y - r - 1))
+            right = min(width, left + side, int(np.rint(x + r + 2)))
+            bottom = min(height, top + side, int(np.rint(y + r + 2)))
+            padded = -(-side // LANES) * LANES
+            whole = left >= 0 and left + padded <= width and right == left + side
+            first, last = (0, padded) if whole else (max(0, -left), right - left)
+            for row in range(max(0, top), bottom):
+                patch = table[which, row - top, first:last]
+                cells = heatmaps[k, row, left + first : left + last]
+                for i in range(len(patch)):
+                    cells[i] = max(cells[i], patch[i])
+    return True

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparse_ae.targets import heatmap_targets, person_scale
+from sparse_ae.targets import heatmap_targets, person_scale, scale_aware_targets
 
 
 def one(x, y, size=32, sigma=2.0):
@@ -17,6 +17,36 @@ def test_equals_higherhrnet_bit_by_bit(golden, case):
     ours = heatmap_targets(joints[..., :2], joints[..., 2] > 0, size, sigma=int(data["sigma"]))
     np.testing.assert_array_equal(ours, data["higher"])
     assert ours.dtype == np.float32
+
+
+@pytest.mark.parametrize("case", ["a", "b", "empty", "floatsigma"])
+def test_scale_aware_targets_equal_swahrs_bit_by_bit(golden, case):
+    data = np.load(golden / f"targets_{case}.npz")
+    joints, sigma = data["joints"], data["joints"][:, :1, 3].ravel()
+    assert (joints[..., 3] == sigma[:, None]).all()
+    ours = scale_aware_targets(joints[..., :2], joints[..., 2] > 0, int(data["res"]), sigma)
+    np.testing.assert_array_equal(ours, data["scale_aware"])
+    assert ours.dtype == np.float32
+
+
+def test_persons_of_one_whole_sigma_are_drawn_as_by_heatmap_targets():
+    generator = np.random.default_rng(1)
+    joints, visible = generator.uniform(-9, 60, (6, 3, 2)), generator.random((6, 3)) < 0.7
+    for sigma in (1, 2, 3):
+        plain = heatmap_targets(joints, visible, (40, 50), sigma=sigma)
+        each = scale_aware_targets(joints, visible, (40, 50), np.full(6, sigma))
+        np.testing.assert_array_equal(plain, each)
+
+
+def test_scale_aware_targets_by_hand():
+    joints, visible = np.array([[[8.0, 8]], [[24, 24]]]), np.ones((2, 1), bool)
+    (heatmap,) = scale_aware_targets(joints, visible, 40, [1, 3])
+    assert heatmap[8, 9] == pytest.approx(np.exp(-1 / 2))
+    assert heatmap[24, 25] == pytest.approx(np.exp(-1 / 18))
+    assert (heatmap > 0).sum() == 9**2 + 21**2
+    # 1.2 cells wide: 3.6 cells to the left are 4 after rounding, so its centre is off by 0.4
+    (off,) = scale_aware_targets(joints[:1], visible[:1], 40, [1.2])
+    assert off[8, 8] == pytest.approx(np.exp(-2 * 0.4**2 / (2 * 1.2**2)))
 
 
 def test_values_by_hand():
@@ -86,6 +116,18 @@ def test_bad_targets_are_named(change, message):
     given = {**good, **change}
     with pytest.raises(ValueError, match=message):
         heatmap_targets(given["joints"], given["visible"], given["size"], sigma=given["sigma"])
+
+
+@pytest.mark.parametrize("sigma", [[1.0], [[1.0, 1.0]], 2.0])
+def test_a_sigma_for_each_person_or_an_error(sigma):
+    with pytest.raises(ValueError, match=r"sigma: expected \(2,\), got shape"):
+        scale_aware_targets(np.ones((2, 3, 2)), np.ones((2, 3)), 8, sigma)
+
+
+@pytest.mark.parametrize("sigma", [[1, 0], [1, -2], [1, np.nan]])
+def test_a_sigma_that_is_not_positive_is_named(sigma):
+    with pytest.raises(ValueError, match="sigma: expected positive numbers of cells"):
+        scale_aware_targets(np.ones((2, 3, 2)), np.ones((2, 3)), 8, sigma)
 
 
 @pytest.mark.parametrize(

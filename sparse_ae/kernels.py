@@ -1,0 +1,52 @@
+"""Compiled functions: numba's njit, kept on disk where that can be, and announced where not."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from numba import njit
+from numba.core import event
+
+COMPILING = "sparse_ae: compiling, which takes some seconds; %s"
+KEPT = "the next runs find it done"
+NOT_KEPT = "no folder can be written for numba's cache, so every run does it again"
+
+
+def kernel(function):
+    """numba's njit for one of the package's inner loops.
+
+    The machine code is cached on disk. Where no folder for that can be written, as in a read-only
+    install, it is compiled anew in every process. The interpreter's lock is released, so that
+    threads can share a batch.
+
+    The first compilation of a process logs a warning, one line on stderr unless logging is set up
+    otherwise. Not in a notebook: its outputs are compared and published.
+    """
+    try:
+        compiled, note = njit(cache=True, nogil=True)(function), KEPT
+    except RuntimeError:  # no folder for the cache
+        compiled, note = njit(nogil=True)(function), NOT_KEPT
+    _announcer.notes[function] = note
+    return compiled
+
+
+class _Announcer(event.Listener):
+    """Hears of every compilation by numba; those found in the cache are none."""
+
+    def __init__(self):
+        self.notes = {}  # of this package's kernels
+        self.told = False
+
+    def on_start(self, event):
+        note = self.notes.get(event.data["dispatcher"].py_func)
+        if note and not self.told and "ipykernel" not in sys.modules:
+            logging.getLogger("sparse_ae").warning(COMPILING, note)
+            self.told = True
+
+    def on_end(self, event):
+        pass
+
+
+_announcer = _Announcer()
+event.register("numba:compile", _announcer)
