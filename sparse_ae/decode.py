@@ -7,11 +7,14 @@ chooses.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
+import torch
 
+from sparse_ae import device_maps, host_maps
 from sparse_ae.grouping import RULES, group
 
 
@@ -59,152 +62,175 @@ def decode(
     ValueError for wrong shapes, maps that are not finite, a number of joints other than the
     skeleton's, an unknown rule, or an nms or max_people that makes no sense.
     """
-    heatmaps, tags = _array(heatmaps), _array(tags)
-    _check(heatmaps, tags, skeleton, rule, max_people, nms)
-    joints, dim = tags.shape[:2]
+    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    _check(heatmaps, tags, skeleton, settings)
+    if _on_device(heatmaps):
+        return _decode_on_device(heatmaps[None], tags[None], skeleton, settings)[0]
+    return _decode_on_host(_array(heatmaps), _array(tags), skeleton, settings)
 
-    xy, score = _peaks(heatmaps, np.float32(min_score), nms // 2, max_people)
-    index = np.arange(joints)[:, None]
+
+def decode_batch(
+    heatmaps,
+    tags,
+    skeleton,
+    *,
+    rule="released",
+    min_score=0.1,
+    max_distance=1.0,
+    max_people=30,
+    nms=5,
+    refine=True,
+    workers=None,
+) -> list[People]:
+    """The persons in each of a batch's maps, as `decode` finds them one by one.
+
+    heatmaps: (B, K, H, W) and tags: (B, K, D, H, W); everything else as in `decode`.
+    workers: threads that share the images, by default one a core.
+
+    On an accelerator the maps stay where they are: peaks and their tags are found there and cross
+    to the host once for the batch, grouping is done on the host, and the cells that refinement
+    chooses cross once more. ValueError as `decode`.
+    """
+    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    _check(heatmaps, tags, skeleton, settings, batch=True)
+    if workers is not None and (int(workers) != workers or workers < 1):
+        raise ValueError(f"workers: expected a whole number from 1 on, got {workers!r}")
+    if _on_device(heatmaps):
+        return _decode_on_device(heatmaps, tags, skeleton, settings)
+    heatmaps, tags = _array(heatmaps), _array(tags)
+    workers = min(workers or _cores(), max(len(heatmaps), 1))
+
+    def one(i):
+        return _decode_on_host(heatmaps[i], tags[i], skeleton, settings)
+
+    if workers == 1:
+        return [one(i) for i in range(len(heatmaps))]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, range(len(heatmaps))))
+
+
+class _Settings(NamedTuple):
+    """The options of `decode`."""
+
+    rule: str
+    min_score: float
+    max_distance: float
+    max_people: int
+    nms: int
+    refine: bool
+
+
+def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
+    """One image's arrays (K, H, W) and (K, D, H, W) → its persons."""
+    _require_finite(host_maps.all_finite(heatmaps), host_maps.all_finite(tags))
+    maxima = host_maps.run_maxima(heatmaps)
+    xy, score = host_maps.peaks(
+        heatmaps, maxima, np.float32(settings.min_score), settings.nms // 2, settings.max_people
+    )
+    index = np.arange(len(heatmaps))[:, None]
     tag = tags[index, :, xy[..., 1], xy[..., 0]]  # (K, N, D)
+    keypoints, found, scores, means = _persons(xy, score, tag, skeleton, settings)
+    if settings.refine:
+        positive = settings.rule == "higherhrnet"
+        host_maps.fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+    host_maps.adjust(keypoints, found, heatmaps)
+    return People(keypoints, scores, means)
+
+
+def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
+    """A batch of tensors (B, K, H, W) and (B, K, D, H, W) → each image's persons."""
+    heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
+    if not len(heatmaps):
+        return []
+    candidates, finite = device_maps.candidates(
+        heatmaps, tags, settings.min_score, settings.nms // 2, settings.max_people
+    )
+    _require_finite(*finite.tolist())
+    parts = [
+        _persons(c[..., :2], c[..., 2], c[..., 3:], skeleton, settings) for c in candidates.numpy()
+    ]
+    missing = [np.nonzero(~found) for _, found, _, _ in parts]  # (persons, joints) of each image
+    if settings.refine and any(len(person) for person, _ in missing):
+        image = np.repeat(np.arange(len(parts)), [len(person) for person, _ in missing])
+        joint = np.concatenate([joint for _, joint in missing])
+        mean = np.concatenate([parts[b][3][person] for b, (person, _) in enumerate(missing)])
+        cells = device_maps.best_cells(
+            heatmaps, tags, *(torch.from_numpy(part) for part in (image, joint, mean))
+        ).numpy()
+        for b, (person, joint) in enumerate(missing):
+            best = cells[image == b]
+            kept = (best[:, 2] > 0) | (settings.rule != "higherhrnet")
+            parts[b][0][person[kept], joint[kept]] = best[kept]
+    return [People(keypoints, scores, means) for keypoints, _, scores, means in parts]
+
+
+def _persons(xy, score, tag, skeleton, settings):
+    """Grouped candidates: keypoints (P, K, 3), found (P, K), scores (P,) and mean tags (P, D)."""
     persons = group(
         xy,
         score,
         tag,
         skeleton.order,
-        min_score=min_score,
-        max_distance=max_distance,
-        rule=rule,
-        max_people=max_people,
+        min_score=settings.min_score,
+        max_distance=settings.max_distance,
+        rule=settings.rule,
+        max_people=settings.max_people,
     )  # (P, K, 3 + D)
-
     keypoints, found = persons[..., :3].copy(), persons[..., 2] > 0
-    scores = keypoints[..., 2].mean(axis=1)  # (P,)
-    means = np.zeros((len(persons), dim), np.float32)
+    means = np.zeros((len(persons), tag.shape[2]), np.float32)
     for mean, person, mask in zip(means, persons, found, strict=True):
         mean[:] = person[mask, 3:].mean(axis=0)
-    if refine:
-        _fill(keypoints, found, heatmaps, tags, means, rule == "higherhrnet")
-    _adjust(keypoints, found, heatmaps)
-    return People(keypoints, scores, means)
+    return keypoints, found, keypoints[..., 2].mean(axis=1), means
 
 
-@numba.njit(cache=True)
-def _peaks(heatmaps, min_score, radius, count):
-    """The `count` highest peaks of each joint, highest first; equal ones in reading order.
-
-    Returns (K, count, 2) integer x, y and (K, count) float32 scores, 0 where there are fewer.
-    """
-    joints, height, width = heatmaps.shape
-    xy = np.zeros((joints, count, 2), np.int64)
-    score = np.zeros((joints, count), np.float32)
-    for k in range(joints):
-        heatmap, taken = heatmaps[k], 0
-        for y in range(height):
-            for x in range(width):
-                value = heatmap[y, x]
-                if not value > min_score or (taken == count and not value > score[k, count - 1]):
-                    continue
-                window = heatmap[
-                    max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1
-                ]
-                if window.max() > value:
-                    continue
-                place = min(taken, count - 1)
-                while place > 0 and score[k, place - 1] < value:
-                    score[k, place] = score[k, place - 1]
-                    xy[k, place] = xy[k, place - 1]
-                    place -= 1
-                score[k, place] = value
-                xy[k, place, 0] = x
-                xy[k, place, 1] = y
-                taken = min(taken + 1, count)
-    return xy, score
+def _on_device(maps) -> bool:
+    """Whether the maps are a tensor that is not in the host's memory."""
+    return isinstance(maps, torch.Tensor) and maps.device.type != "cpu"
 
 
-@numba.njit(cache=True)
-def _fill(keypoints, found, heatmaps, tags, means, positive):
-    """Put each missing joint at its person's best cell (in place), and mark it as found.
-
-    keypoints: (P, K, 3); found: (P, K); means: (P, D). positive: fill only where the heatmap is
-    above 0.
-    """
-    joints, height, width = heatmaps.shape
-    dim = tags.shape[1]
-    distance = np.empty(width, np.float32)
-    for k in range(joints):
-        row_max = np.empty(height, np.float32)
-        for y in range(height):
-            row_max[y] = heatmaps[k, y].max()
-        for p in range(len(means)):
-            if found[p, k]:
-                continue
-            best, best_x, best_y = np.float32(-np.inf), 0, 0
-            for y in range(height):
-                if row_max[y] <= best:  # a distance only lowers the heatmap
-                    continue
-                distance[:] = 0
-                for d in range(dim):
-                    for x in range(width):
-                        difference = tags[k, d, y, x] - means[p, d]
-                        distance[x] += difference * difference
-                for x in range(width):
-                    value = heatmaps[k, y, x] - np.rint(np.sqrt(distance[x]))
-                    if value > best:
-                        best, best_x, best_y = value, x, y
-            score = heatmaps[k, best_y, best_x]
-            if score > 0 or not positive:
-                keypoints[p, k, 0] = best_x
-                keypoints[p, k, 1] = best_y
-                keypoints[p, k, 2] = score
-                found[p, k] = True
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@numba.njit(cache=True)
-def _adjust(keypoints, found, heatmaps):
-    """Move found joints from their cell's index to a quarter of a cell from its centre, in place.
-
-    At the border the missing neighbour is the cell itself.
-    """
-    joints, height, width = heatmaps.shape
-    for p in range(len(keypoints)):
-        for k in range(joints):
-            if not found[p, k]:
-                continue
-            x, y = int(keypoints[p, k, 0]), int(keypoints[p, k, 1])
-            right = heatmaps[k, y, min(x + 1, width - 1)] > heatmaps[k, y, max(x - 1, 0)]
-            below = heatmaps[k, min(y + 1, height - 1), x] > heatmaps[k, max(y - 1, 0), x]
-            keypoints[p, k, 0] = x + (0.75 if right else 0.25)
-            keypoints[p, k, 1] = y + (0.75 if below else 0.25)
+def _require_finite(heatmaps, tags):
+    """ValueError for the maps that are not finite."""
+    for name, finite in (("heatmaps", heatmaps), ("tags", tags)):
+        if not finite:
+            raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
 def _array(maps) -> np.ndarray:
     """A contiguous float32 array of a tensor or of anything that numpy takes."""
-    if hasattr(maps, "detach"):  # a torch tensor, of any type and on any device
-        maps = maps.detach().float().cpu().numpy()
+    if isinstance(maps, torch.Tensor):
+        maps = maps.detach().float().numpy()
     return np.ascontiguousarray(maps, dtype=np.float32)
 
 
-def _check(heatmaps, tags, skeleton, rule, max_people, nms):
+def _check(heatmaps, tags, skeleton, settings, batch=False):
     """One ValueError that names the argument, what was expected and what came."""
-    if heatmaps.ndim != 3 or heatmaps.size == 0:
-        raise ValueError(f"heatmaps: expected (K, H, W), got shape {heatmaps.shape}")
-    joints, height, width = heatmaps.shape
+    shape, tag_shape = tuple(np.shape(heatmaps)), tuple(np.shape(tags))
+    first = ("B",) if batch else ()
+    expected = ", ".join((*first, "K", "H", "W"))
+    if len(shape) != 3 + batch or 0 in shape[batch:]:
+        raise ValueError(f"heatmaps: expected ({expected}), got shape {shape}")
+    *images, joints, height, width = shape
     if joints != len(skeleton):
         raise ValueError(
             f"heatmaps: expected K = {len(skeleton)} joints, those of skeleton "
-            f"{skeleton.name!r}, got shape {heatmaps.shape}"
+            f"{skeleton.name!r}, got shape {shape}"
         )
-    if tags.ndim != 4 or tags.size == 0 or (len(tags), *tags.shape[2:]) != heatmaps.shape:
-        raise ValueError(
-            f"tags: expected ({joints}, D, {height}, {width}) to go with heatmaps, "
-            f"got shape {tags.shape}"
-        )
-    for name, maps in (("heatmaps", heatmaps), ("tags", tags)):
-        if not np.isfinite(maps).all():
-            raise ValueError(f"{name}: expected finite values, got NaN or infinity")
-    if rule not in RULES:
-        raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
+    without = (*tag_shape[: 1 + batch], *tag_shape[2 + batch :])
+    if len(tag_shape) != 4 + batch or 0 in tag_shape[batch:] or without != shape:
+        expected = ", ".join(map(str, (*images, joints, "D", height, width)))
+        raise ValueError(f"tags: expected ({expected}) to go with heatmaps, got shape {tag_shape}")
+    if settings.rule not in RULES:
+        raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {settings.rule!r}")
+    nms, max_people = settings.nms, settings.max_people
     if int(nms) != nms or nms < 1 or nms % 2 == 0:
         raise ValueError(f"nms: expected an odd number of cells, got {nms!r}")
     if int(max_people) != max_people or max_people < 1:
         raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
+    device, other = (str(getattr(maps, "device", "cpu")) for maps in (heatmaps, tags))
+    if device != other:
+        raise ValueError(f"tags: expected on {device} as heatmaps, got on {other}")

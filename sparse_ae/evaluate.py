@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sparse_ae.config import Config
-from sparse_ae.decode import People, decode
+from sparse_ae.decode import People, decode_batch
 from sparse_ae.losses import gather_tags
 from sparse_ae.metrics import (
     HARD,
@@ -96,11 +96,11 @@ def predictions(
         heatmaps, tags, native = predict_maps(model, scenes["images"][chosen], config)
         corner = scenes["keypoints"][chosen, :, :, :2] + 0.5
         at_joints = gather_tags(native, torch.from_numpy(corner / STRIDES[0])).numpy()
-        for i, count in enumerate(scenes["counts"][chosen]):
-            people = decode(
-                heatmaps[i], tags[i], skeleton, rule=config.rule, min_score=config.min_score,
-                max_distance=config.max_distance, max_people=config.max_people,
-            )  # fmt: skip
+        decoded = decode_batch(
+            heatmaps, tags, skeleton, rule=config.rule, min_score=config.min_score,
+            max_distance=config.max_distance, max_people=config.max_people,
+        )  # fmt: skip
+        for i, (people, count) in enumerate(zip(decoded, scenes["counts"][chosen], strict=True)):
             found = people.keypoints[..., 2] > 0
             people.keypoints[found, :2] -= 0.5  # pixel centres at integers
             yield Prediction(people, at_joints[i, :count])

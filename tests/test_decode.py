@@ -8,6 +8,7 @@ import pytest
 import torch
 from synthetic import PAIR
 
+from sparse_ae import decode as module
 from sparse_ae.decode import decode
 from sparse_ae.skeleton import COCO, CROWDPOSE
 
@@ -42,6 +43,23 @@ def test_agrees_with_the_peers(maps, decode_case, rule, peer):
         np.testing.assert_array_equal(before.keypoints, adjusted.reshape(before.keypoints.shape))
         scores = decode_case[f"{peer}_scores"]
         np.testing.assert_allclose(people.scores, scores, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_on_an_accelerator_the_same_persons_are_found(maps, rule, monkeypatch):
+    """The code for an accelerator, run on tensors in the host's memory."""
+    skeleton = COCO if len(maps[0]) == 17 else CROWDPOSE
+    expected = decode(*maps, skeleton, rule=rule), decode(*maps, skeleton, rule=rule, refine=False)
+    monkeypatch.setattr(module, "_on_device", lambda _: True)
+    heatmaps, tags = map(torch.from_numpy, maps)
+    same(decode(heatmaps, tags, skeleton, rule=rule), expected[0])
+    same(decode(heatmaps, tags, skeleton, rule=rule, refine=False), expected[1])
+
+
+def same(people, others):
+    for part, other in zip(people, others, strict=True):
+        np.testing.assert_array_equal(part, other)
+        assert part.dtype == other.dtype
 
 
 def as_joints(keypoints):

@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sparse_ae"
 # from the ground up: a module may import those of lower rank, and its own rank where listed
 RANKS = {
-    "skeleton": 0, "crowding": 0, "losses": 1, "grouping": 1, "backbone": 1, "config": 1,
-    "provenance": 1, "average_precision": 1, "metrics": 2, "decode": 2, "model": 2, "targets": 2,
+    "kernels": 0, "skeleton": 0, "crowding": 0, "losses": 1, "swahr": 1, "grouping": 1,
+    "host_maps": 1, "device_maps": 1, "backbone": 1, "config": 1, "provenance": 1,
+    "average_precision": 1, "metrics": 2, "decode": 2, "model": 2, "targets": 2,
     "augment": 2, "results": 2, "crowds": 3, "train": 4, "evaluate": 5, "experiment": 6,
     "search": 7, "tables": 7, "pictures": 7, "verdicts": 8, "figures": 9, "crowd_figures": 9,
     "cli": 10,
@@ -23,6 +24,7 @@ LEAVES = {"tables", "pictures", "verdicts", "figures", "crowd_figures"}
 # what stands alone, so that it can be lifted into another project, and what it may know
 ALONE = {
     "losses": {"skeleton"},
+    "swahr": {"skeleton"},
     "grouping": {"skeleton"},
     "metrics": {"skeleton", "grouping", "average_precision", "crowding"},
 }
