@@ -69,10 +69,13 @@ def test_boxes_end_at_the_frame():
 
 
 def test_kernels_work_without_a_folder_for_their_code(monkeypatch):
-    def njit(function=None, *, cache=False):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return function
+    def njit(*, cache=False, **_):
+        def decorate(function):
+            if cache:
+                raise RuntimeError("cannot cache function: no locator available")
+            return function
+
+        return decorate
 
     monkeypatch.setattr(raster, "njit", njit)
     assert raster.kernel(abs)(-3) == 3

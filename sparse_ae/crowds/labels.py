@@ -52,7 +52,7 @@ def describe(bodies: Bodies, layout: Layout, surface: Surface, screen: np.ndarra
     found[..., 2] = np.where(visible, 2, 1)
     found[~inside] = 0
     masks = person_ids(surface.owner, count, factor)
-    areas = np.bincount(masks[masks >= 0], minlength=count).astype(np.float32)
+    areas = np.bincount(masks.ravel() + 1, minlength=count + 1)[1:].astype(np.float32)
     outline = (screen[:count, :, :2] + 0.5) / factor - 0.5
     return Truth(rounded(found), rounded(frame_boxes(outline, size)), masks, areas)
 

@@ -10,6 +10,7 @@ from .bodies import Bodies
 from .camera import Camera
 from .config import CrowdConfig
 from .placing import draw_moves, place_across
+from .raster import kernel
 
 EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
 SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets
@@ -30,9 +31,7 @@ class Layout(NamedTuple):
 
     def in_world(self, points: np.ndarray) -> np.ndarray:
         """Points of the P bodies (P, N, 3) in world coordinates, float32."""
-        turned = turn(points, self.yaw)
-        turned += self.place[:, None].astype(np.float32)
-        return turned
+        return move(points, self.yaw, np.asarray(self.place, np.float64))
 
 
 class Wish(NamedTuple):
@@ -46,11 +45,24 @@ class Wish(NamedTuple):
     scale: np.ndarray
 
 
+@kernel
+def move(points, yaw, place):
+    """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,), then moved to
+    its place (P, 3); float32."""
+    moved = np.empty(points.shape, np.float32)
+    for p in range(len(points)):
+        cos, sin = np.cos(yaw[p]), np.sin(yaw[p])
+        for n in range(points.shape[1]):
+            x, y = points[p, n, 0], points[p, n, 1]
+            moved[p, n, 0] = cos * x - sin * y + place[p, 0]
+            moved[p, n, 1] = sin * x + cos * y + place[p, 1]
+            moved[p, n, 2] = points[p, n, 2] + place[p, 2]
+    return moved
+
+
 def turn(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,)."""
-    cos, sin = np.cos(yaw).astype(np.float32)[:, None], np.sin(yaw).astype(np.float32)[:, None]
-    x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    return np.stack((cos * x - sin * y, sin * x + cos * y, z), -1)
+    """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,); float32."""
+    return move(points, yaw, np.zeros((len(points), 3)))
 
 
 def draw_wish(rngs, config: CrowdConfig, bodies: Bodies) -> Wish:
@@ -97,7 +109,8 @@ def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
 class Stand(NamedTuple):
     """P persons in a row before a camera, each as far away (P,) metres as gives it its scale (P,).
 
-    outline: (P, N, 3), joints: (P, 17, 3), turned but not yet placed; size: of the image, pixels.
+    outline: (P, N, 3), joints: (P, 17, 3), turned but not yet placed; extent: (P, 2), width and
+    height in metres; size: of the image, pixels.
     """
 
     camera: Camera
@@ -105,6 +118,7 @@ class Stand(NamedTuple):
     scale: np.ndarray
     outline: np.ndarray
     joints: np.ndarray
+    extent: np.ndarray
     size: int
 
 
@@ -113,7 +127,9 @@ def draw_stand(rng, config: CrowdConfig, bodies: Bodies, wish: Wish, dressed: np
     outline = turn(dressed[:, ::EVERY], wish.yaw)
     joints = turn(bodies.joints[wish.body][:, :17], wish.yaw)
     camera = draw_camera(rng, config)
-    return Stand(camera, np.zeros_like(wish.scale), wish.scale, outline, joints, config.size)
+    extent = np.stack((np.ptp(outline[..., 0], axis=1), outline[..., 2].max(1)), 1)
+    away = np.zeros_like(wish.scale)
+    return Stand(camera, away, wish.scale, outline, joints, extent, config.size)
 
 
 def stand_away(stand: Stand, shrink: float = 1.0) -> Stand:
@@ -122,45 +138,41 @@ def stand_away(stand: Stand, shrink: float = 1.0) -> Stand:
     camera, outline = stand.camera, stand.outline
     scale = np.maximum(stand.scale * shrink, SCALES[0])
     wanted = scale * stand.size
-    low, high = outline.min(1), outline.max(1)
-    extent = np.sqrt((high[:, 0] - low[:, 0]) * (high[:, 2] - low[:, 2]))
-    away = np.maximum(camera.focal * extent / wanted, NEAREST)
+    width, tall = stand.extent.T
+    away = np.maximum(camera.focal * np.sqrt(width * tall) / wanted, NEAREST)
     level = camera._replace(height=min(camera.height, 1.2 + 0.35 * float(away.min())), roll=0.0)
     for _ in range(3):
-        top = np.arctan2(high[:, 2] - level.height, away).max()
+        top = np.arctan2(tall - level.height, away).max()
         bottom = np.arctan2(-level.height, away).min()
         tilt = np.clip(-(top + bottom) / 2 + camera.pitch, -0.2, 0.9)
         level = level._replace(pitch=float(tilt))
-        ends = level.project(outline + in_a_row(away)[:, None])[..., :2]
-        away = np.maximum(away * box_scale(ends) / wanted, NEAREST)
+        boxes = level.bounds(outline, in_a_row(away))
+        away = np.maximum(away * box_scale(boxes) / wanted, NEAREST)
     camera = level._replace(roll=camera.roll)
     return stand._replace(camera=camera, away=away.astype(np.float64), scale=scale)
 
 
 def in_a_row(away: np.ndarray) -> np.ndarray:
     """(P, 3) places in the image's middle, so far away."""
-    return np.stack((0 * away, away, 0 * away), 1).astype(np.float32)
+    return np.stack((0 * away, away, 0 * away), 1)
 
 
-def lay_out(rng: np.random.Generator, config: CrowdConfig, stand: Stand, wish: Wish) -> Layout:
-    """Persons moved across until the crowd index is as wished for."""
-    place = in_a_row(stand.away).astype(np.float64)
+def lay_out(rng, config: CrowdConfig, stand: Stand, wish: Wish) -> tuple[Layout, float]:
+    """Persons moved across until the crowd index is as wished for, and the one to expect."""
+    place = in_a_row(stand.away)
     level = stand.camera._replace(roll=0.0)  # which leaves the crowd index much as it is
-    ends = level.project(stand.outline + place[:, None])[..., :2]
-    boxes = np.concatenate((ends.min(1), ends.max(1)), 1)  # (P, 4) left, top, right, bottom
+    boxes = level.bounds(stand.outline, place)
     depth = stand.away * np.cos(level.pitch)
-    across = place_across(
-        *draw_moves(rng, len(place)), level.project(stand.joints + place[:, None]), boxes,
-        stand.away, depth, float(config.size), level.focal, wish.crowding,
-    )  # fmt: skip
+    joints = level.project(stand.joints + place[:, None])
+    across, index = place_across(*draw_moves(rng, len(place)), joints, boxes, stand.away, depth,
+                          float(config.size), level.focal, wish.crowding)  # fmt: skip
     place[:, 0] = across * depth / level.focal
-    ends = stand.camera.project((stand.outline + place[:, None]).astype(np.float32))[..., :2]
-    place[:, :2] *= (box_scale(ends) / (stand.scale * config.size))[:, None]  # what edges stretch
+    found = box_scale(stand.camera.bounds(stand.outline, place))
+    place[:, :2] *= (found / (stand.scale * config.size))[:, None]  # what the edges stretch
     place[:, 1] = np.maximum(place[:, 1], NEAREST)
-    return Layout(wish.body, wish.yaw, place, stand.camera)
+    return Layout(wish.body, wish.yaw, place, stand.camera), float(index)
 
 
-def box_scale(points: np.ndarray) -> np.ndarray:
-    """(P,) sqrt(box area) in pixels around points (P, N, 2)."""
-    width, height = np.moveaxis(np.ptp(points, axis=1), -1, 0)
-    return np.sqrt(width * height)
+def box_scale(boxes: np.ndarray) -> np.ndarray:
+    """(P,) sqrt(area) of boxes (P, 4) left, top, right, bottom."""
+    return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

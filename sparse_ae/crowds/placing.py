@@ -7,25 +7,38 @@ import numpy as np
 from .raster import kernel
 
 STARTS = 10  # arrangements to start from
-MOVES = 60  # per person
+MOVES = 50  # per person
+ENOUGH = 0.03  # error at which the search stops
 APART = 0.42  # metres between two persons' middles on the ground
 LEAST_INSIDE = 0.5  # share of a person's joints that should lie in the frame
-MOST_COVERED = 0.85  # share of a person's joints in the box of a nearer one
+LEAST_FREE = 3  # joints of a person that should lie in no nearer one's box
+COVERED = 0.15  # what it costs for each that does not
 
 
 @kernel
-def count_in_frame(person, shift, joints, size):
-    """How many joints of a person lie in the frame when moved `shift` pixels to the right."""
+def count(joints):
+    """How many joints a set holds, one bit a joint."""
+    found = 0
+    while joints:
+        joints &= joints - 1
+        found += 1
+    return found
+
+
+@kernel
+def in_frame(person, shift, joints, size):
+    """The set of joints of a person that lie in the frame when it is moved `shift` pixels to the
+    right."""
     inside = 0
     for k in range(joints.shape[1]):
         x, y = joints[person, k, 0] + shift, joints[person, k, 1]
-        inside += -0.5 <= x < size - 0.5 and -0.5 <= y < size - 0.5
+        inside |= int(-0.5 <= x < size - 0.5 and -0.5 <= y < size - 0.5) << k
     return inside
 
 
 @kernel
-def count_in_box(box, person, shifts, joints, boxes, size):
-    """How many joints of `person` in the frame lie in the box of another, `box`."""
+def in_box(box, person, shifts, joints, boxes, size):
+    """The set of joints of `person` in the frame that lie in the box of another, `box`."""
     left = max(boxes[box, 0] + shifts[box], -0.5)
     right = min(boxes[box, 2] + shifts[box], size - 0.5)
     top, bottom = max(boxes[box, 1], -0.5), min(boxes[box, 3], size - 0.5)
@@ -34,46 +47,49 @@ def count_in_box(box, person, shifts, joints, boxes, size):
         return 0
     for k in range(joints.shape[1]):
         x, y = joints[person, k, 0] + shift, joints[person, k, 1]
-        inside += left <= x <= right and top <= y <= bottom
+        inside |= int(left <= x <= right and top <= y <= bottom) << k
     return inside
 
 
 @kernel
-def error(own, inside, shifts, depth, away, joints, focal, target):
-    """How far an arrangement is from the crowd index wanted; more where persons stand within each
-    other, are cut off by the frame, or lie behind another.
+def judge(own, inside, shifts, depth, away, joints, focal, target):
+    """The crowd index of an arrangement, and its error: how far that is from the one wanted, and
+    more where persons stand within each other, are cut off by the frame, or hidden by others.
 
     own: (P,) joints in the frame. inside: (P, P) joints of column in the box of row.
     """
     persons, total = len(own), joints.shape[1]
     result, index, counted = 0.0, 0.0, 0
     for p in range(persons):
-        result += 0.5 * max(0.0, LEAST_INSIDE - own[p] / total)
-        if own[p] < 4:
+        mine = count(own[p])
+        result += 0.5 * max(0.0, LEAST_INSIDE - mine / total)
+        if mine < 4:
             result += 1.0
-        others = 0
+        others, covered = 0, 0
         for q in range(persons):
-            others += inside[p, q]
-            if depth[p] < depth[q] and inside[p, q] > MOST_COVERED * own[q]:
-                result += 0.1
+            others += count(inside[p, q])
+            if depth[q] < depth[p]:
+                covered |= inside[q, p]
             if q > p:
                 across = (shifts[p] * depth[p] - shifts[q] * depth[q]) / focal
                 gap = np.sqrt(across**2 + (away[p] - away[q]) ** 2)
                 result += 2.0 * max(0.0, APART - gap)
-        if own[p] > 0:
-            index += others / own[p]
+        result += COVERED * max(0, LEAST_FREE - count(own[p] & ~covered))
+        if mine > 0:
+            index += others / mine
             counted += 1
-    return result + abs(index / max(counted, 1) - target)
+    index /= max(counted, 1)
+    return index, result + abs(index - target)
 
 
 @kernel
 def count_anew(person, own, inside, shifts, joints, boxes, size):
-    """Bring the counts up to date after a person was moved."""
-    own[person] = count_in_frame(person, shifts[person], joints, size)
+    """Bring the sets up to date after a person was moved."""
+    own[person] = in_frame(person, shifts[person], joints, size)
     for other in range(len(own)):
         if other != person:
-            inside[person, other] = count_in_box(person, other, shifts, joints, boxes, size)
-            inside[other, person] = count_in_box(other, person, shifts, joints, boxes, size)
+            inside[person, other] = in_box(person, other, shifts, joints, boxes, size)
+            inside[other, person] = in_box(other, person, shifts, joints, boxes, size)
 
 
 def draw_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,37 +105,39 @@ def draw_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.n
 @kernel
 def place_across(starts, moves, joints, boxes, away, depth, size, focal, target):
     """(P,) pixels to move persons to the right, from the image's middle, for a crowd index near
-    `target`: the best of some random arrangements, then improved by moving one at a time.
+    `target`: the best of some random arrangements, then improved by moving one at a time. And the
+    crowd index that this gives.
 
     starts, moves: of draw_moves. joints: (P, K, 3) pixels; boxes: (P, 4) left, top, right, bottom
     of the persons in the middle; away, depth: (P,) metres on the ground and along the axis.
     """
     persons = len(boxes)
     best, least = np.zeros(persons), np.inf
-    own, inside = np.zeros(persons), np.zeros((persons, persons))
+    own, inside = np.zeros(persons, np.int64), np.zeros((persons, persons), np.int64)
     for start in range(len(starts)):
         spread = 1.1 * (start + 1) / len(starts)
         middle = 0.6 * starts[start, persons] * (1 - min(spread, 1.0))
         shifts = size * (middle + spread * starts[start, :persons])
         for p in range(persons):
             count_anew(p, own, inside, shifts, joints, boxes, size)
-        found = error(own, inside, shifts, depth, away, joints, focal, target)
+        _, found = judge(own, inside, shifts, depth, away, joints, focal, target)
         if found < least:
             best, least = shifts, found
     shifts = best.copy()
     for p in range(persons):
         count_anew(p, own, inside, shifts, joints, boxes, size)
+    index, _ = judge(own, inside, shifts, depth, away, joints, focal, target)
     for move in range(len(moves)):
         p = move % persons
         before = shifts[p]
         shifts[p] = moves[move, 1] * size + (0.0 if moves[move, 0] < 0.3 else before)
         count_anew(p, own, inside, shifts, joints, boxes, size)
-        found = error(own, inside, shifts, depth, away, joints, focal, target)
+        reached, found = judge(own, inside, shifts, depth, away, joints, focal, target)
         if found < least:
-            least = found
+            index, least = reached, found
         else:
             shifts[p] = before
             count_anew(p, own, inside, shifts, joints, boxes, size)
-        if least < 0.01:
+        if least < ENOUGH:
             break
-    return shifts
+    return shifts, index

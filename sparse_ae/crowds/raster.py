@@ -12,11 +12,12 @@ EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes betw
 
 
 def kernel(function):
-    """numba's njit, cached on disk where a folder for that can be written."""
+    """numba's njit, cached on disk where a folder for that can be written. A division by zero gives
+    infinity, as in NumPy."""
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # no folder for the cache
-        return njit(function)
+        return njit(error_model="numpy")(function)
 
 
 class Surface(NamedTuple):
@@ -55,34 +56,40 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
     """
     nearness, owners, faces, weights = surface
     size = nearness.shape[0]
+    last = size - 1.0
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay, bx, by = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
         cx, cy = points[c, 0], points[c, 1]
-        if min(points[a, 2], points[b, 2], points[c, 2]) < 0.1:
-            continue
-        x0, x1 = max(0, np.ceil(min(ax, bx, cx))), min(size - 1, np.floor(max(ax, bx, cx)))
-        y0, y1 = max(0, np.ceil(min(ay, by, cy))), min(size - 1, np.floor(max(ay, by, cy)))
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if x0 > x1 or y0 > y1 or abs(area) < 1e-12 or (area > 0 and f < closed):
+        if (area > 0 and f < closed) or abs(area) < 1e-12:
             continue
-        na, nb, nc = 1 / points[a, 2], 1 / points[b, 2], 1 / points[c, 2]
-        step_a, step_b = (by - cy) / area, (cy - ay) / area  # per sample to the right
+        x0, x1 = max(0.0, np.ceil(min(ax, bx, cx))), min(last, np.floor(max(ax, bx, cx)))
+        y0, y1 = max(0.0, np.ceil(min(ay, by, cy))), min(last, np.floor(max(ay, by, cy)))
+        if x0 > x1 or y0 > y1 or min(points[a, 2], points[b, 2], points[c, 2]) < 0.1:
+            continue
+        nc = 1.0 / points[c, 2]
+        na, nb = 1.0 / points[a, 2] - nc, 1.0 / points[b, 2] - nc
+        right_a, right_b = (by - cy) / area, (cy - ay) / area  # weights' steps to the right
+        down_a, down_b = (cx - bx) / area, (ax - cx) / area
+        row_a = right_a * (x0 - cx) + down_a * (y0 - cy)
+        row_b = right_b * (x0 - cx) + down_b * (y0 - cy)
+        first_x, last_x = int(x0), int(x1)
         for y in range(int(y0), int(y1) + 1):
-            wa = ((bx - x0) * (cy - y) - (by - y) * (cx - x0)) / area
-            wb = ((cx - x0) * (ay - y) - (cy - y) * (ax - x0)) / area
-            for x in range(int(x0), int(x1) + 1):
-                wc = 1 - wa - wb
-                if wa > -EDGE and wb > -EDGE and wc > -EDGE:
-                    near = wa * na + wb * nb + wc * nc
+            wa, wb = row_a, row_b
+            for x in range(first_x, last_x + 1):
+                if wa > -EDGE and wb > -EDGE and wa + wb < 1.0 + EDGE:
+                    near = nc + wa * na + wb * nb
                     if near > nearness[y, x]:
                         nearness[y, x] = near
                         owners[y, x] = owner
                         faces[y, x] = first + f
                         weights[y, x, 0] = wa
                         weights[y, x, 1] = wb
-                wa += step_a
-                wb += step_b
+                wa += right_a
+                wb += right_b
+            row_a += down_a
+            row_b += down_b
 
 
 @kernel

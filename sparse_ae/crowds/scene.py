@@ -25,6 +25,7 @@ STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", 
 ATTEMPTS = 8  # at a crowd whose persons can all be labelled
 LEAST_LEFT = 0.3  # share of a person's visible part that a thing in front must leave,
 SURE = 0.01  # by so much a sketch should keep within the bounds of the crowd index
+ROOM = 0.05  # by so much more, there is no need for a sketch
 LEFT_SEEN = 5  # and so many of its joints
 
 
@@ -95,19 +96,19 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
     clothes = draw_clothes(rngs["clothes"], bodies.phenotype[wish.body])
     dressed = dress(bodies, wish.body, clothes)
     row = draw_stand(rngs["camera"], config, bodies, wish, dressed)
-    stand = stand_away(row)
-    best, least, shrink = None, None, 1.0
+    low, high = wish.bounds[0] + SURE * (wish.bounds[0] > 0), wish.bounds[1] - SURE
+    best, least, shrink, stand = None, None, 1.0, stand_away(row)
     for attempt in range(ATTEMPTS):
-        layout = lay_out(rngs["places"], config, stand, wish)
-        truth = sketch(bodies, layout, dressed).truth()
-        found = float(crowd_index(truth.joints[:, :17], truth.boxes))
-        low, high = wish.bounds[0] + SURE * (wish.bounds[0] > 0), wish.bounds[1] - SURE
-        short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
-        if best is None or short < least:
-            best, least = layout, short
-        if short == (0, 0.0):
-            break
-        if attempt:  # no room: all are seen from farther away
+        layout, found = lay_out(rngs["places"], config, stand, wish)
+        if found <= high + ROOM or attempt >= ATTEMPTS - 2:
+            truth = sketch(bodies, layout, dressed).truth()
+            found = float(crowd_index(truth.joints[:, :17], truth.boxes))
+            short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
+            if best is None or short < least:
+                best, least = layout, short
+            if short == (0, 0.0):
+                break
+        if found > high or attempt > 1:  # no room: all are seen from farther away
             shrink *= min(0.9, max(0.5, np.sqrt((wish.crowding + 0.1) / (found + 0.1))))
             stand = stand_away(row, shrink)
     return Crowd(best, clothes, dressed)

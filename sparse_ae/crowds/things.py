@@ -160,13 +160,14 @@ def draw_clutter(rng: np.random.Generator, layout: Layout, most: int, size: int)
 
 def draw_in_front(rng: np.random.Generator, layout: Layout, share: float) -> list[Mesh]:
     """For each person, with probability `share`, a thing between it and the camera."""
+    wanted = rng.random(len(layout.place)) < share  # more of them with a larger share, else alike
     meshes = []
-    for place in layout.place:
-        kind = int(rng.choice((BOX, POST, PLANT, SIGN, TABLE), p=(0.2, 0.3, 0.2, 0.15, 0.15)))
-        mesh, wanted = draw_thing(rng, kind), rng.random() < share
-        part, beside = rng.uniform(0.5, 0.92), rng.normal(0, 0.17)
-        yaw = rng.normal(0, 0.4)
-        if wanted and part * place[1] > 0.8:
+    for place, seed in zip(layout.place[wanted], rng.integers(2**31, size=len(wanted))[wanted],
+                           strict=True):  # fmt: skip
+        own = np.random.default_rng(seed)
+        kind = int(own.choice((BOX, POST, PLANT, SIGN, TABLE), p=(0.2, 0.3, 0.2, 0.15, 0.15)))
+        part, beside, yaw = own.uniform(0.5, 0.92), own.normal(0, 0.17), own.normal(0, 0.4)
+        if part * place[1] > 0.8:
             x, y = part * (place[0] + beside), part * place[1]
-            meshes.append(mesh.moved((x, y, place[2]), yaw))
+            meshes.append(draw_thing(own, kind).moved((x, y, place[2]), yaw))
     return meshes
