@@ -1,22 +1,22 @@
-"""Average precision of keypoints, as COCO and as CrowdPose count it, through pycocotools."""
+"""Average precision of keypoints, as COCO and as CrowdPose count it."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-
 import numpy as np
-from pycocotools.coco import COCO as CocoIndex
-from pycocotools.cocoeval import COCOeval
 
 from sparse_ae.crowding import EASY, HARD
+from sparse_ae.matching import Detections, Persons, match
 
 CROWD_AREA = 0.53  # area of a person as a share of its box, in CrowdPose's evaluation code
 MAX_DETECTIONS = 20  # an image, in both evaluations
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the similarity
+RECALLS = np.linspace(0, 1, 101)  # at which precision is read
+EVERY_AREA = (0, 1e10)
+AREAS = {"": EVERY_AREA, "M": (32**2, 96**2), "L": (96**2, 1e10)}  # in square pixels
 
 
 def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, float]:
-    """Average precision and recall over object keypoint similarity, by pycocotools.
+    """Average precision and recall over object keypoint similarity, equal to pycocotools'.
 
     annotations: a dict in COCO format (images, annotations, categories).
     detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score; pixels)
@@ -36,107 +36,168 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
     ValueError for keypoints that do not fit the skeleton or are not finite, a detection in an
     unknown image, or a missing field.
     """
-    truth = _truth(annotations, skeleton, crowd)
-    results = _results(detections, skeleton, {image["id"] for image in truth["images"]})
-    with contextlib.redirect_stdout(io.StringIO()):
-        index = CocoIndex()
-        index.dataset = truth
-        index.createIndex()
-        if results:
-            found = index.loadRes(results)
-        else:
-            found = CocoIndex()
-            found.dataset = {**truth, "annotations": []}
-            found.createIndex()
-        evaluation = COCOeval(index, found, "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-        evaluation.params.maxDets = [MAX_DETECTIONS]
-        if crowd:
-            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    images, categories, level = _scenes(annotations, crowd)
+    persons, of = _persons(annotations["annotations"], skeleton, images, categories, crowd)
+    found, score, at = _detections(detections, skeleton, images, categories)
+    areas = {"": EVERY_AREA} if crowd else AREAS
+    outcome = match(persons, found, skeleton.sigmas, THRESHOLDS, list(areas.values()))
 
-        numbers = _evaluate(evaluation, [image["id"] for image in truth["images"]])
-        if crowd:
-            level = {image["id"]: image["crowdIndex"] for image in truth["images"]}
-            bounds = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
-            for name, (low, high) in bounds.items():
-                part = [image for image, value in level.items() if low <= value < high]
-                numbers[f"AP_{name}"] = _evaluate(evaluation, part)["AP"]
+    def curves(area=0, counted=None):
+        parts = [outcome[0][area], outcome[1][area], outcome[2][area]]
+        return _curves(*parts, score, at, of, len(images), len(categories), counted)
+
+    precision, recall = curves()
+    numbers = {"AP": _mean(precision), "AR": _mean(recall)}
+    for name, threshold in (("50", 0), ("75", 5)):
+        numbers[f"AP{name}"] = _mean(precision[:, threshold])
+        numbers[f"AR{name}"] = _mean(recall[:, threshold])
+    for area, name in enumerate(areas):
+        if name:
+            numbers[f"AP{name}"] = _mean(curves(area)[0])
+    if crowd:
+        bounds = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
+        for name, (low, high) in bounds.items():
+            numbers[f"AP_{name}"] = _mean(curves(0, (low <= level) & (level < high))[0])
     return numbers
 
 
-def _evaluate(evaluation, image_ids) -> dict[str, float]:
-    """The figures over some of the images; APM and APL where the area ranges hold them."""
-
-    def mean(values):  # pycocotools marks with −1 what has no person
-        return float(values[values > -1].mean()) if (values > -1).any() else float("nan")
-
-    precision, recall = np.full((10, 1, 1, 3, 1), -1.0), np.full((10, 1, 3, 1), -1.0)
-    if image_ids:  # pycocotools takes no images for all images
-        evaluation.params.imgIds = image_ids
-        evaluation.evaluate()
-        evaluation.accumulate()
-        precision = evaluation.eval["precision"]  # (threshold, recall, category, area, 1)
-        recall = evaluation.eval["recall"]  # (threshold, category, area, 1)
-    numbers = {"AP": mean(precision[:, :, :, 0]), "AR": mean(recall[:, :, 0])}
-    for name, at in (("50", 0), ("75", 5)):
-        numbers[f"AP{name}"] = mean(precision[at, :, :, 0])
-        numbers[f"AR{name}"] = mean(recall[at, :, 0])
-    for name, area in (("M", "medium"), ("L", "large")):
-        if area in evaluation.params.areaRngLbl:
-            at = evaluation.params.areaRngLbl.index(area)
-            numbers[f"AP{name}"] = mean(precision[:, :, :, at])
-    return numbers
+def _mean(values) -> float:
+    """The mean; nan for nothing."""
+    return float(values.mean()) if values.size else float("nan")
 
 
-def _truth(annotations, skeleton, crowd) -> dict:
-    """A copy of the annotations that pycocotools can take."""
+def _curves(matched, skipped, ignored, score, at, of, images, categories, counted):
+    """Precision (C, 10, 101) at the recalls and the largest recall (C, 10), of the C categories
+    that have a person to find.
+
+    matched, skipped: (10, N) and ignored: (G,) as of `match`; score: (N,) of the detections; at:
+    (N,) and of: (G,) the scenes of detections and persons, a scene being category · images + image;
+    counted: (images,) bool, the images that count, or None for all.
+    """
+    precision = np.zeros((categories, len(THRESHOLDS), len(RECALLS)))
+    recall = np.zeros((categories, len(THRESHOLDS)))
+    anyone = np.zeros(categories, bool)
+    for c in range(categories):
+        person, which = of // max(images, 1) == c, at // max(images, 1) == c
+        if counted is not None:
+            person, which = person & counted[of % images], which & counted[at % images]
+        persons = int((person & ~ignored).sum())
+        anyone[c] = persons > 0
+        order = np.flatnonzero(which)
+        order = order[np.argsort(-score[order], kind="stable")]
+        if not (persons and len(order)):
+            continue
+        right = np.cumsum(matched[:, order] & ~skipped[:, order], axis=1)  # (10, n)
+        wrong = np.cumsum(~matched[:, order] & ~skipped[:, order], axis=1)
+        exact = right / (right + wrong + np.spacing(1))
+        exact = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]  # the best from there on
+        reached = right / persons
+        recall[c] = reached[:, -1]
+        for t in range(len(THRESHOLDS)):
+            place = np.searchsorted(reached[t], RECALLS, side="left")
+            precision[c, t, place < len(order)] = exact[t, place[place < len(order)]]
+    return precision[anyone], recall[anyone]
+
+
+def _scenes(annotations, crowd):
+    """Sorted image ids and category ids, and each image's crowd index, checked."""
     for field in ("images", "annotations", "categories"):
         if field not in annotations:
             raise ValueError(f"annotations: expected COCO format with {field!r}, which is missing")
-    if crowd and not all(np.isfinite(i.get("crowdIndex", np.nan)) for i in annotations["images"]):
+    level = {image["id"]: image.get("crowdIndex", np.nan) for image in annotations["images"]}
+    if crowd and not all(np.isfinite(value) for value in level.values()):
         raise ValueError('annotations: crowd=True needs a finite "crowdIndex" in every image')
+    images = sorted(level)
+    categories = sorted({category["id"] for category in annotations["categories"]})
+    return images, categories, np.array([level[image] for image in images], np.float64)
+
+
+def _persons(annotated, skeleton, images, categories, crowd):
+    """`Persons` in the order of their scenes, and the scene of each. Those of other images or
+    categories are left out."""
     fields = ("image_id", "category_id", "bbox", *(() if crowd else ("area",)))
-    persons = []
-    for number, person in enumerate(annotations["annotations"], start=1):
-        _require("annotations", person, fields)
-        labelled = int((_keypoints("annotations", person, skeleton)[2::3] > 0).sum())
-        # pycocotools takes a match with id 0 for no match: ids from 1
-        person = {"iscrowd": 0, "num_keypoints": labelled, **person, "id": number}
-        if crowd:
-            person["area"] = CROWD_AREA * person["bbox"][2] * person["bbox"][3]
-        persons.append(person)
-    return {**annotations, "annotations": persons}
+    _require("annotations", annotated, fields)
+    scene = _scene_of(annotated, images, categories)
+    kept = [(s, person) for s, person in zip(scene, annotated, strict=True) if s is not None]
+    kept.sort(key=lambda pair: pair[0])  # stable
+    annotated = [person for _, person in kept]
+    keypoints = _keypoints("annotations", annotated, skeleton)
+    labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
+    box = np.array([person["bbox"] for person in annotated], np.float64).reshape(-1, 4)
+    if crowd:
+        area = CROWD_AREA * box[:, 2] * box[:, 3]
+    else:
+        area = np.array([person["area"] for person in annotated], np.float64)
+    region = np.array([bool(person.get("iscrowd", 0)) for person in annotated], bool)
+    nobody = [p.get("num_keypoints", n) == 0 for p, n in zip(annotated, labelled, strict=True)]
+    of = np.array([s for s, _ in kept], np.int64)
+    first = np.searchsorted(of, np.arange(len(images) * len(categories) + 1))
+    return Persons(keypoints, area, box, region | np.array(nobody, bool), region, first), of
 
 
-def _results(detections, skeleton, image_ids) -> list[dict]:
-    """Copies of the detections with the four fields that count."""
-    fields = ("image_id", "category_id", "keypoints", "score")
-    results = []
-    for detection in detections:
-        _require("detections", detection, fields)
-        keypoints = _keypoints("detections", detection, skeleton).tolist()
-        result = {**{field: detection[field] for field in fields}, "keypoints": keypoints}
-        if result["image_id"] not in image_ids:
-            raise ValueError(f"detections: image_id {result['image_id']!r} is not in annotations")
-        if not np.isfinite(result["score"]):
-            raise ValueError(f"detections: expected a finite score, got {result['score']!r}")
-        results.append(result)
-    return results
+def _detections(detections, skeleton, images, categories):
+    """`Detections` in the order of their scenes, the best of each; their scores and scenes."""
+    _require("detections", detections, ("image_id", "category_id", "keypoints", "score"))
+    scene = _scene_of(detections, images, categories)
+    for place, detection in zip(scene, detections, strict=True):
+        if place is None:
+            known = detection["image_id"] in set(images)
+            field = "category_id" if known else "image_id"
+            raise ValueError(f"detections: {field} {detection[field]!r} is not in annotations")
+    keypoints = _keypoints("detections", detections, skeleton)
+    score = np.array([detection["score"] for detection in detections], np.float64)
+    if not np.isfinite(score).all():
+        wrong = score[~np.isfinite(score)][0]
+        raise ValueError(f"detections: expected a finite score, got {float(wrong)!r}")
+    at = np.array(scene, np.int64)
+    order = np.lexsort((-score, at))
+    at = at[order]
+    scenes = np.arange(len(images) * len(categories) + 1)
+    kept = np.arange(len(at)) - np.searchsorted(at, scenes)[at] < MAX_DETECTIONS
+    at, order = at[kept], order[kept]
+    keypoints = keypoints[order]
+    area = np.prod(np.ptp(keypoints[..., :2], axis=1), axis=1)
+    return Detections(keypoints, area, np.searchsorted(at, scenes)), score[order], at
 
 
-def _require(name, person, fields):
-    """ValueError if a field is missing."""
-    missing = [field for field in fields if field not in person]
-    if missing:
-        raise ValueError(f"{name}: expected {', '.join(fields)}; {', '.join(missing)} is missing")
+def _scene_of(entries, images, categories):
+    """The scene of each entry, None in an unknown image or category."""
+    image = {name: number for number, name in enumerate(images)}
+    category = {name: number * len(images) for number, name in enumerate(categories)}
+    return [
+        category[entry["category_id"]] + image[entry["image_id"]]
+        if entry["image_id"] in image and entry["category_id"] in category
+        else None
+        for entry in entries
+    ]
 
 
-def _keypoints(name, person, skeleton) -> np.ndarray:
-    """(3K,) float64 keypoints of one annotation or detection."""
-    keypoints = np.asarray(person.get("keypoints", ()), np.float64)
-    if keypoints.shape != (3 * len(skeleton),) or not np.isfinite(keypoints).all():
-        raise ValueError(
-            f"{name}: expected {3 * len(skeleton)} finite numbers as keypoints of skeleton "
-            f"{skeleton.name!r}, got {np.array2string(keypoints, threshold=6)}"
-        )
-    return keypoints
+def _require(name, entries, fields):
+    """ValueError if an entry lacks a field."""
+    for entry in entries:
+        missing = [field for field in fields if field not in entry]
+        if missing:
+            raise ValueError(
+                f"{name}: expected {', '.join(fields)}; {', '.join(missing)} is missing"
+            )
+
+
+def _keypoints(name, entries, skeleton) -> np.ndarray:
+    """(n, K, 3) float64 keypoints of annotations or detections."""
+    size = 3 * len(skeleton)
+    if not entries:
+        return np.zeros((0, len(skeleton), 3))
+    try:
+        keypoints = np.array([entry.get("keypoints", ()) for entry in entries], np.float64)
+    except ValueError:  # not of one length
+        keypoints = np.zeros(0)
+    if keypoints.shape == (len(entries), size) and np.isfinite(keypoints).all():
+        return keypoints.reshape(-1, len(skeleton), 3)
+    for entry in entries:
+        one = np.asarray(entry.get("keypoints", ()), np.float64)
+        if one.shape != (size,) or not np.isfinite(one).all():
+            break
+    raise ValueError(
+        f"{name}: expected {size} finite numbers as keypoints of skeleton "
+        f"{skeleton.name!r}, got {np.array2string(one, threshold=6)}"
+    )
