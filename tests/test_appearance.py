@@ -34,9 +34,9 @@ def test_cloth_lies_outside_the_skin(crowd):
     for body, surface in zip(who, dressed, strict=True):
         skin = bodies.vertices[body]
         out = ((surface - skin) * vertex_normals(skin, bodies.triangles)).sum(1)
-        assert out.min() >= -1e-6
-        assert out.max() <= THICKEST + 1e-5
-        assert np.linalg.norm(surface - skin, axis=1).max() <= THICKEST + 1e-5
+        assert out.min() >= -1e-4
+        assert out.max() <= THICKEST + 3e-4
+        assert np.linalg.norm(surface - skin, axis=1).max() <= THICKEST + 3e-4
         assert surface[:, 2].min() >= min(0.0, skin[:, 2].min()) - 1e-6  # nobody sinks in
         assert (out > 0.003).mean() > 0.3  # somebody wears something
 

@@ -72,8 +72,8 @@ def dye(rng: np.random.Generator, count: int) -> np.ndarray:
                        DYES[rng.integers(len(DYES), size=count)])  # fmt: skip
     faded = colours.mean(1, keepdims=True)
     colours = faded + (colours - faded) * rng.uniform(0.6, 1.15, (count, 1))
-    return np.clip(colours * rng.uniform(0.75, 1.1, (count, 1)) + rng.normal(0, 6, (count, 3)),
-                   8, 248)  # fmt: skip
+    colours = colours * rng.uniform(0.75, 1.1, (count, 1)) + rng.normal(0, 6, (count, 3))
+    return np.minimum(np.maximum(colours, 8), 248)
 
 
 def draw_colours(rng: np.random.Generator, old: np.ndarray) -> np.ndarray:

@@ -51,6 +51,16 @@ def outfit(bodies: Bodies) -> Outfit:
     return pattern_pieces(bodies)[0]
 
 
+def skin_normals(bodies: Bodies) -> np.ndarray:
+    """(N, V, 3) int8, the normals of a bank's bodies in units of 1/127: worked out once."""
+    if _sewn.get("normals of") is not bodies:
+        normals = np.empty(bodies.vertices.shape, np.int8)
+        for into, body in zip(normals, bodies.vertices, strict=True):
+            into[:] = np.rint(127 * vertex_normals(body, bodies.triangles))
+        _sewn.update({"normals of": bodies, "normals": normals})
+    return _sewn["normals"]
+
+
 def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
     """(P, W, 3) float32 vertices of bodies `who` (P,) in `clothes`, each in its body's frame.
 
@@ -58,11 +68,11 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
     hems end at the ground. A garment that somebody does not wear lies in one point of his head.
     """
     shared, sewing = pattern_pieces(bodies)
-    own, style = len(bodies.template), clothes.table()
+    own, style, skin_normal = len(bodies.template), clothes.table(), skin_normals(bodies)
     dressed = np.empty((len(who), len(shared.template), 3), np.float32)
     for person, body in enumerate(who):
         skin = bodies.vertices[body]
-        normals = vertex_normals(skin, bodies.triangles)
+        normals = skin_normal[body] * np.float32(1 / 127)
         drape(dressed[person], skin, normals, sewing.part, bodies.along, bodies.template,
               tuple(style[person].tolist()))  # fmt: skip
         dressed[person, own:] = skin[sewing.top]

@@ -39,22 +39,37 @@ class Truth(NamedTuple):
         return enough
 
 
-def describe(bodies: Bodies, layout: Layout, surface: Surface, screen: np.ndarray, size: int):
-    """The Truth of a drawn surface of a picture `size` pixels a side, each of which is as many
-    samples as the surface has; screen: (P, W, 3) dressed persons in samples."""
-    factor, count = len(surface.owner) // size, len(layout.body)
-    joints = layout.in_world(bodies.joints[layout.body])
-    fine = layout.camera.scaled(len(surface.owner) / size).project(joints).astype(np.float32)
-    visible = seen(surface, fine, build(bodies, layout)[:, None] * DEPTHS)
-    found = np.concatenate(((fine[..., :2] + 0.5) / factor - 0.5, fine[..., 2:]), -1)
-    inside = ((found[..., :2] >= -0.5) & (found[..., :2] < size - 0.5)).all(-1) & (fine[..., 2] > 0)
-    found[..., :2] = found[..., :2].clip(0, size - 1)
-    found[..., 2] = np.where(visible, 2, 1)
+class Places(NamedTuple):
+    """Where P persons are, whatever hides them: joints (P, 19, 3), x, y in samples and depth in
+    metres; under (P, 19), how deep joints may lie under what is seen, metres; boxes (P, 4)."""
+
+    joints: np.ndarray
+    under: np.ndarray
+    boxes: np.ndarray
+
+
+def locate(bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int) -> Places:
+    """The Places of persons in a picture `size` pixels a side, each `factor` samples a side, that
+    the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in pixels."""
+    camera = layout.camera.scaled(factor)
+    joints = camera.project(layout.in_world(bodies.joints[layout.body]))
+    under = build(bodies, layout)[:, None] * DEPTHS
+    return Places(joints, under, rounded(frame_boxes(screen, size)))
+
+
+def describe(places: Places, surface: Surface, size: int) -> Truth:
+    """The Truth of a drawn surface of a picture `size` pixels a side."""
+    factor, count = len(surface.owner) // size, len(places.boxes)
+    visible = seen(surface, places.joints, places.under)
+    found = np.concatenate(((places.joints[..., :2] + 0.5) / factor - 0.5, visible[..., None]), -1)
+    inside = ((found[..., :2] >= -0.5) & (found[..., :2] < size - 0.5)).all(-1)
+    inside &= places.joints[..., 2] > 0
+    found[..., :2] = rounded(found[..., :2].clip(0, size - 1))
+    found[..., 2] += 1  # 2 visible, 1 hidden
     found[~inside] = 0
     masks = person_ids(surface.owner, count, factor)
     areas = np.bincount(masks.ravel() + 1, minlength=count + 1)[1:].astype(np.float32)
-    outline = (screen[:count, :, :2] + 0.5) / factor - 0.5
-    return Truth(rounded(found), rounded(frame_boxes(outline, size)), masks, areas)
+    return Truth(found.astype(np.float32), places.boxes, masks, areas)
 
 
 def rounded(pixels: np.ndarray) -> np.ndarray:

@@ -13,11 +13,11 @@ from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
 from .config import CrowdConfig
 from .dress import dress, outfit
 from .imitate import imitate
-from .labels import Truth, describe
+from .labels import Truth, describe, locate
 from .layout import Layout, draw_stand, draw_wish, lay_out, stand_away
 from .paint import Stage, paint
 from .raster import SAMPLES, draw, empty_surface
-from .sketch import sketch
+from .sketch import Sketch, sketch
 from .things import Things, draw_clutter, draw_in_front, draw_seats, gather
 
 STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", "clothes",
@@ -48,11 +48,13 @@ class Scene(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """Who is where: P persons' layout, clothes, dressed bodies (P, W, 3) in their frames."""
+    """Who is where: P persons' layout, clothes, dressed bodies (P, W, 3) in their frames, and their
+    sketch where one was made."""
 
     layout: Layout
     clothes: Clothes
     dressed: np.ndarray
+    drawn: Sketch | None = None
 
     def together(self, other: Crowd | None) -> Crowd:
         """These persons and then the other ones, before the same camera."""
@@ -101,17 +103,18 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
     for attempt in range(ATTEMPTS):
         layout, found = lay_out(rngs["places"], config, stand, wish)
         if found <= high + ROOM or attempt >= ATTEMPTS - 2:
-            truth = sketch(bodies, layout, dressed).truth()
+            drawn = sketch(bodies, layout, dressed)
+            truth = drawn.truth()
             found = float(crowd_index(truth.joints[:, :17], truth.boxes))
             short = int((~truth.labelled()).sum()), max(low - found, found - high, 0.0)
             if best is None or short < least:
-                best, least = layout, short
+                best, least = Crowd(layout, clothes, dressed, drawn), short
             if short == (0, 0.0):
                 break
         if found > high or attempt > 1:  # no room: all are seen from farther away
             shrink *= min(0.9, max(0.5, np.sqrt((wish.crowding + 0.1) / (found + 0.1))))
             stand = stand_away(row, shrink)
-    return Crowd(best, clothes, dressed)
+    return best
 
 
 def clothed(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> Crowd:
@@ -130,7 +133,7 @@ def furnish(rngs, config: CrowdConfig, bodies: Bodies, crowd: Crowd) -> tuple[Th
     in_front = draw_in_front(rngs["in_front"], layout, config.occlusion)
     if back is None and not in_front:
         return gather(meshes), None
-    drawn = sketch(bodies, layout, crowd.dressed)
+    drawn = crowd.drawn or sketch(bodies, layout, crowd.dressed)
     before = drawn.truth()
     if back is not None:
         trial = drawn.with_body(back)
@@ -165,7 +168,9 @@ def settle(config, bodies: Bodies, crowd: Crowd, things: Things, back: Crowd | N
         for i in range(len(things.kinds)):
             first, end = np.searchsorted(things.thing, (i, i + 1))
             draw(surface, corners, things.triangles[first:end], len(screen) + i, first)
-        truth = describe(bodies, crowd.layout, surface, screen, config.size)
+        outline = (screen[: len(crowd.dressed), :, :2] + 0.5) / SAMPLES - 0.5
+        places = locate(bodies, crowd.layout, outline, config.size, SAMPLES)
+        truth = describe(places, surface, config.size)
         keep = truth.labelled()
         if keep.all() or not keep.any():  # a person alone stays, however little is seen
             stage = Stage(crowd.layout.camera, shared, drawn.clothes, points, things, surface)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .bodies import Bodies
-from .labels import Truth, describe
+from .labels import Places, Truth, describe, locate
 from .layout import Layout
 from .raster import Surface, draw, empty_surface
 from .things import Mesh
@@ -42,30 +42,32 @@ def coarse(bodies: Bodies) -> Coarse:
 class Sketch(NamedTuple):
     """A crowd drawn small.
 
-    bodies; layout: of its P persons, its camera that of the samples; surface: SIDE × SIDE samples;
-    screen: (P, N, 3) some of the vertices of the dressed bodies in samples.
+    bodies; layout: of its P persons, its camera that of the samples; places: of the persons in
+    samples; surface: SIDE × SIDE samples.
     """
 
     bodies: Bodies
     layout: Layout
+    places: Places
     surface: Surface
-    screen: np.ndarray
 
     def truth(self) -> Truth:
         """What can be said of the persons, in samples."""
-        return describe(self.bodies, self.layout, self.surface, self.screen, SIDE)
+        return describe(self.places, self.surface, SIDE)
 
     def with_mesh(self, mesh: Mesh) -> Sketch:
         """The same with a thing."""
         surface = Surface(*(values.copy() for values in self.surface))
         corners = self.layout.camera.project(mesh.vertices.astype(np.float32)).astype(np.float32)
-        draw(surface, corners, mesh.triangles.astype(np.int32), len(self.screen))
+        draw(surface, corners, mesh.triangles.astype(np.int32), len(self.layout.body))
         return self._replace(surface=surface)
 
     def with_body(self, other: Layout) -> Sketch:
         """The same with other persons, who do not count."""
         surface = Surface(*(values.copy() for values in self.surface))
-        _draw(self.bodies, other._replace(camera=self.layout.camera), surface, len(self.screen))
+        _draw(
+            self.bodies, other._replace(camera=self.layout.camera), surface, len(self.layout.body)
+        )
         return self._replace(surface=surface)
 
 
@@ -75,7 +77,7 @@ def sketch(bodies: Bodies, layout: Layout, dressed: np.ndarray) -> Sketch:
     surface, layout = empty_surface(SIDE), layout._replace(camera=camera)
     _draw(bodies, layout, surface, 0)
     outline = layout.camera.project(layout.in_world(dressed[:, ::EVERY])).astype(np.float32)
-    return Sketch(bodies, layout, surface, outline)
+    return Sketch(bodies, layout, locate(bodies, layout, outline, SIDE, 1), surface)
 
 
 def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> None:
@@ -84,4 +86,4 @@ def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> None:
     points = layout.in_world(bodies.vertices[layout.body[:, None], mesh.vertices])
     screen = layout.camera.project(points).astype(np.float32)
     for i in range(len(screen)):
-        draw(surface, screen[i], mesh.triangles, first + i)
+        draw(surface, screen[i], mesh.triangles, first + i, 0, len(mesh.triangles))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .appearance import dye
 from .bodies import Bodies
-from .layout import Layout
+from .layout import MOST, Layout
 
 KINDS = ("box", "post", "bench", "plant", "sign", "table", "seat")
 BOX, POST, BENCH, PLANT, SIGN, TABLE, SEAT = range(7)
@@ -129,12 +129,11 @@ def draw_thing(rng: np.random.Generator, kind: int) -> Mesh:
 
 def draw_seats(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> list[Mesh]:
     """A stool, box or chair under each who sits."""
-    seats = []
-    for body, yaw, place in zip(layout.body, layout.yaw, layout.place, strict=True):
-        choice, colour = rng.random(), dye(rng, 1)[0] * 0.7 + 25
+    seats, seeds = [], rng.integers(2**31, size=MOST)
+    for i in np.flatnonzero(bodies.seat[layout.body] > 0):
+        own, body = np.random.default_rng(seeds[i]), layout.body[i]
+        choice, colour = own.random(), dye(own, 1)[0] * 0.7 + 25
         high = float(bodies.seat[body]) - 0.02
-        if bodies.seat[body] <= 0:
-            continue
         x, y = bodies.joints[body, 11:13, :2].mean(0) + np.array((0, 0.03))
         parts = [(0.42, 0.4, max(high, 0.05), x, y, 0)]
         if choice < 0.6 and high > 0.2:  # on legs
@@ -143,7 +142,8 @@ def draw_seats(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> list
                       for i in (-1, 1) for j in (-1, 1)]  # fmt: skip
         if choice < 0.35:  # with a back
             parts.append((0.42, 0.04, 0.42, x, y + 0.26, high + 0.05))
-        seats.append(Mesh(*blocks(*parts), SEAT, colour).moved(place, yaw))
+        mesh = Mesh(*blocks(*parts), SEAT, colour)
+        seats.append(mesh.moved(layout.place[i], layout.yaw[i]))
     return seats
 
 
