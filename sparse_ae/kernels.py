@@ -13,8 +13,9 @@ KEPT = "the next runs find it done"
 NOT_KEPT = "no folder can be written for numba's cache, so every run does it again"
 
 
-def kernel(function):
-    """numba's njit for one of the package's inner loops.
+def kernel(function, **options):
+    """numba's njit, with its options, for one of the package's inner loops. A division by zero
+    gives infinity, as in NumPy.
 
     The machine code is cached on disk. Where no folder for that can be written, as in a read-only
     install, it is compiled anew in every process. The interpreter's lock is released, so that
@@ -23,10 +24,11 @@ def kernel(function):
     The first compilation of a process logs a warning, one line on stderr unless logging is set up
     otherwise. Not in a notebook: its outputs are compared and published.
     """
+    options = {"nogil": True, "error_model": "numpy", **options}
     try:
-        compiled, note = njit(cache=True, nogil=True)(function), KEPT
+        compiled, note = njit(cache=True, **options)(function), KEPT
     except RuntimeError:  # no folder for the cache
-        compiled, note = njit(nogil=True)(function), NOT_KEPT
+        compiled, note = njit(**options)(function), NOT_KEPT
     _announcer.notes[function] = note
     return compiled
 

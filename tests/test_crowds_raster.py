@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from sparse_ae.crowds import raster
 from sparse_ae.crowds.camera import Camera
 from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.raster import draw, empty_surface, frame_boxes, person_ids, vertex_normals
@@ -66,19 +65,6 @@ def test_boxes_end_at_the_frame():
     boxes = frame_boxes(points, 64)
     np.testing.assert_allclose(boxes[0], (-0.5, 8.6, 30.5, 6.4), atol=0.6)
     np.testing.assert_array_equal(boxes[1], 0)
-
-
-def test_kernels_work_without_a_folder_for_their_code(monkeypatch):
-    def njit(*, cache=False, **_):
-        def decorate(function):
-            if cache:
-                raise RuntimeError("cannot cache function: no locator available")
-            return function
-
-        return decorate
-
-    monkeypatch.setattr(raster, "njit", njit)
-    assert raster.kernel(abs)(-3) == 3
 
 
 def test_normals_of_a_tetrahedron_point_outwards():

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .raster import kernel
+from ..kernels import kernel
 
 
 class Camera(NamedTuple):

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels import kernel
 from .appearance import CUT, Clothes
 from .bodies import ARM, HEAD, LEG, TRUNK, Bodies
 from .garments import Sewing, add_skirt, sew
 from .headwear import add_brim, add_tail, over_brim
-from .raster import kernel, vertex_normals
+from .raster import vertex_normals
 from .texture import lattice
 
 THICKEST = 0.045  # metres between skin and cloth, or the surface of hair, skirts excepted

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels import kernel
 from .appearance import CUT
 from .bodies import HEAD, LEG, TRUNK, Bodies
-from .raster import kernel
 from .texture import lattice
 
 SKIRT, TAIL, BRIM = 4, 5, 6  # parts, after those of the bodies

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels import kernel
 from .appearance import BEANIE, BUN, CAP, CUT, NO_HAT, NO_TAIL
 from .garments import BRIM_ANGLES, TAIL_ANGLES, TAIL_RINGS, unit
-from .raster import kernel
 
 
 @kernel

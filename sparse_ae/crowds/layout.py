@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels import kernel
 from .bodies import Bodies
 from .camera import Camera
 from .config import CrowdConfig
 from .placing import draw_moves, place_across
-from .raster import kernel
 
 EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
 SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets

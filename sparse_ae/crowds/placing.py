@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .raster import kernel
+from ..kernels import kernel
 
 STARTS = 10  # arrangements to start from
 MOVES = 50  # per person

@@ -5,19 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from ..kernels import kernel
 
 SAMPLES = 2  # a pixel's side in samples: smooth edges
 EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes between them
-
-
-def kernel(function):
-    """numba's njit, cached on disk where a folder for that can be written. A division by zero gives
-    infinity, as in NumPy."""
-    try:
-        return njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder for the cache
-        return njit(error_model="numpy")(function)
 
 
 class Surface(NamedTuple):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .raster import kernel
+from ..kernels import kernel
 
 SIDE, LUMP = 256, 8  # texels of the tables' sides, and of a lump of smooth noise
 SMOOTH, ROUGH = range(2)
@@ -17,11 +16,7 @@ def brush(function):
     What runs per pixel takes numbers and tuples of numbers: numba counts references to arrays at
     each call that it cannot inline, which costs more than all the rest.
     """
-    options = {"fastmath": True, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder for the cache
-        return njit(**options)(function)
+    return kernel(function, fastmath=True)
 
 
 def make_tables() -> np.ndarray:
