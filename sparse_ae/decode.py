@@ -122,17 +122,20 @@ class _Settings(NamedTuple):
 
 def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
     """One image's arrays (K, H, W) and (K, D, H, W) → its persons."""
-    _require_finite(host_maps.all_finite(heatmaps), host_maps.all_finite(tags))
+    _require_finite("heatmaps", host_maps.all_finite(heatmaps))
     maxima = host_maps.run_maxima(heatmaps)
     xy, score = host_maps.peaks(
         heatmaps, maxima, np.float32(settings.min_score), settings.nms // 2, settings.max_people
     )
     index = np.arange(len(heatmaps))[:, None]
     tag = tags[index, :, xy[..., 1], xy[..., 0]]  # (K, N, D)
+    _require_finite("tags", np.isfinite(tag).all())
     keypoints, found, scores, means = _persons(xy, score, tag, skeleton, settings)
+    read = np.zeros(maxima.shape, bool)  # runs of tags, each read once if that can be
     if settings.refine:
         positive = settings.rule == "higherhrnet"
-        host_maps.fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+        read = host_maps.fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+    _require_finite("tags", read is not None and host_maps.rest_finite(tags, read))
     host_maps.adjust(keypoints, found, heatmaps)
     return People(keypoints, scores, means)
 
@@ -145,7 +148,8 @@ def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
     candidates, finite = device_maps.candidates(
         heatmaps, tags, settings.min_score, settings.nms // 2, settings.max_people
     )
-    _require_finite(*finite.tolist())
+    for name, good in zip(("heatmaps", "tags"), finite.tolist(), strict=True):
+        _require_finite(name, good)
     parts = [
         _persons(c[..., :2], c[..., 2], c[..., 3:], skeleton, settings) for c in candidates.numpy()
     ]
@@ -193,11 +197,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _require_finite(heatmaps, tags):
-    """ValueError for the maps that are not finite."""
-    for name, finite in (("heatmaps", heatmaps), ("tags", tags)):
-        if not finite:
-            raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+def _require_finite(name, finite):
+    """ValueError for maps that are not finite."""
+    if not finite:
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
 def _array(maps) -> np.ndarray:
