@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "_build" / "html"
-SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/README.md",
+SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/*.md", "data/*.json",
            "experiments/results/reader/*/*.json")  # fmt: skip
 HARMLESS = "THEBE_JS_URL"  # Jupyter Book's own script misses a setting that launch buttons need
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -163,6 +163,27 @@ def test_search_finds_the_group_margin(browser, book):
         visit.page.wait_for_selector("#search-results li a")
         found = visit.page.locator("#search-results li a").all_inner_texts()
     assert "The group margin" in found[:3]
+
+
+def test_knobs_show_the_crowd_that_they_say(browser, book):
+    with Visit(browser, book / "crowds.html", viewport={"width": 390, "height": 844}) as visit:
+        page, shown = visit.page, "document.querySelector('#crowd-knobs img').%s"
+        told = page.locator("#crowd-knobs figcaption")
+        assert told.inner_text().startswith("5 persons.")
+        page.locator("#knob-persons").focus()
+        page.keyboard.press("End")
+        persons = int(told.inner_text().split()[0])
+        assert 15 <= persons <= 20  # now and then nothing is seen of somebody
+        assert page.locator("#knob-persons").get_attribute("aria-valuetext") == "20"
+        page.locator("#knob-crowding").fill("0")
+        index = float(re.search(r"index ([\d.]+\d)", told.inner_text())[1])
+        assert index < 0.4
+        page.locator("#knob-keypoints").check()
+        page.wait_for_function(shown % "complete")
+        assert page.evaluate(shown % "naturalWidth") == 256
+        assert page.evaluate(shown % "src").endswith("knobs/3010-0-keypoints.jpg")
+        assert page.evaluate(shown % "alt").endswith(told.inner_text())
+        assert visit.errors == [] or all(HARMLESS in error for error in visit.errors)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
