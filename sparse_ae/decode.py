@@ -16,6 +16,7 @@ import torch
 
 from sparse_ae import device_maps, host_maps
 from sparse_ae.grouping import RULES, group
+from sparse_ae.refinement import fill
 
 
 class People(NamedTuple):
@@ -134,7 +135,7 @@ def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
     read = np.zeros(maxima.shape, bool)  # runs of tags, each read once if that can be
     if settings.refine:
         positive = settings.rule == "higherhrnet"
-        read = host_maps.fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+        read = fill(keypoints, found, heatmaps, maxima, tags, means, positive)
     _require_finite("tags", read is not None and host_maps.rest_finite(tags, read))
     host_maps.adjust(keypoints, found, heatmaps)
     return People(keypoints, scores, means)

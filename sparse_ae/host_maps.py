@@ -1,4 +1,4 @@
-"""What decoding reads of maps in the host's memory: peaks, and the best cell for a tag.
+"""What decoding reads of maps in the host's memory: peaks, and whether all is finite.
 
 K joints, D embedding dimensions, H×W cells, P persons; all maps float32 and contiguous. Most of a
 map is never looked at twice: its cells in reading order are cut into runs, and a run whose highest
@@ -13,11 +13,7 @@ import numpy as np
 from sparse_ae.kernels import kernel
 
 RUN = 256  # cells
-FIRST = 16  # so many runs, the highest, are searched before the rest
 SIGN, INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # bits of a float32
-ONE, HALF = np.float32(1), np.float32(0.5)
-MORE = np.float32(1.0001)  # a factor greater than what rounding can do to a sum of squares
-SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
 
 
 def all_finite(maps) -> bool:
@@ -27,11 +23,11 @@ def all_finite(maps) -> bool:
 
 def rest_finite(tags, read) -> bool:
     """Whether the tags (K, D, H, W) are finite in the runs that `read` (K, runs) leaves out."""
-    return bool(_largest_unread(_bits(tags), read) < INFINITE)
+    return bool(_largest_unread(as_bits(tags), read) < INFINITE)
 
 
-def _bits(tags):
-    """(K, D, H·W) int32 bits of tags (K, D, H, W)."""
+def as_bits(tags) -> np.ndarray:
+    """(K, D, H·W) int32 bits of contiguous float32 tags (K, D, H, W)."""
     return tags.reshape(*tags.shape[:2], -1).view(np.int32)
 
 
@@ -116,134 +112,6 @@ def _is_highest(heatmap, x, y, radius):
             if heatmap[row, column] > value:
                 return False
     return True
-
-
-def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> np.ndarray | None:
-    """Put each missing joint at its person's best cell, in place, and mark it as found.
-
-    keypoints: (P, K, 3) x, y of a cell, score; found: (P, K); tags: (K, D, H, W); means: (P, D).
-    The best cell has the largest heatmap − round(‖tag − mean‖). positive: fill only where the
-    heatmap is above 0. Returns (K, runs) bool, the runs whose tags were read, or None if those are
-    not finite.
-    """
-    read = np.zeros(maxima.shape, bool)
-    apart = np.abs(means - means.mean(axis=0)) if len(means) else means
-    order = np.argsort(-apart, axis=1)  # dimensions that tell a person from others come first
-    finite = _fill(
-        keypoints, found, heatmaps, maxima, tags, _bits(tags), means, order, positive, read
-    )
-    return read if finite else None
-
-
-@kernel
-def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive, read):
-    width = heatmaps.shape[2]
-    missing = np.empty(len(means), np.int64)
-    best = np.empty(len(means), np.float32)
-    cell = np.zeros(len(means), np.int64)
-    for k in range(len(heatmaps)):
-        count = 0
-        for p in range(len(means)):
-            if not found[p, k]:
-                missing[count] = p
-                count += 1
-        if count == 0:
-            continue
-        best[:] = -np.inf
-        flat = heatmaps[k].ravel()
-        persons = missing[:count]
-        if not _best_cells(
-            flat, maxima[k], tags[k], bits[k], means, order, persons, best, cell, read[k]
-        ):
-            return False
-        for p in persons:
-            score = flat[cell[p]]
-            if score > 0 or not positive:
-                keypoints[p, k, 0] = cell[p] % width
-                keypoints[p, k, 1] = cell[p] // width
-                keypoints[p, k, 2] = score
-                found[p, k] = True
-    return True
-
-
-@kernel
-def _best_cells(heatmap, maxima, tags, bits, means, order, persons, best, cell, read):
-    """Each person's best cell in one map (H·W,), and what it is worth, in place; False if a tag
-    that was read is not finite.
-
-    A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
-    best value yet. The highest runs come first; the others follow as they lie in memory.
-    """
-    dim = means.shape[1]
-    flat = tags.reshape(dim, len(heatmap))
-    heat, block = np.empty(RUN, np.float32), np.empty((dim, RUN), np.float32)
-    distance = np.empty(RUN, np.float32)
-    largest = np.int32(0)
-    runs = np.argsort(-maxima)
-    runs[FIRST:] = np.sort(runs[FIRST:])
-    for run in runs:
-        start = run * RUN
-        length = min(RUN, len(heatmap) - start)
-        for p in persons:
-            if maxima[run] < best[p]:
-                continue
-            if not read[run]:  # copied once for all persons
-                heat[:length] = heatmap[start : start + length]
-                for d in range(dim):
-                    row, row_bits = flat[d, start : start + length], bits[d, start : start + length]
-                    for i in range(length):
-                        block[d, i] = row[i]
-                        largest = max(largest, row_bits[i] & SIGN)
-                read[run] = True
-            best[p], cell[p] = _search(
-                heat, block, means[p], order[p], length, maxima[run], best[p], cell[p], start,
-                distance,
-            )  # fmt: skip
-    return largest < INFINITE
-
-
-@kernel
-def _search(heat, block, mean, order, length, highest, best, cell, start, distance):
-    """The better of (best, cell) and what a run of `length` cells from `start` on has.
-
-    With q = the largest whole number of highest − best, a cell can only win with a distance that
-    rounds to less than q, or to q if its heatmap is at least best + q. Whether any cell can is
-    asked after 2, 4, 8 … dimensions; then the distances are summed anew, in the tags' own order.
-    """
-    slack = SLACK * (ONE + abs(best))
-    most = np.floor(highest - best + slack)
-    outer = (most + HALF) * (most + HALF) * MORE
-    inner = (most - HALF) * (most - HALF) * MORE if most > 0 else -ONE
-    need = best + most - slack
-    for i in range(length):
-        distance[i] = 0
-    dim, check = len(mean), 2
-    for n in range(dim):
-        d = order[n]
-        centre = mean[d]
-        for i in range(length):
-            difference = block[d, i] - centre
-            distance[i] += difference * difference
-        if n + 1 == check or n + 1 == dim:
-            check *= 2
-            near = np.int32(0)
-            for i in range(length):
-                near += np.int32(
-                    (distance[i] <= inner) | ((distance[i] <= outer) & (heat[i] >= need))
-                )
-            if near == 0:
-                return best, cell
-    for i in range(length):
-        if distance[i] > outer:
-            continue
-        exact = np.float32(0)
-        for d in range(dim):
-            difference = block[d, i] - mean[d]
-            exact += difference * difference
-        value = heat[i] - np.rint(np.sqrt(exact))
-        if value > best or (value == best and start + i < cell):
-            best, cell = value, start + i
-    return best, cell
 
 
 @kernel

@@ -8,6 +8,7 @@ from synthetic import PAIR
 from sparse_ae import decode as module
 from sparse_ae import device_maps, host_maps
 from sparse_ae.decode import decode, decode_batch
+from sparse_ae.refinement import fill
 
 RULES = ["released", "higherhrnet"]
 
@@ -75,7 +76,7 @@ def test_refinement_chooses_the_best_of_every_cell(size, dim):
     keypoints, found = np.zeros((9, 2, 3), np.float32), np.zeros((9, 2), bool)
     found[4, 1] = True
     maxima = host_maps.run_maxima(heatmaps[0])
-    host_maps.fill(keypoints, found, heatmaps[0], maxima, tags[0], means, False)
+    fill(keypoints, found, heatmaps[0], maxima, tags[0], means, False)
     assert found.all()
     for p in range(9):
         for k in range(2):
