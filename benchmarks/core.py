@@ -1,0 +1,242 @@
+"""How fast losses, targets, grouping, decoding and evaluation are, against plain loops.
+
+    python benchmarks/core.py [--out benchmarks/results/core.json] [--quick]
+
+Prints a table (milliseconds, the median of alternating runs on one thread), whether the targets
+are met, and how cost grows with persons and with cells. Five minutes or so on an idle machine;
+--quick takes seconds, and its figures mean little. book/speed.md shows the committed record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import io
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import reference
+import scenes
+import torch
+from report import show
+
+from sparse_ae import host_maps
+from sparse_ae.decode import decode, decode_batch
+from sparse_ae.grouping import group
+from sparse_ae.losses import gather_tags, grouping_loss
+from sparse_ae.metrics import keypoint_ap
+from sparse_ae.provenance import provenance
+from sparse_ae.skeleton import COCO, CROWDPOSE
+from sparse_ae.targets import heatmap_targets
+
+ROUNDS, QUICK_ROUNDS = 15, 1
+SECONDS = 2.0  # a pair of quick calls is repeated for so long
+GROWTH = 1.3  # cost ~ size ** exponent; linear, with room for caches that get too small
+
+
+class Work(NamedTuple):
+    """One row: what is done, how by the library, how else, the least ratio of their times, and the
+    most milliseconds."""
+
+    name: str
+    ours: Callable
+    other: Callable | None
+    ratio: float | None = None
+    limit: float | None = None
+
+
+def loss_work(persons, dim, images=8, size=128, ratio=None, at_once=False) -> Work:
+    """Embedding loss, forward and backward, reading the tags from their maps included."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(images, 17, dim, size, size, generator=generator, requires_grad=True)
+    joints = torch.rand(images, persons, 17, 2, generator=generator) * size
+    visible = torch.rand(images, persons, 17, generator=generator) < 0.8
+
+    def run(loss):
+        maps.grad = None
+        pull, push = loss()
+        (pull + push).backward()
+
+    return Work(
+        f"embedding loss, {images} images, {persons} persons, {size}², D {dim}"
+        + "; a person's tags at once" * at_once,
+        lambda: run(lambda: grouping_loss(gather_tags(maps, joints), visible, form="released")),
+        lambda: run(lambda: reference.embedding_loss(maps, joints, visible, at_once=at_once)),
+        ratio,
+    )
+
+
+def targets_work(size, persons=30, ratio=None) -> Work:
+    """Heatmap targets of one image."""
+    joints = scenes.joints(np.random.default_rng(0), persons, size)
+    visible = np.ones(joints.shape[:2], bool)
+    return Work(
+        f"targets, {persons} persons, {size}²",
+        lambda: heatmap_targets(joints, visible, size),
+        lambda: reference.heatmap_targets(joints, visible, size),
+        ratio,
+    )
+
+
+def decode_work(persons, size, dim, noise=False, ratio=None, limit=None) -> Work:
+    """Decoding with refinement."""
+    heatmaps, tags = scenes.maps(persons, size, dim, noise=noise)
+    return Work(
+        f"decode, {persons} persons, {size}², D {dim}" + ", tags noise" * noise,
+        lambda: decode(heatmaps, tags, COCO),
+        lambda: reference.decode(heatmaps, tags, COCO.order),
+        ratio,
+        limit,
+    )
+
+
+def group_work(persons, size, dim, limit=None) -> Work:
+    """Grouping alone, of the candidates of a scene."""
+    heatmaps, tags = scenes.maps(persons, size, dim)
+    maxima = host_maps.run_maxima(heatmaps)
+    xy, score = host_maps.peaks(heatmaps, maxima, np.float32(0.1), 2, 30)
+    tag = tags[np.arange(17)[:, None], :, xy[..., 1], xy[..., 0]]
+    candidates = reference.peaks(heatmaps, tags)
+    return Work(
+        f"group alone, {persons} persons, D {dim}",
+        lambda: group(xy, score, tag, COCO.order),
+        lambda: reference.group(candidates, COCO.order),
+        None,
+        limit,
+    )
+
+
+def batch_work(images, size) -> Work:
+    """A batch on all cores, against one image after the other."""
+    parts = [scenes.maps(15, size, 8, seed=seed) for seed in range(images)]
+    heatmaps, tags = (np.stack(part) for part in zip(*parts, strict=True))
+    return Work(
+        f"decode_batch, {images} images, 15 persons, {size}², D 8, all cores; one by one",
+        lambda: decode_batch(heatmaps, tags, COCO),
+        lambda: [decode(h, t, COCO) for h, t in zip(heatmaps, tags, strict=True)],
+    )
+
+
+def evaluation_work(images) -> Work:
+    """Average precision as CrowdPose counts it, against faster-coco-eval where that is there."""
+    annotations, found = scenes.crowds(images)
+    try:
+        from faster_coco_eval import COCO as Index
+        from faster_coco_eval import COCOeval_faster
+    except ImportError:
+        other = None
+    else:
+
+        def other():
+            with contextlib.redirect_stdout(io.StringIO()):
+                truth = Index(copy.copy(annotations))
+                evaluation = COCOeval_faster(
+                    truth, truth.loadRes(found), "keypoints_crowd", print_function=lambda *_: None
+                )
+                evaluation.params.kpt_oks_sigmas = np.array(CROWDPOSE.sigmas)
+                evaluation.evaluate()
+                evaluation.accumulate()
+                evaluation.summarize()
+
+    return Work(
+        f"evaluation, {images} images, {len(found)} detections; faster-coco-eval",
+        lambda: keypoint_ap(annotations, found, CROWDPOSE, crowd=True),
+        other,
+        1.0,
+    )
+
+
+def works(quick: bool) -> list[Work]:
+    """The rows of the table; small ones for --quick."""
+    if quick:
+        return [
+            loss_work(3, 2, 2, 32), targets_work(32, 3), decode_work(3, 64, 2),
+            group_work(3, 64, 2), batch_work(2, 64), evaluation_work(20),
+        ]  # fmt: skip
+    return [
+        loss_work(30, 1, ratio=100),
+        loss_work(30, 8, ratio=40),
+        loss_work(30, 1, at_once=True),
+        loss_work(30, 8, at_once=True),
+        targets_work(128, ratio=40),
+        targets_work(256, ratio=40),
+        decode_work(30, 512, 8, ratio=20, limit=60),
+        decode_work(30, 512, 8, noise=True),
+        decode_work(15, 256, 8, ratio=20),
+        group_work(30, 512, 8, limit=2),
+        batch_work(16, 256),
+        evaluation_work(2000),
+    ]
+
+
+def measure(work: Work, quick: bool) -> dict:
+    """A row: medians of alternating runs, in milliseconds, and whether the targets are met."""
+    functions = [work.ours] + [work.other] * (work.other is not None)
+    seconds: list[list[float]] = [[] for _ in functions]
+    for function in functions:
+        function()
+    least, until = (QUICK_ROUNDS if quick else ROUNDS), time.perf_counter() + SECONDS * (not quick)
+    while len(seconds[0]) < least or time.perf_counter() < until:
+        for function, taken in zip(functions, seconds, strict=True):
+            start = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - start)
+    ours, *other = (1000 * statistics.median(taken) for taken in seconds)
+    ratio = other[0] / ours if other else None
+    met = [ratio >= work.ratio] if ratio and work.ratio else []
+    met += [ours <= work.limit] if work.limit else []
+    return {
+        "work": work.name, "ours_ms": ours, "reference_ms": other[0] if other else None,
+        "ratio": ratio, "least_ratio": work.ratio, "most_ms": work.limit,
+        "met": all(met) if met else None, "rounds": len(seconds[0]),
+    }  # fmt: skip
+
+
+def growth(quick: bool) -> list[dict]:
+    """How our cost grows: curves of milliseconds over persons and over cells, and the exponent of
+    the power of their size that fits best (1: linear; less, where something constant is in it)."""
+    persons, sizes = ((2, 4), (32, 64)) if quick else ((4, 8, 16, 32), (128, 256, 512))
+    dim = 2 if quick else 8
+    curves = {
+        "loss, persons": (persons, lambda n: loss_work(n, dim, 1, sizes[0])),
+        "loss, cells": (sizes, lambda n: loss_work(persons[-1], dim, 1, n)),
+        "targets, persons": (persons, lambda n: targets_work(sizes[0], n)),
+        "targets, cells": (sizes, lambda n: targets_work(n, persons[-1])),
+        "decode, persons": (persons, lambda n: decode_work(n, sizes[1], dim)),
+        "decode, cells": (sizes, lambda n: decode_work(persons[-2], n, dim)),
+    }
+    rows = []
+    for name, (values, make) in curves.items():
+        taken = [measure(make(n)._replace(other=None), quick)["ours_ms"] for n in values]
+        amount = [n**2 if name.endswith("cells") else n for n in values]
+        exponent = float(np.polyfit(np.log(amount), np.log(taken), 1)[0])
+        rows.append({"curve": name, "size": amount, "ms": taken, "exponent": exponent,
+                     "linear": exponent <= GROWTH})  # fmt: skip
+    return rows
+
+
+def main():
+    """Measure, print, and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--quick", action="store_true", help="small inputs, once each")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    record = {"schema": 1, "load": os.getloadavg()[0], "quick": options.quick}
+    record["rows"] = [measure(work, options.quick) for work in works(options.quick)]
+    record["growth"] = growth(options.quick)
+    record["provenance"] = provenance(data_digest="made up; benchmarks/scenes.py")
+    print(show(record))
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

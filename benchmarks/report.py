@@ -1,0 +1,66 @@
+"""A record of benchmarks/core.py as text, as a table for a page, and as a picture."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+
+
+def show(record: dict) -> str:
+    """The record as text."""
+
+    def number(value, form):
+        return "" if value is None else format(value, form)
+
+    lines = [f"{'':72}{'ours ms':>9}{'other ms':>10}{'ratio':>8}  asked"]
+    for row in record["rows"]:
+        asked = [f"≥ {row['least_ratio']:g}×"] if row["least_ratio"] else []
+        asked += [f"≤ {row['most_ms']:g} ms"] if row["most_ms"] else []
+        met = {True: "met", False: "MISSED", None: ""}[row["met"]]
+        lines.append(
+            f"{row['work']:72}{row['ours_ms']:9.3g}{number(row['reference_ms'], '10.4g'):>10}"
+            f"{number(row['ratio'], '8.3g'):>8}  {', '.join(asked)} {met}".rstrip()
+        )
+    lines.append("\nhow cost grows (exponent 1: linear)")
+    for row in record["growth"]:
+        points = "  ".join(f"{n}: {ms:.3g}" for n, ms in zip(row["size"], row["ms"], strict=True))
+        lines.append(f"{row['curve']:20}{row['exponent']:6.2f}   {points}")
+    origin = record["provenance"]
+    lines.append(
+        f"\n{origin['device']}, {origin['cores']} cores, load {record['load']:.2f} at the start; "
+        f"commit {(origin['commit'] or 'none')[:12]}, {origin['date']}"
+    )
+    lines.append(", ".join(f"{name} {version}" for name, version in origin["packages"].items()))
+    return "\n".join(lines)
+
+
+def table(record: dict) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| work | ours, ms | other, ms | ratio | asked | met |", "|---|--:|--:|--:|---|---|"]
+    for row in record["rows"]:
+        asked = [f"{row['least_ratio']:g}×"] if row["least_ratio"] else []
+        asked += [f"{row['most_ms']:g} ms"] if row["most_ms"] else []
+        met = {True: "yes", False: "**no**", None: ""}[row["met"]]
+        other = "" if row["reference_ms"] is None else f"{row['reference_ms']:.4g}"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
+        cells = (row["work"], f"{row['ours_ms']:.3g}", other, ratio, ", ".join(asked), met)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def growth_figure(record: dict):
+    """Milliseconds over persons and over cells, beside the line of a cost in proportion."""
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
+    for axis, by in zip(axes, ("persons", "cells"), strict=True):
+        for row, colour in zip(
+            [row for row in record["growth"] if row["curve"].endswith(by)],
+            ("#0072b2", "#d55e00", "#009e73"),
+            strict=True,
+        ):
+            label = f"{row['curve'].split(',')[0]}, exponent {row['exponent']:.2f}"
+            axis.loglog(row["size"], row["ms"], "o-", color=colour, label=label)
+            line = [row["ms"][-1] * size / row["size"][-1] for size in row["size"]]
+            axis.loglog(row["size"], line, ":", color=colour, alpha=0.6)
+        axis.set(xlabel="persons in an image" if by == "persons" else "cells of a map")
+        axis.legend(fontsize=8)
+    axes[0].set_ylabel("milliseconds")
+    return figure
