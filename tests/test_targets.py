@@ -49,6 +49,13 @@ def test_scale_aware_targets_by_hand():
     assert off[8, 8] == pytest.approx(np.exp(-2 * 0.4**2 / (2 * 1.2**2)))
 
 
+def test_the_last_column_of_a_patch_may_be_cut_off_by_hand():
+    """1.1 cells wide: from round(8 − 4.3) to before round(8 + 5.3), one less than the patch has."""
+    (heatmap,) = scale_aware_targets(np.full((1, 1, 2), 8.0), np.ones((1, 1)), 40, [1.1])
+    assert np.flatnonzero(heatmap.any(axis=0)).tolist() == list(range(4, 13))
+    assert np.flatnonzero(heatmap.any(axis=1)).tolist() == list(range(4, 13))
+
+
 def test_values_by_hand():
     heatmap = one(10.9, 12.2)  # the cell in column 10, row 12
     assert np.unravel_index(heatmap.argmax(), heatmap.shape) == (12, 10)
