@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import pandas as pd
 
 
 def show(record: dict) -> str:
@@ -33,18 +34,20 @@ def show(record: dict) -> str:
     return "\n".join(lines)
 
 
-def table(record: dict) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| work | ours, ms | other, ms | ratio | asked | met |", "|---|--:|--:|--:|---|---|"]
+def table(record: dict) -> pd.DataFrame:
+    """The rows for a page, formatted."""
+    lines = []
     for row in record["rows"]:
         asked = [f"{row['least_ratio']:g}×"] if row["least_ratio"] else []
         asked += [f"{row['most_ms']:g} ms"] if row["most_ms"] else []
-        met = {True: "yes", False: "**no**", None: ""}[row["met"]]
-        other = "" if row["reference_ms"] is None else f"{row['reference_ms']:.4g}"
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3g}"
-        cells = (row["work"], f"{row['ours_ms']:.3g}", other, ratio, ", ".join(asked), met)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        other, ratio = row["reference_ms"], row["ratio"]
+        lines.append({
+            "work": row["work"], "ours, ms": f"{row['ours_ms']:.3g}",
+            "other, ms": "" if other is None else f"{other:.4g}",
+            "ratio": "" if ratio is None else f"{ratio:.3g}",
+            "asked": ", ".join(asked), "met": {True: "yes", False: "no", None: ""}[row["met"]],
+        })  # fmt: skip
+    return pd.DataFrame(lines).set_index("work")
 
 
 def growth_figure(record: dict):
