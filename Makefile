@@ -2,7 +2,7 @@
 # make env        the environment alone               make lint    format and static checks
 # make pages      the book from the records there     make clean   removes what was built; records
 # make notebooks  the notebooks, run anew                          and the environment stay
-# make bench      how fast crowds are drawn
+# make bench      how fast crowds are drawn, and the core computes
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -50,6 +50,7 @@ notebooks: $(VENV)/.installed-dev
 # scenes a second, memory and start-up time of the renderer, on an idle machine
 bench: env
 	python benchmarks/crowds.py
+	python benchmarks/core.py
 
 lint: $(VENV)/.installed-dev
 	ruff check .
