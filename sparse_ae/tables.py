@@ -155,9 +155,9 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
             rows.append({
                 "method": METHOD_LABELS[method],
                 "settings tried": ", ".join(f"{k} {v:g}" for k, v in settings.items()),
-                "AP": number(100 * metrics["AP"]),
-                "AP hard": number(100 * metrics["AP_hard"]),
+                "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
+                "first component": f"{metrics['first_component']:.3f}",
                 "best": "★" if settings == found["best"] else "",
             })  # fmt: skip
     return pd.DataFrame(rows)

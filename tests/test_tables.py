@@ -99,10 +99,11 @@ def test_provenance_says_what_was_modified(records):
 
 def test_search_table_by_hand(tmp_path):
     assert len(tables.search_table("p", tmp_path)) == 0
+    kept = ("AP", "AP_hard", "grouping_accuracy", "first_component")
     trials = [
         {
             "settings": {"pull_weight": weight},
-            "metrics": dict.fromkeys(("AP", "AP_hard", "grouping_accuracy"), weight),
+            "metrics": dict.fromkeys(kept, weight),
         }
         for weight in (0.125, 0.25)
     ]
@@ -112,4 +113,5 @@ def test_search_table_by_hand(tmp_path):
     table = tables.search_table("p", tmp_path)
     assert table["settings tried"].tolist() == ["pull_weight 0.125", "pull_weight 0.25"]
     assert table["AP"].tolist() == ["12.5", "25.0"]
+    assert table["first component"].tolist() == ["0.125", "0.250"]
     assert table["best"].tolist() == ["", "★"]
