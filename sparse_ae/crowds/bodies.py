@@ -77,6 +77,11 @@ def bodies_path() -> Path:
     """Where the bank lies: SPARSE_AE_BODIES, else beside this file (installed), else in data/."""
     if "SPARSE_AE_BODIES" in os.environ:
         return Path(os.environ["SPARSE_AE_BODIES"])
+    return _own_bank()
+
+
+@cache
+def _own_bank() -> Path:
     installed = Path(__file__).with_name("bodies.npz")
     return installed if installed.exists() else Path(__file__).parents[2] / "data" / "bodies.npz"
 

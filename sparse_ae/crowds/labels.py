@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels import kernel
 from .bodies import CROWDPOSE_JOINTS, Bodies
 from .layout import Layout
 from .raster import Surface, frame_boxes, person_ids, seen
 
+NONE, HALF, ONE, FINE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
 FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
 FEWEST_SEEN = 2  # of them, not hidden
 LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
@@ -61,15 +63,27 @@ def describe(places: Places, surface: Surface, size: int) -> Truth:
     """The Truth of a drawn surface of a picture `size` pixels a side."""
     factor, count = len(surface.owner) // size, len(places.boxes)
     visible = seen(surface, places.joints, places.under)
-    found = np.concatenate(((places.joints[..., :2] + 0.5) / factor - 0.5, visible[..., None]), -1)
-    inside = ((found[..., :2] >= -0.5) & (found[..., :2] < size - 0.5)).all(-1)
-    inside &= places.joints[..., 2] > 0
-    found[..., :2] = rounded(found[..., :2].clip(0, size - 1))
-    found[..., 2] += 1  # 2 visible, 1 hidden
-    found[~inside] = 0
+    found = label(places.joints, visible, np.float32(factor), np.float32(size))
     masks = person_ids(surface.owner, count, factor)
     areas = np.bincount(masks.ravel() + 1, minlength=count + 1)[1:].astype(np.float32)
-    return Truth(found.astype(np.float32), places.boxes, masks, areas)
+    return Truth(found, places.boxes, masks, areas)
+
+
+@kernel
+def label(joints, visible, factor, size):
+    """(P, K, 3) float32 x, y in pixels and v of joints (P, K, 3) in samples."""
+    found = np.zeros(joints.shape, np.float32)
+    for p in range(joints.shape[0]):
+        for k in range(joints.shape[1]):
+            x, y = (
+                (joints[p, k, 0] + HALF) / factor - HALF,
+                (joints[p, k, 1] + HALF) / factor - HALF,
+            )
+            if joints[p, k, 2] > 0 and -HALF <= x < size - HALF and -HALF <= y < size - HALF:
+                found[p, k, 0] = np.rint(min(max(x, NONE), size - ONE) * FINE) / FINE
+                found[p, k, 1] = np.rint(min(max(y, NONE), size - ONE) * FINE) / FINE
+                found[p, k, 2] = 2 if visible[p, k] else 1
+    return found
 
 
 def rounded(pixels: np.ndarray) -> np.ndarray:
@@ -77,7 +91,13 @@ def rounded(pixels: np.ndarray) -> np.ndarray:
     return np.round(pixels * 256) / 256
 
 
+_BUILDS: dict[str, np.ndarray] = {}  # by the bank's digest
+
+
 def build(bodies: Bodies, layout: Layout) -> np.ndarray:
     """(P,) size of the persons, 1 for an adult, by the distance from shoulders to hips."""
-    joints = bodies.joints[layout.body]
-    return np.linalg.norm(joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1), axis=1) / 0.5
+    if bodies.digest not in _BUILDS:
+        joints = bodies.joints
+        trunks = joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1)
+        _BUILDS[bodies.digest] = np.linalg.norm(trunks, axis=1) / 0.5
+    return _BUILDS[bodies.digest][layout.body]

@@ -32,8 +32,8 @@ def empty_surface(size: int) -> Surface:
     return Surface(
         np.zeros((size, size), np.float32),
         np.full((size, size), -1, np.int16),
-        np.zeros((size, size), np.int32),
-        np.zeros((size, size, 2), np.float32),
+        np.empty((size, size), np.int32),  # says nothing where there is no owner
+        np.empty((size, size, 2), np.float32),
     )
 
 
