@@ -54,7 +54,9 @@ def test_the_nearer_mesh_hides_the_other(order):
 
 def test_person_ids_by_majority():
     owner = np.array([(0, 0, 1, 2), (0, -1, 2, 2)] + [(-1, -1, 3, 3)] * 2, np.int16)
-    np.testing.assert_array_equal(person_ids(owner, 3, 2), [(0, 2), (-1, -1)])
+    ids, areas = person_ids(owner, 3, 2)
+    np.testing.assert_array_equal(ids, [(0, 2), (-1, -1)])
+    np.testing.assert_array_equal(areas, (1, 0, 1))
 
 
 def test_boxes_end_at_the_frame():

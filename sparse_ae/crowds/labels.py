@@ -64,8 +64,7 @@ def describe(places: Places, surface: Surface, size: int) -> Truth:
     factor, count = len(surface.owner) // size, len(places.boxes)
     visible = seen(surface, places.joints, places.under)
     found = label(places.joints, visible, np.float32(factor), np.float32(size))
-    masks = person_ids(surface.owner, count, factor)
-    areas = np.bincount(masks.ravel() + 1, minlength=count + 1)[1:].astype(np.float32)
+    masks, areas = person_ids(surface.owner, count, factor)
     return Truth(found, places.boxes, masks, areas)
 
 

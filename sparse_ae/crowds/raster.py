@@ -132,13 +132,14 @@ def seen(surface, joints, tolerance):
 
 @kernel
 def person_ids(owner, persons, factor):
-    """(S·factor, S·factor) owners of samples to (S, S) person ids: the most frequent one.
+    """(S·factor, S·factor) owners of samples to (S, S) person ids: the most frequent one; and each
+    person's number of pixels, (P,) float32.
 
     Meshes numbered from `persons` on are no persons and count as background, -1.
     """
     size = owner.shape[0] // factor
     ids = np.full((size, size), -1, np.int16)
-    votes = np.zeros(persons, np.int64)
+    votes, areas = np.zeros(persons, np.int64), np.zeros(persons, np.float32)
     for y in range(size):
         for x in range(size):
             first, alike = owner[y * factor, x * factor], True
@@ -146,20 +147,29 @@ def person_ids(owner, persons, factor):
                 for i in range(factor):
                     alike &= owner[y * factor + j, x * factor + i] == first
             if alike:
-                ids[y, x] = first if first < persons else -1
-                continue
-            votes[:] = 0
-            none = 0
-            for j in range(factor):
-                for i in range(factor):
-                    who = owner[y * factor + j, x * factor + i]
-                    if 0 <= who < persons:
-                        votes[who] += 1
-                    else:
-                        none += 1
-            best = np.argmax(votes)
-            ids[y, x] = best if votes[best] >= none else -1
-    return ids
+                best = first if first < persons else -1
+            else:
+                best = elected(owner, votes, y * factor, x * factor, factor)
+            if best >= 0:
+                ids[y, x] = best
+                areas[best] += 1
+    return ids, areas
+
+
+@kernel
+def elected(owner, votes, top, left, factor):
+    """The person that most of a pixel's samples see, or -1."""
+    votes[:] = 0
+    none = 0
+    for j in range(factor):
+        for i in range(factor):
+            who = owner[top + j, left + i]
+            if 0 <= who < len(votes):
+                votes[who] += 1
+            else:
+                none += 1
+    best = np.argmax(votes)
+    return best if votes[best] >= none else -1
 
 
 @kernel
