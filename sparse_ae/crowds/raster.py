@@ -48,7 +48,9 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
     """
     nearness, owners, faces, weights = surface
     size = nearness.shape[0]
-    last = size - 1.0
+    last, inverse = size - 1.0, np.empty(len(points))
+    for v in range(len(points)):
+        inverse[v] = 1.0 / points[v, 2]
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay, bx, by = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
@@ -60,8 +62,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
         y0, y1 = max(0.0, np.ceil(min(ay, by, cy))), min(last, np.floor(max(ay, by, cy)))
         if x0 > x1 or y0 > y1 or min(points[a, 2], points[b, 2], points[c, 2]) < 0.1:
             continue
-        nc = 1.0 / points[c, 2]
-        na, nb = 1.0 / points[a, 2] - nc, 1.0 / points[b, 2] - nc
+        nc = inverse[c]
+        na, nb = inverse[a] - nc, inverse[b] - nc
         right_a, right_b = (by - cy) / area, (cy - ay) / area  # weights' steps to the right
         down_a, down_b = (cx - bx) / area, (ax - cx) / area
         row_a = right_a * (x0 - cx) + down_a * (y0 - cy)
