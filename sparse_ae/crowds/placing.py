@@ -126,18 +126,20 @@ def place_across(starts, moves, joints, boxes, away, depth, size, focal, target)
     shifts = best.copy()
     for p in range(persons):
         count_anew(p, own, inside, shifts, joints, boxes, size)
+    row, column = np.empty(persons, np.int64), np.empty(persons, np.int64)
     index, _ = judge(own, inside, shifts, depth, away, joints, focal, target)
     for move in range(len(moves)):
         p = move % persons
-        before = shifts[p]
+        before, had = shifts[p], own[p]
+        row[:], column[:] = inside[p], inside[:, p]
         shifts[p] = moves[move, 1] * size + (0.0 if moves[move, 0] < 0.3 else before)
         count_anew(p, own, inside, shifts, joints, boxes, size)
         reached, found = judge(own, inside, shifts, depth, away, joints, focal, target)
         if found < least:
             index, least = reached, found
         else:
-            shifts[p] = before
-            count_anew(p, own, inside, shifts, joints, boxes, size)
+            shifts[p], own[p] = before, had
+            inside[p], inside[:, p] = row, column
         if least < ENOUGH:
             break
     return shifts, index

@@ -104,7 +104,7 @@ def vertex_normals(vertices, triangles):
         x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
         length = np.sqrt(x * x + y * y + z * z)
         if length > 0:
-            normals[v] /= length
+            normals[v, 0], normals[v, 1], normals[v, 2] = x / length, y / length, z / length
     return normals
 
 

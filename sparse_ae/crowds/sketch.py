@@ -18,7 +18,8 @@ CELL = 0.075  # metres: body vertices closer together are one
 
 
 class Coarse(NamedTuple):
-    """C of a bank's vertices (indices) and the triangles among them, (G, 3) int32."""
+    """C of the vertices of a bank's N bodies, (N, C, 3) float32, and the triangles among them,
+    (G, 3) int32."""
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -35,7 +36,9 @@ def coarse(bodies: Bodies) -> Coarse:
         small = cluster.ravel()[bodies.triangles]
         a, b, c = small.T
         small = np.unique(small[(a != b) & (b != c) & (c != a)], axis=0)
-        _COARSE[bodies.digest] = Coarse(first, small.astype(np.int32))
+        _COARSE[bodies.digest] = Coarse(
+            np.ascontiguousarray(bodies.vertices[:, first]), small.astype(np.int32)
+        )
     return _COARSE[bodies.digest]
 
 
@@ -83,7 +86,7 @@ def sketch(bodies: Bodies, layout: Layout, dressed: np.ndarray) -> Sketch:
 def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> None:
     """Draw coarse bodies, numbered from `first`, into a surface."""
     mesh = coarse(bodies)
-    points = layout.in_world(bodies.vertices[layout.body[:, None], mesh.vertices])
+    points = layout.in_world(mesh.vertices[layout.body])
     screen = layout.camera.project(points).astype(np.float32)
     for i in range(len(screen)):
         draw(surface, screen[i], mesh.triangles, first + i, 0, len(mesh.triangles))
