@@ -43,9 +43,8 @@ def cores() -> int:
 class CrowdDataset:
     """The first `count` scenes of a configuration.
 
-    cache: folder in which `arrays` are kept; by default "cache" in the data folder (environment
-    variable SPARSE_AE_DATA, else data/). workers: processes that draw. ValueError for a count
-    that is no positive integer.
+    cache: folder in which `arrays` are kept, by default `cache_folder()`. workers: processes that
+    draw. ValueError for a count that is no positive integer.
     """
 
     def __init__(self, config: CrowdConfig, count: int, cache=None, *, workers: int | None = None):
