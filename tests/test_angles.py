@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,16 @@ def test_a_limb_reaches_its_target(made_with):
     bend = np.radians(found.bend)
     forearm = np.cos(bend) * found.along + np.sin(bend) * np.cross(axis, found.along)
     np.testing.assert_allclose(poses.SHOULDER + upper * found.along + lower * forearm, target)
+
+
+def test_the_data_card_says_what_was_measured():
+    measured = json.loads((DATA / "pose_angles.json").read_text(encoding="utf-8"))
+    card = (DATA / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ((?:left|right) \w+|trunk) \| (.*) \|$", card, re.MULTILINE))
+    assert len(rows) == 9
+    for name, row in rows.items():
+        distances = measured["joints"][name.replace(" ", "_")]["distances"]
+        _, coco, _, crowdpose, between = (float(cell) for cell in row.split(" | "))
+        assert coco == pytest.approx(distances["bank to coco"], abs=0.051)
+        assert crowdpose == pytest.approx(distances["bank to crowdpose"], abs=0.051)
+        assert between == pytest.approx(distances["coco to crowdpose"], abs=0.051)
