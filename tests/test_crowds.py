@@ -198,19 +198,29 @@ print(digest.hexdigest())
 """
 
 
-def test_labels_are_the_same_without_avx512():
-    """NumPy's vectorised exponentials differ in the last digit between processors."""
-    if not np._core._multiarray_umath.__cpu_features__.get("X86_V4"):
-        pytest.skip("this processor, or this NumPy, has no AVX-512 to do without")
-    root, found = Path(__file__).parents[1], []
-    for disabled in ("", "X86_V4 AVX512_ICL AVX512_SPR"):
-        variables = {**os.environ, "NPY_DISABLE_CPU_FEATURES": disabled}
-        run = subprocess.run([sys.executable, "-c", LABELS], capture_output=True, text=True,
-                             cwd=root, env=variables)  # fmt: skip
-        assert not run.returncode, run.stderr
-        found.append(run.stdout.split())
-    assert found[0][0] != found[1][0]  # NumPy did compute otherwise
-    assert found[0][1] == found[1][1]
+ROOT = Path(__file__).parents[1]
+OLDER = "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"  # than AVX2
+
+
+def labels_on(**variables) -> list[str]:
+    """What LABELS prints in a process with these environment variables."""
+    run = subprocess.run([sys.executable, "-c", LABELS], capture_output=True, text=True,
+                         cwd=ROOT, env={**os.environ, **variables})  # fmt: skip
+    assert not run.returncode, run.stderr
+    return run.stdout.split()
+
+
+def test_labels_are_the_same_on_other_processors(tmp_path):
+    """NumPy without AVX-512; and NumPy without AVX2, the C library without fused multiplication,
+    numba compiling for any x86-64, linear algebra for one of 2004."""
+    if not np._core._multiarray_umath.__cpu_features__.get("X86_V3"):
+        pytest.skip("this processor, or this NumPy, has no AVX2 to do without")
+    here, plain = labels_on(), labels_on(NPY_DISABLE_CPU_FEATURES=OLDER.removeprefix("X86_V3 "))
+    old = labels_on(NPY_DISABLE_CPU_FEATURES=OLDER, OPENBLAS_CORETYPE="Prescott",
+                    NUMBA_CPU_NAME="generic", NUMBA_CACHE_DIR=str(tmp_path),
+                    GLIBC_TUNABLES="glibc.cpu.hwcaps=-FMA,-AVX2,-FMA4,-AVX512F")  # fmt: skip
+    assert here[0] != old[0]  # NumPy did compute otherwise
+    assert here[1] == plain[1] == old[1]
 
 
 def test_crowdpose_sees_the_same_scene():

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .exact import on_grid
+
 SKINS = np.array([(250, 222, 202), (240, 202, 176), (226, 180, 146), (204, 154, 116),
                   (172, 120, 84), (136, 92, 64), (100, 66, 48), (68, 46, 36)],
                  np.float32)  # fmt: skip
@@ -59,7 +61,7 @@ class Clothes(NamedTuple):
     def table(self) -> np.ndarray:
         """(P, 22) float64: all but the colours, field `name` in column CUT.name. Kernels take
         one array faster than many."""
-        return np.stack([np.asarray(values, float) for values in self[1:]], 1)
+        return on_grid(np.stack([np.asarray(values, float) for values in self[1:]], 1))
 
 
 CUT = Clothes(*range(-1, len(Clothes._fields) - 1))

@@ -7,6 +7,7 @@ import numpy as np
 from .bodies import Bodies
 from .camera import Camera
 from .config import CrowdConfig
+from .exact import on_grid
 from .layout import Layout
 
 TRIES = 48
@@ -25,7 +26,7 @@ def draw_back(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, cam
     side = rng.choice((-1, 1), TRIES) * rng.uniform(0.2, 0.8, TRIES)
     if rng.random() >= SHARE * config.occlusion:
         return None
-    place = np.stack((side * config.size * away / camera.focal, away, 0 * away), 1)
+    place = on_grid(np.stack((side * config.size * away / camera.focal, away, 0 * away), 1))
     layout = Layout(body, yaw, place, camera)
     low, high = -MARGIN * config.size, (1 + MARGIN) * config.size
     joints = camera.project(layout.in_world(bodies.joints[body]))

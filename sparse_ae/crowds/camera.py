@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import kernel
+from .exact import circle
 
 
 class Camera(NamedTuple):
@@ -37,10 +38,10 @@ class Camera(NamedTuple):
 
     def rays(self, points: np.ndarray) -> np.ndarray:
         """Directions (..., 3) in the world through pixels x, y (..., 2), 1 m deep each."""
-        cos, sin = np.cos(self.roll), np.sin(self.roll)
+        cos, sin = circle(self.roll)
         right, down = np.moveaxis((np.asarray(points) - self.centre) / self.focal, -1, 0)
         right, down = cos * right + sin * down, -sin * right + cos * down
-        cos, sin = np.cos(self.pitch), np.sin(self.pitch)
+        cos, sin = circle(self.pitch)
         return np.stack((right, cos - sin * down, -cos * down - sin), -1)
 
     def scaled(self, factor: float) -> Camera:
@@ -51,7 +52,7 @@ class Camera(NamedTuple):
 
 @kernel
 def _project(points, focal, height, pitch, roll, centre):
-    cos, sin, rolled_cos, rolled_sin = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
     found = np.empty_like(points)
     for n in range(len(points)):
         x, y, z = points[n, 0], points[n, 1], points[n, 2] - height
@@ -65,7 +66,7 @@ def _project(points, focal, height, pitch, roll, centre):
 
 @kernel
 def _bounds(points, places, focal, height, pitch, roll, centre):
-    cos, sin, rolled_cos, rolled_sin = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
     found = np.zeros((len(points), 4))
     for p in range(len(points)):
         left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf

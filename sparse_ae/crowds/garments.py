@@ -9,6 +9,7 @@ import numpy as np
 from ..kernels import kernel
 from .appearance import CUT
 from .bodies import HEAD, LEG, TRUNK, Bodies
+from .exact import on_grid
 from .texture import lattice
 
 SKIRT, TAIL, BRIM = 4, 5, 6  # parts, after those of the bodies
@@ -71,7 +72,7 @@ def sew(bodies: Bodies) -> tuple[Extra, Sewing]:
         parts.append(np.full(len(faces), part))
         along.append(np.repeat(ring[:, None] / (rings - 1), 4, 1))
         turn = (at + 0.5 * (part == SKIRT)) * 2 * np.pi / angles
-        places.append(np.stack((np.cos(turn), np.sin(turn), 0 * turn), 1))
+        places.append(on_grid(np.stack((np.cos(turn), np.sin(turn), 0 * turn), 1)))
     extra = Extra(np.concatenate(triangles).astype(np.int32),
                   np.concatenate(parts).astype(bodies.parts.dtype),
                   np.concatenate(along).astype(np.float32),
@@ -87,12 +88,12 @@ def sew(bodies: Bodies) -> tuple[Extra, Sewing]:
     skull = np.flatnonzero((part == HEAD) & (template[:, 2] > 0.6))
     x, _, z = template[skull].T
     few = max(4, len(skull) // 12)
-    groups = np.stack([skull[np.argsort(order)[:few]] for order in (-x, x, -z, z)])
+    groups = np.stack([skull[np.argsort(order, kind="stable")[:few]] for order in (-x, x, -z, z)])
     middle = template[groups].mean((0, 1))
     width = template[groups[0], 0].mean() - template[groups[1], 0].mean()
     turn = np.arange(BRIM_ANGLES) * 2 * np.pi / BRIM_ANGLES
     level = template[skull[np.abs(z - 0.68) < 0.03]] - middle
-    brim = (level[:, :1] * np.cos(turn) + level[:, 1:2] * np.sin(turn)).max(0)
+    brim = (level[:, :1] * on_grid(np.cos(turn)) + level[:, 1:2] * on_grid(np.sin(turn))).max(0)
     head = np.array([middle, (width, 0, 0)])
     return extra, Sewing(part, groups[2, :1], lower, down[lower], side.astype(np.int64), groups,
                          head, brim, starts)  # fmt: skip
@@ -176,7 +177,8 @@ def add_skirt(dressed, sewing, style, who):
     reach = max(0.12, (hem - top) / (RINGS - 1))
     turn = 2 * np.pi / ANGLES
     before = np.zeros(ANGLES)
-    cos, sin = np.cos(np.arange(ANGLES) * turn), np.sin(np.arange(ANGLES) * turn)
+    turns = np.arange(ANGLES) * turn
+    cos, sin = on_grid(np.cos(turns)), on_grid(np.sin(turns))
     for ring in range(RINGS):
         share = ring / (RINGS - 1)
         place = top + share * (hem - top)
@@ -193,7 +195,7 @@ def add_skirt(dressed, sewing, style, who):
             for a in range(ANGLES):
                 support[a] = max(support[a], x * cos[a] + y * sin[a])
         for a in range(ANGLES):
-            support[a] += 0.006 + flare * share**1.3
+            support[a] += 0.006 + flare * share * np.sqrt(np.sqrt(share))
             fold = lattice(a // 2, 3, int(style[who, CUT.key]))
             support[a] += 0.3 * (0.02 + flare) * share * fold
             if flare > 0.04:  # it hangs from the hips

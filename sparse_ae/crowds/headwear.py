@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels import kernel
 from .appearance import BEANIE, BUN, CAP, CUT, NO_HAT, NO_TAIL
+from .exact import on_grid
 from .garments import BRIM_ANGLES, TAIL_ANGLES, TAIL_RINGS, unit
 
 
@@ -60,11 +61,11 @@ def add_tail(dressed, sewing, template, style, who):
     for ring in range(TAIL_RINGS):
         share = ring / (TAIL_RINGS - 1)
         if kind == BUN:
-            y, z = 0.075, 0.715 + thick * np.cos(np.pi * share)
-            radius = thick * np.sin(np.pi * share)
+            y, z = 0.075, 0.715 + thick * on_grid(np.cos(np.pi * share))
+            radius = thick * on_grid(np.sin(np.pi * share))
         else:
-            y, z = 0.05 + 0.06 * np.sin(np.pi * min(1.0, 0.2 + share)), 0.7 - 0.25 * share
-            radius = 0.75 * thick * np.sin(np.pi * (0.1 + 0.88 * share))
+            y, z = 0.05 + 0.06 * on_grid(np.sin(np.pi * min(1.0, 0.2 + share))), 0.7 - 0.25 * share
+            radius = 0.75 * thick * on_grid(np.sin(np.pi * (0.1 + 0.88 * share)))
         for a in range(TAIL_ANGLES):
             v = sewing.starts[1] + ring * TAIL_ANGLES + a
             put(dressed, v, frame, sewing.head[0], radius * template[v, 0],

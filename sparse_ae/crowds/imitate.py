@@ -16,6 +16,7 @@ from ..skeleton import COCO, CROWDPOSE
 from .bodies import CROWDPOSE_JOINTS, Bodies
 from .camera import Camera
 from .config import CrowdConfig
+from .exact import circle, on_grid
 from .layout import NEAREST, SCALES, Layout, turn
 
 CANDIDATES = 1500  # bodies turned about, of which the most alike stands for a person
@@ -87,13 +88,14 @@ def imitate(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, index
     joints, boxes = photo.joints.copy(), photo.boxes * factor
     joints[..., :2] = joints[..., :2] * factor + shift
     boxes[:, :2] += shift
-    focal = config.size * float(np.exp(rng.uniform(np.log(0.9), np.log(1.8))))
+    focal = on_grid(config.size * float(np.exp(rng.uniform(np.log(0.9), np.log(1.8)))))
     camera = Camera(focal, HEIGHT[0], TILT[0], 0.0, (config.size - 1) / 2)
     large = np.sqrt(boxes[:, 2] * boxes[:, 3]) >= SCALES[0] * config.size
     large[np.argmax(boxes[:, 3])] = True  # somebody always is there
     found = [alike(rng, config, bodies, camera, *person)
              for person in zip(joints[large], boxes[large], strict=True)]  # fmt: skip
     body, yaw, feet = (np.array(values) for values in zip(*found, strict=True))
+    feet = on_grid(feet.astype(np.float64))
     camera = on_ground(camera, feet)
     return Layout(body, yaw, in_world(camera, feet), camera)
 
@@ -106,8 +108,9 @@ def alike(rng, config, bodies: Bodies, camera: Camera, joints: np.ndarray, box: 
     wanted = range(17) if len(joints) == len(COCO) else CROWDPOSE_JOINTS
     seen = joints[:, 2] > 0
     posed = turn(bodies.joints[body][:, np.array(wanted)[seen]], yaw)
-    tilted = np.stack((posed[..., 0], -posed[..., 2] * np.cos(TILT[0])), -1)  # right, down
-    tilted[..., 1] -= posed[..., 1] * np.sin(TILT[0])
+    cos, sin = circle(TILT[0])
+    tilted = np.stack((posed[..., 0], -posed[..., 2] * cos), -1)  # right, down
+    tilted[..., 1] -= posed[..., 1] * sin
     real, middle = joints[seen, :2], tilted.mean(1)
     offsets, tilted = real - real.mean(0), tilted - middle[:, None]
     along, own = (tilted * offsets).sum((1, 2)), (tilted**2).sum((1, 2))
@@ -131,12 +134,13 @@ def on_ground(camera: Camera, feet: np.ndarray) -> Camera:
         (1 / HEIGHT[1], 1 / TILT[1]))))  # fmt: skip
     values = np.concatenate((down / 0.25, (HEIGHT[0] / HEIGHT[1], TILT[0] / TILT[1])))
     height, tilt = np.linalg.lstsq(rows, values, rcond=None)[0]
-    return camera._replace(height=float(np.clip(height, 0.4, 6)),
-                           pitch=float(np.arctan(np.clip(tilt, -0.3, 1))))  # fmt: skip
+    pitch = np.arctan(np.clip(tilt, -0.3, 1))
+    return camera._replace(height=float(on_grid(np.clip(height, 0.4, 6))),
+                           pitch=float(on_grid(pitch)))  # fmt: skip
 
 
 def in_world(camera: Camera, feet: np.ndarray) -> np.ndarray:
     """(P, 3) in the world of points right of, below and before the camera."""
     right, down, depth = feet.T
-    cos, sin = np.cos(camera.pitch), np.sin(camera.pitch)
+    cos, sin = circle(camera.pitch)
     return np.stack((right, depth * cos - down * sin, camera.height - depth * sin - down * cos), 1)

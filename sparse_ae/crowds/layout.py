@@ -10,6 +10,7 @@ from ..kernels import kernel
 from .bodies import Bodies
 from .camera import Camera
 from .config import CrowdConfig
+from .exact import circle, on_grid
 from .placing import draw_moves, place_across
 
 EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
@@ -51,7 +52,7 @@ def move(points, yaw, place):
     its place (P, 3); float32."""
     moved = np.empty(points.shape, np.float32)
     for p in range(len(points)):
-        cos, sin = np.cos(yaw[p]), np.sin(yaw[p])
+        cos, sin = circle(yaw[p])
         for n in range(points.shape[1]):
             x, y = points[p, n, 0], points[p, n, 1]
             moved[p, n, 0] = cos * x - sin * y + place[p, 0]
@@ -93,7 +94,7 @@ def draw_scales(rngs, config: CrowdConfig, count: int) -> np.ndarray:
     where = rng.uniform(-0.5, 0.5, count)
     if count > 1:
         where = (where - where.min()) / (np.ptp(where) + 1e-9) - 0.5
-    return np.clip(middle * spread**where, *SCALES)
+    return np.clip(on_grid(middle * spread**where), *SCALES)
 
 
 def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
@@ -103,7 +104,8 @@ def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
     height = (0.8 + 1.0 * u, 1.6 + 1.2 * u, 2.6 + 3.0 * u)[kind]
     roll = rng.normal(0, 0.03) if rng.random() < 0.8 else rng.normal(0, 0.12)
     tilt = rng.normal(0, 0.04) if rng.random() < 0.7 else rng.normal(0, 0.12)
-    return Camera(float(focal), float(height), float(tilt), float(roll), (config.size - 1) / 2)
+    focal, height, tilt, roll = on_grid(np.array((focal, height, tilt, roll))).tolist()
+    return Camera(focal, height, tilt, roll, (config.size - 1) / 2)
 
 
 class Stand(NamedTuple):
@@ -138,18 +140,18 @@ def stand_away(stand: Stand, shrink: float = 1.0) -> Stand:
     camera, outline = stand.camera, stand.outline
     scale = np.maximum(stand.scale * shrink, SCALES[0])
     wanted = scale * stand.size
-    width, tall = stand.extent.T
+    width, tall = stand.extent.astype(np.float64).T
     away = np.maximum(camera.focal * np.sqrt(width * tall) / wanted, NEAREST)
     level = camera._replace(height=min(camera.height, 1.2 + 0.35 * float(away.min())), roll=0.0)
     for _ in range(3):
         top = np.arctan2(tall - level.height, away).max()
         bottom = np.arctan2(-level.height, away).min()
-        tilt = np.clip(-(top + bottom) / 2 + camera.pitch, -0.2, 0.9)
+        tilt = on_grid(np.clip(-(top + bottom) / 2 + camera.pitch, -0.2, 0.9))
         level = level._replace(pitch=float(tilt))
         boxes = level.bounds(outline, in_a_row(away))
-        away = np.maximum(away * box_scale(boxes) / wanted, NEAREST)
+        away = on_grid(np.maximum(away * box_scale(boxes) / wanted, NEAREST))
     camera = level._replace(roll=camera.roll)
-    return stand._replace(camera=camera, away=away.astype(np.float64), scale=scale)
+    return stand._replace(camera=camera, away=away, scale=scale)
 
 
 def in_a_row(away: np.ndarray) -> np.ndarray:
@@ -162,7 +164,7 @@ def lay_out(rng, config: CrowdConfig, stand: Stand, wish: Wish) -> tuple[Layout,
     place = in_a_row(stand.away)
     level = stand.camera._replace(roll=0.0)  # which leaves the crowd index much as it is
     boxes = level.bounds(stand.outline, place)
-    depth = stand.away * np.cos(level.pitch)
+    depth = stand.away * circle(level.pitch)[0]
     joints = level.project(stand.joints + place[:, None])
     across, index = place_across(*draw_moves(rng, len(place)), joints, boxes, stand.away, depth,
                           float(config.size), level.focal, wish.crowding)  # fmt: skip
@@ -170,7 +172,7 @@ def lay_out(rng, config: CrowdConfig, stand: Stand, wish: Wish) -> tuple[Layout,
     found = box_scale(stand.camera.bounds(stand.outline, place))
     place[:, :2] *= (found / (stand.scale * config.size))[:, None]  # what the edges stretch
     place[:, 1] = np.maximum(place[:, 1], NEAREST)
-    return Layout(wish.body, wish.yaw, place, stand.camera), float(index)
+    return Layout(wish.body, wish.yaw, on_grid(place), stand.camera), float(index)
 
 
 def box_scale(boxes: np.ndarray) -> np.ndarray:

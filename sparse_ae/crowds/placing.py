@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels import kernel
+from .exact import on_grid
 
 STARTS = 10  # arrangements to start from
 MOVES = 50  # per person
@@ -99,7 +100,7 @@ def draw_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.n
     starts = rng.uniform(-0.5, 0.5, (STARTS, persons + 1))
     far = rng.random(MOVES * persons)
     by = np.where(far < 0.3, rng.uniform(-0.5, 0.5, len(far)), rng.normal(0, 0.12, len(far)))
-    return starts, np.stack((far, by), 1)
+    return on_grid(starts), on_grid(np.stack((far, by), 1))
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 
 from .appearance import dye
 from .bodies import Bodies
+from .exact import circle, on_grid
 from .layout import MOST, Layout
 
 KINDS = ("box", "post", "bench", "plant", "sign", "table", "seat")
@@ -45,9 +46,9 @@ class Mesh(NamedTuple):
 
     def moved(self, place, yaw: float = 0.0) -> Mesh:
         """Turned by yaw about the vertical, then moved by place (3,)."""
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        turned = self.vertices @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-        return self._replace(vertices=turned + np.asarray(place))
+        (cos, sin), (x, y, z) = circle(float(yaw)), self.vertices.T
+        turned = np.stack((cos * x - sin * y, sin * x + cos * y, z), 1)
+        return self._replace(vertices=on_grid(turned + np.asarray(place)))
 
 
 def gather(meshes: list[Mesh]) -> Things:
