@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sparse_ae.crowding import EASY, HARD
@@ -59,6 +61,34 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
         for name, (low, high) in bounds.items():
             numbers[f"AP_{name}"] = _mean(curves(0, (low <= level) & (level < high))[0])
     return numbers
+
+
+class Matches(NamedTuple):
+    """Which detections found a person: all that average precision is made of.
+
+    score: (N,) of the detections, the best of each image first; image: (N,) index of theirs, in
+    the order of ids; matched, skipped: (10, N) bool at the ten thresholds of the similarity: those
+    that found a person, and those that do not count; persons: (I,) how many an image has to find.
+    """
+
+    score: np.ndarray
+    image: np.ndarray
+    matched: np.ndarray
+    skipped: np.ndarray
+    persons: np.ndarray
+
+
+def keypoint_matches(annotations, detections, skeleton, *, crowd=False) -> Matches:
+    """The `Matches` behind `keypoint_ap`, of annotations with one category; arguments and errors
+    as there."""
+    images, categories, _ = _scenes(annotations, crowd)
+    if len(categories) != 1:
+        raise ValueError(f"annotations: expected one category, got {len(categories)}")
+    persons, of = _persons(annotations["annotations"], skeleton, images, categories, crowd)
+    found, score, at = _detections(detections, skeleton, images, categories)
+    matched, skipped, ignored = match(persons, found, skeleton.sigmas, THRESHOLDS, [EVERY_AREA])
+    wanted = np.bincount(of[~ignored[0]], minlength=len(images))
+    return Matches(score, at, matched[0], skipped[0], wanted)
 
 
 def _mean(values) -> float:

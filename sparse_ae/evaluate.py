@@ -16,28 +16,34 @@ from sparse_ae.decode import People, decode_batch
 from sparse_ae.losses import gather_tags
 from sparse_ae.metrics import (
     HARD,
+    Matches,
     group_margin,
+    group_spread,
     grouping_accuracy,
     keypoint_ap,
+    keypoint_matches,
     linearity,
     sparsity,
 )
 from sparse_ae.model import PoseNet
+from sparse_ae.results import THRESHOLDS
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.train import STRIDES, to_input, uses_bfloat16
 
 BATCH = 16
 MEASURES = (
-    "grouping_accuracy", "group_margin", "first_component", "correlation", "effective_rank",
-    "sparsity",
+    "grouping_accuracy", "group_margin", "group_spread", "first_component", "correlation",
+    "effective_rank", "sparsity",
 )  # fmt: skip
 
 
 class Evaluation(NamedTuple):
-    """metrics: one number each; per_image: (I,) arrays; examples: whole scenes for figures."""
+    """metrics: one number each; per_image: (I,) arrays; matches: what AP is made of, packed as
+    records keep it; examples: whole scenes for figures."""
 
     metrics: dict[str, float]
     per_image: dict[str, np.ndarray]
+    matches: dict[str, np.ndarray]
     examples: dict[str, np.ndarray]
 
 
@@ -80,8 +86,11 @@ def evaluate(
     per_image["image_id"] = np.array(ids)
     per_image["persons"] = scenes["counts"][: len(ids)].astype(np.int64)
     per_image["crowd_index"] = scenes["crowd_index"][: len(ids)].astype(np.float64)
+    per_image["accuracy_at"] = np.array([row["accuracy_at"] for row in rows], np.float32)
     average = keypoint_ap(annotations, detections, skeleton, crowd=True)
-    return Evaluation({**average, **summary(per_image)}, per_image, pack_examples(kept, config))
+    matches = pack_matches(keypoint_matches(annotations, detections, skeleton, crowd=True))
+    numbers = {**average, **summary(per_image)}
+    return Evaluation(numbers, per_image, matches, pack_examples(kept, config))
 
 
 @torch.no_grad()
@@ -125,20 +134,24 @@ def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict[str, float]:
-    """The measures of one image's embeddings, (P, K, D) at the joints that `visible` (P, K) has."""
-    line = linearity(tags, visible)
+def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict:
+    """The measures of one image's embeddings, (P, K, D) at the joints that `visible` (P, K) has,
+    and the grouping accuracy at each of results.THRESHOLDS."""
+    line, order = linearity(tags, visible), get_skeleton(config.skeleton).order
+    accuracy = {
+        distance: grouping_accuracy(tags, visible, order, max_distance=distance, rule=config.rule)
+        for distance in {*THRESHOLDS, config.max_distance}
+    }
     return {
-        "grouping_accuracy": grouping_accuracy(
-            tags, visible, get_skeleton(config.skeleton).order, max_distance=config.max_distance,
-            rule=config.rule,
-        ),
+        "grouping_accuracy": accuracy[config.max_distance],
+        "accuracy_at": [accuracy[distance] for distance in THRESHOLDS],
         "group_margin": group_margin(tags, visible, config.max_distance),
+        "group_spread": group_spread(tags, visible),
         "first_component": line.first_component,
         "correlation": line.correlation,
         "effective_rank": line.effective_rank,
         "sparsity": sparsity(tags, visible),
-    }  # fmt: skip
+    }
 
 
 def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -151,6 +164,18 @@ def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
         "grouping_accuracy_hard": mean_of_defined(per_image["grouping_accuracy"][hard]),
         "group_margin_hard": mean_of_defined(margin[hard]),
         "group_margin_negative": mean_of_defined(np.where(np.isnan(margin), np.nan, margin < 0)),
+    }
+
+
+def pack_matches(matches: Matches) -> dict[str, np.ndarray]:
+    """Matches as a record keeps them: the ten thresholds as bits, 0.5 the lowest."""
+    bits = 1 << np.arange(len(matches.matched))
+    return {
+        "match_score": matches.score.astype(np.float32),
+        "match_image": matches.image.astype(np.int16),
+        "match_matched": (bits @ matches.matched).astype(np.uint16),
+        "match_skipped": (bits @ matches.skipped).astype(np.uint16),
+        "match_persons": matches.persons.astype(np.int16),
     }
 
 

@@ -70,7 +70,8 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
     }
     path = record_path(config.preset, config.method, config.seed, root)
     save_checkpoint(training.model, path.with_suffix(".safetensors"))
-    write_record(record, {**result.per_image, **result.examples, **training.curve}, root)
+    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve}
+    write_record(record, arrays, root)
     return record
 
 

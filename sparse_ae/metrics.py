@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from sparse_ae.average_precision import keypoint_ap
+from sparse_ae.average_precision import Matches, keypoint_ap, keypoint_matches
 from sparse_ae.crowding import EASY, HARD, crowd_index
 from sparse_ae.grouping import group
 
-__all__ = ["EASY", "HARD", "Linearity", "crowd_index", "group_margin", "grouping_accuracy",
-           "keypoint_ap", "linearity", "sparsity"]  # fmt: skip
+__all__ = ["EASY", "HARD", "Linearity", "Matches", "crowd_index", "group_margin",
+           "group_spread", "grouping_accuracy", "keypoint_ap", "keypoint_matches", "linearity",
+           "sparsity"]  # fmt: skip
 
 
 class Linearity(NamedTuple):
@@ -40,6 +41,20 @@ def group_margin(tags, visible, threshold=1.0) -> float:
     means = np.where(weight, tags, 0).sum(axis=1) / weight.sum(axis=1)  # (P, D)
     distance = np.linalg.norm(means[:, None] - means[None], axis=2)
     return float(distance[np.triu_indices(len(means), 1)].min() - threshold)
+
+
+def group_spread(tags, visible) -> float:
+    """How far apart one person's embeddings are: the root of their mean squared distance from the
+    person's mean, by which a margin can be divided, since a margin alone grows with any factor.
+
+    tags: (P, K, D); visible: (P, K) bool. nan without a visible joint. ValueError as `linearity`.
+    """
+    tags, visible = _embeddings(tags, visible)
+    if not visible.any():
+        return float("nan")
+    count = np.maximum(visible.sum(axis=1), 1)[:, None]  # (P, 1)
+    means = np.where(visible[..., None], tags, 0).sum(axis=1) / count  # (P, D)
+    return float(np.sqrt(((tags - means[:, None])[visible] ** 2).sum(axis=1).mean()))
 
 
 def linearity(tags, visible) -> Linearity:

@@ -8,7 +8,6 @@ of the machine that made it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -22,24 +21,29 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_ae.files import unwritable, write_temporary
 from sparse_ae.provenance import provenance
 
 __all__ = [
     "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "is_done", "provenance",
     "read_arrays", "read_record", "read_records", "record_path", "write_record",
 ]  # fmt: skip
-SCHEMA = 1
+SCHEMA = 2
 METRICS = (
     "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "AR",
     "grouping_accuracy", "grouping_accuracy_hard",
-    "group_margin", "group_margin_hard", "group_margin_negative",
+    "group_margin", "group_margin_hard", "group_margin_negative", "group_spread",
     "first_component", "correlation", "effective_rank", "sparsity",
     "train_seconds", "images_per_second",
 )  # fmt: skip
 PER_IMAGE = (
-    "image_id", "persons", "crowd_index", "grouping_accuracy", "group_margin",
+    "image_id", "persons", "crowd_index", "grouping_accuracy", "group_margin", "group_spread",
     "first_component", "correlation", "effective_rank", "sparsity",
 )  # fmt: skip
+# further arrays: accuracy_at (I, 9), grouping accuracy at THRESHOLDS of the distance; the fields of
+# metrics.Matches after "match_", matched and skipped (N,) with a bit for each threshold
+THRESHOLDS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+MATCHES = ("match_score", "match_image", "match_matched", "match_skipped", "match_persons")
 FIELDS = {
     "schema": int,
     "preset": str,
@@ -82,7 +86,7 @@ def is_done(path: str | Path, digest: str) -> bool:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (ValueError, OSError, zipfile.BadZipFile):
         return False
-    return record["config_digest"] == digest and names >= set(PER_IMAGE)
+    return record["config_digest"] == digest and names >= {*PER_IMAGE, *MATCHES}
 
 
 def check_writable(root: str | Path, preset: str, method: str) -> Path:
@@ -93,7 +97,7 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     return folder
 
 
@@ -121,12 +125,12 @@ def write_record(
     temporaries = []
     try:
         for content in (buffer.getvalue(), text.encode() + b"\n"):
-            temporaries.append(_write_temporary(path.parent, content))
+            temporaries.append(write_temporary(path.parent, content))
         path.unlink(missing_ok=True)  # an old record never stands beside new arrays
         os.replace(temporaries[0], path.with_suffix(".npz"))
         os.replace(temporaries[1], path)
     except OSError as error:
-        raise _unwritable(path.parent, error) from None
+        raise unwritable(path.parent, error) from None
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
@@ -201,7 +205,11 @@ def _check(record: object, path: Path) -> None:
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """ValueError unless the per-image arrays are there, of one length, and none holds objects."""
+    """ValueError unless the arrays are there, per-image ones of one length, and none holds
+    objects."""
+    for name in ("accuracy_at", *MATCHES):
+        if name not in arrays:
+            raise ValueError(f"{path}: array {name!r} is missing")
     for name in PER_IMAGE:
         if name not in arrays:
             raise ValueError(f"{path}: array {name!r} is missing")
@@ -210,26 +218,6 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{path}: array {name!r} holds Python objects")
-
-
-def _write_temporary(folder: Path, content: bytes) -> Path:
-    """`content` in a new file of `folder`, on disk when this returns; nothing left on failure."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's files are private
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    return Path(name)
-
-
-def _unwritable(folder: Path, error: OSError) -> OSError:
-    return OSError(f"results folder {folder} cannot be written to ({error.strerror or error})")
 
 
 def _null(value: float | None) -> float | None:

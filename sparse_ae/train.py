@@ -20,13 +20,15 @@ from sparse_ae.losses import (
     scale_from_tags,
     scale_loss,
 )
+from sparse_ae.metrics import linearity
 from sparse_ae.model import PoseNet, PoseOutput
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.targets import heatmap_targets, person_scale
 
 STRIDES = (4, 2)  # of the heatmaps, coarse to fine; embeddings have the coarse one
 PARTS = ("heatmap", "pull", "push", "scale")
-CURVE_EVERY = 20  # steps between two points of the loss curve
+LINE = ("first_component", "correlation", "effective_rank")  # of metrics.Linearity
+CURVE_EVERY = 20  # steps between two points of the curve
 
 
 class Batch(NamedTuple):
@@ -41,10 +43,15 @@ class Batch(NamedTuple):
 
 
 class Training(NamedTuple):
-    """The trained net in evaluation mode, its loss curve, and what it took."""
+    """The trained net in evaluation mode, its curve, and what it took.
+
+    curve: step (T,); since the point before, the means of loss_heatmap, loss_pull, loss_push,
+    loss_scale (T,); of the last batch, the means over its images of line_first_component,
+    line_correlation, line_effective_rank (T,).
+    """
 
     model: PoseNet
-    curve: dict[str, np.ndarray]  # step (T,), loss_heatmap, loss_pull, loss_push, loss_scale (T,)
+    curve: dict[str, np.ndarray]
     seconds: float
     images_per_second: float
 
@@ -70,7 +77,7 @@ def train(config: Config, scenes: Mapping[str, np.ndarray], *, progress: bool = 
         unit_scale=config.batch, unit=" images", disable=not progress,
     )  # fmt: skip
     for step, batch in enumerate(bar, 1):
-        parts = training_losses(model, batch, config)
+        parts, tags = training_losses(model, batch, config)
         optimizer.zero_grad(set_to_none=True)
         total(parts, config).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -83,19 +90,29 @@ def train(config: Config, scenes: Mapping[str, np.ndarray], *, progress: bool = 
             if not np.isfinite(values).all():
                 losses = ", ".join(f"{p} {v:g}" for p, v in zip(PARTS, values, strict=True))
                 raise FloatingPointError(f"step {step}: a loss is no longer finite: {losses}")
-            curve.append((step, *values))
+            curve.append((step, *values, *mean_linearity(tags, batch.visible)))
             shown = {part: f"{value:.1e}" for part, value in zip(PARTS, values, strict=True)}
             bar.set_postfix(shown, refresh=False)
     seconds = time.perf_counter() - start
-    names = ("step", *(f"loss_{part}" for part in PARTS))
+    names = ("step", *(f"loss_{part}" for part in PARTS), *(f"line_{name}" for name in LINE))
     columns = dict(zip(names, np.array(curve, np.float32).T, strict=True))
     return Training(model.eval(), columns, seconds, config.steps * config.batch / seconds)
 
 
+def mean_linearity(tags: Tensor, visible: Tensor) -> np.ndarray:
+    """(3,) the measures LINE of embeddings (B, P, K, D), visible (B, P, K), each the mean over the
+    images in which it is defined."""
+    pairs = zip(tags.detach().float().numpy(), visible.numpy(), strict=True)
+    found = np.array([linearity(tags, visible) for tags, visible in pairs])
+    defined = np.isfinite(found)
+    return np.where(defined, found, 0).sum(0) / np.where(defined.any(0), defined.sum(0), np.nan)
+
+
 def training_losses(
     model: PoseNet, batch: Batch, config: Config
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The unweighted losses of a batch: heatmap, pull, push, scale."""
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """The unweighted losses of a batch: heatmap, pull, push, scale; and the embeddings at its
+    joints (B, P, K, D)."""
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
         output: PoseOutput = model(batch.image)
     tags = gather_tags(output.tags, batch.joints)
@@ -111,7 +128,7 @@ def training_losses(
         if scale is not None and scale.shape != target.shape:
             scale = torch.nn.functional.interpolate(scale, size=target.shape[2:])
         heatmap = heatmap + heatmap_loss(pred, target, scale, beta=config.beta, focal=config.focal)
-    return heatmap, pull, push, turn
+    return (heatmap, pull, push, turn), tags
 
 
 def total(parts: tuple[Tensor, Tensor, Tensor, Tensor], config: Config) -> Tensor:

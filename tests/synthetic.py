@@ -45,7 +45,24 @@ def make_record(method="ae8", seed=1, **metrics) -> dict:
 
 def make_arrays(images=4, **arrays) -> dict:
     """Per-image arrays, each 0, 1, 2, … unless given."""
-    return {name: np.arange(images, dtype=float) for name in results.PER_IMAGE} | arrays
+    return {
+        **{name: np.arange(images, dtype=float) for name in results.PER_IMAGE},
+        "accuracy_at": np.full((images, len(results.THRESHOLDS)), 0.5, np.float32),
+        **make_matches(images),
+        **arrays,
+    }
+
+
+def make_matches(images=4) -> dict:
+    """Three detections an image, of falling score: the first two find its two persons, at a
+    similarity of 0.95 and of 0.5; the third finds nobody."""
+    return {
+        "match_score": np.tile(np.array([0.9, 0.5, 0.1], np.float32), images),
+        "match_image": np.repeat(np.arange(images), 3).astype(np.int16),
+        "match_matched": np.tile(np.array([1023, 1, 0], np.uint16), images),
+        "match_skipped": np.zeros(3 * images, np.uint16),
+        "match_persons": np.full(images, 2, np.int16),
+    }
 
 
 def make_examples(images=4, dim=8, line=False) -> dict:

@@ -69,7 +69,7 @@ def test_the_total_weighs_the_parts():
 def test_which_losses_a_method_has(scenes, method):
     config = load_config("smoke", method, 0, steps=1)
     model = PoseNet(14, config.dim, config.widths)
-    parts = training_losses(model, next(batches(config, scenes)), config)
+    parts, _ = training_losses(model, next(batches(config, scenes)), config)
     assert (parts[3].item() > 0) == (method != "ae8")
     assert all(part.item() > 0 for part in parts[:3])
 
@@ -78,12 +78,12 @@ def test_heatmap_widths_follow_the_embeddings_and_do_not_train_them(scenes):
     config = load_config("smoke", "rve", 0, steps=1)
     model = PoseNet(14, 8, config.widths)
     batch = next(batches(config, scenes))
-    heatmap = training_losses(model, batch, config)[0]
+    heatmap = training_losses(model, batch, config)[0][0]
     (gradient,) = torch.autograd.grad(heatmap, model.tag_head.weight, allow_unused=True)
     assert gradient is None or gradient.abs().max() == 0
     with torch.no_grad():
         model.tag_head.bias.view(14, 8)[:, 1:] = 0  # tells a small scale everywhere
-    assert training_losses(model, batch, config)[0] < heatmap
+    assert training_losses(model, batch, config)[0][0] < heatmap
 
 
 def test_one_seed_one_result_and_another_seed_another(scenes):
@@ -106,7 +106,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(scenes):
 def test_the_curve_has_a_point_every_twenty_steps(scenes):
     curve = train(load_config("smoke", "rve", 0, steps=45), scenes, progress=False).curve
     assert curve["step"].tolist() == [20, 40, 45]
-    assert set(curve) == {"step", "loss_heatmap", "loss_pull", "loss_push", "loss_scale"}
+    losses = {"loss_heatmap", "loss_pull", "loss_push", "loss_scale"}
+    line = {"line_first_component", "line_correlation", "line_effective_rank"}
+    assert set(curve) == {"step"} | losses | line
+    assert all(np.isfinite(curve[name]).all() for name in curve)
+    assert (curve["line_first_component"] >= 1 / 8).all()
+    assert (curve["line_first_component"] <= 1 + 1e-6).all()
 
 
 def test_the_net_overfits_four_scenes():
