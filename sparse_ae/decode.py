@@ -132,11 +132,12 @@ def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
     tag = tags[index, :, xy[..., 1], xy[..., 0]]  # (K, N, D)
     _require_finite("tags", np.isfinite(tag).all())
     keypoints, found, scores, means = _persons(xy, score, tag, skeleton, settings)
-    read = np.zeros(maxima.shape, bool)  # runs of tags, each read once if that can be
     if settings.refine:
         positive = settings.rule == "higherhrnet"
-        read = fill(keypoints, found, heatmaps, maxima, tags, means, positive)
-    _require_finite("tags", read is not None and host_maps.rest_finite(tags, read))
+        finite = fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+    else:
+        finite = host_maps.all_finite(tags)
+    _require_finite("tags", finite)
     host_maps.adjust(keypoints, found, heatmaps)
     return People(keypoints, scores, means)
 

@@ -12,27 +12,18 @@ import numpy as np
 
 from sparse_ae.kernels import kernel
 
-RUN = 256  # cells
+RUN = 64  # cells
 SIGN, INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # bits of a float32
+AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 
 
 def all_finite(maps) -> bool:
     """Whether a contiguous float32 array holds neither NaN nor infinity."""
-    return bool(_largest_magnitude(maps.reshape(-1).view(np.int32)) < INFINITE)
-
-
-def rest_finite(tags, read) -> bool:
-    """Whether the tags (K, D, H, W) are finite in the runs that `read` (K, runs) leaves out."""
-    return bool(_largest_unread(as_bits(tags), read) < INFINITE)
-
-
-def as_bits(tags) -> np.ndarray:
-    """(K, D, H·W) int32 bits of contiguous float32 tags (K, D, H, W)."""
-    return tags.reshape(*tags.shape[:2], -1).view(np.int32)
+    return bool(largest_magnitude(maps.reshape(-1).view(np.int32)) < INFINITE)
 
 
 @kernel
-def _largest_magnitude(bits):
+def largest_magnitude(bits):
     """The largest of float32 numbers given by their bits, without the sign; NaN is above inf."""
     largest = np.int32(0)
     for i in range(len(bits)):
@@ -40,23 +31,30 @@ def _largest_magnitude(bits):
     return largest
 
 
-@kernel
-def _largest_unread(bits, read):
-    """`_largest_magnitude` of the runs (K, runs) that were not read."""
-    largest = np.int32(0)
-    for k in range(len(bits)):
-        for d in range(bits.shape[1]):
-            for run in range(read.shape[1]):
-                if not read[k, run]:
-                    part = bits[k, d, run * RUN : (run + 1) * RUN]
-                    largest = max(largest, _largest_magnitude(part))
-    return largest
-
-
 def run_maxima(heatmaps) -> np.ndarray:
     """(K, runs) the highest value of each run of the maps (K, H, W)."""
-    flat = heatmaps.reshape(len(heatmaps), -1)
-    return np.maximum.reduceat(flat, np.arange(0, flat.shape[1], RUN), axis=1)
+    return _highest(heatmaps.reshape(len(heatmaps), -1).view(np.int32)).view(np.float32)
+
+
+@kernel
+def _highest(bits):
+    """`run_maxima` of maps (K, cells), all as bits: the maximum of integers is faster."""
+    highest = np.empty((len(bits), -(-bits.shape[1] // RUN)), np.int32)
+    for k in range(len(bits)):
+        row = bits[k]
+        for run in range(highest.shape[1]):
+            start = run * RUN
+            top = _ordered(row[start])
+            for i in range(min(RUN, len(row) - start)):
+                top = max(top, _ordered(row[AT(start + i)]))
+            highest[k, run] = _ordered(top)
+    return highest
+
+
+@kernel
+def _ordered(bits):
+    """An integer that grows with the float32 of these bits, and back."""
+    return bits ^ ((bits >> 31) & SIGN)
 
 
 @kernel
@@ -69,15 +67,19 @@ def peaks(heatmaps, maxima, min_score, radius, count):
     joints, _, width = heatmaps.shape
     xy = np.zeros((joints, count, 2), np.int64)
     score = np.zeros((joints, count), np.float32)
+    high = np.empty(RUN, np.bool_)
     for k in range(joints):
         heatmap, taken = heatmaps[k], 0
         flat = heatmap.ravel()
         for run in range(maxima.shape[1]):
             if not maxima[k, run] > min_score:
                 continue
-            for i in range(run * RUN, min(len(flat), (run + 1) * RUN)):
+            start = run * RUN
+            length = min(RUN, len(flat) - start)
+            _columns_tops(flat, start, length, min(radius, 1) * width, min_score, high)
+            for i in range(start, start + length):
                 value = flat[i]
-                if not value > min_score or (taken == count and not value > score[k, count - 1]):
+                if not high[i - start] or (taken == count and not value > score[k, count - 1]):
                     continue
                 y, x = i // width, i % width
                 if not _is_highest(heatmap, x, y, radius):
@@ -92,6 +94,20 @@ def peaks(heatmaps, maxima, min_score, radius, count):
                 xy[k, place, 1] = y
                 taken = min(taken + 1, count)
     return xy, score
+
+
+@kernel
+def _columns_tops(flat, start, length, row, min_score, high):
+    """Tell in `high` (RUN,) which cells are above min_score and no lower than those `row` cells
+    before and after, where the whole run has such; this leaves few cells to be looked at singly.
+    """
+    before = start - row if start >= row else start
+    after = start + row if start + length + row <= len(flat) else start
+    for i in range(length):
+        value = flat[AT(start + i)]
+        high[i] = (
+            (value > min_score) & (value >= flat[AT(before + i)]) & (value >= flat[AT(after + i)])
+        )
 
 
 @kernel

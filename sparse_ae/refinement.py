@@ -8,129 +8,148 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.host_maps import INFINITE, RUN, SIGN, as_bits
+from sparse_ae.host_maps import INFINITE, RUN, largest_magnitude
 from sparse_ae.kernels import kernel
 
-FIRST = 16  # so many runs, the highest, are searched before the rest
+BLOCK = 64  # runs that are checked, and searched by one person after the other, while they are near
+STRETCH = 4  # at most so many runs in a row are searched at once
 ONE, HALF = np.float32(1), np.float32(0.5)
 MORE = np.float32(1.0001)  # a factor greater than what rounding can do to a sum of squares
 SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
+AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 
 
-def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> np.ndarray | None:
+def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
     """Put each missing joint at its person's best cell, in place, and mark it as found.
 
-    keypoints: (P, K, 3) x, y of a cell, score; found: (P, K); tags: (K, D, H, W); means: (P, D).
-    The best cell has the largest heatmap − round(‖tag − mean‖). positive: fill only where the
-    heatmap is above 0. Returns (K, runs) bool, the runs whose tags were read, or None if those are
-    not finite.
+    keypoints: (P, K, 3) x, y of a cell, score; found: (P, K); maxima: (K, runs) of the heatmaps
+    (K, H, W); tags: (K, D, H, W); means: (P, D). The best cell has the largest
+    heatmap − round(‖tag − mean‖). positive: fill only where the heatmap is above 0. Returns
+    whether all tags are finite; what is filled in means nothing if they are not.
     """
-    read = np.zeros(maxima.shape, bool)
     apart = np.abs(means - means.mean(axis=0)) if len(means) else means
-    order = np.ascontiguousarray(
-        np.argsort(-apart, axis=1)[:, :2]
-    )  # the dimensions that tell a person from others
-    finite = _fill(
-        keypoints, found, heatmaps, maxima, tags, as_bits(tags), means, order, positive, read
+    order = np.argsort(-apart, axis=1)[:, :2]  # the dimensions that tell a person from others
+    order = np.ascontiguousarray(order)
+    flat = tags.reshape(len(tags), -1)
+    return _fill(
+        keypoints, found, heatmaps, maxima, flat, flat.view(np.int32), means, order, positive
     )
-    return read if finite else None
 
 
 @kernel
-def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive, read):
+def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive):
+    """`fill`, with tags (K, D·H·W) and their bits."""
     width = heatmaps.shape[2]
-    missing = np.empty(len(means), np.int64)
-    best = np.empty(len(means), np.float32)
-    cell = np.zeros(len(means), np.int64)
+    largest = np.int32(0)
     for k in range(len(heatmaps)):
-        count = 0
-        for p in range(len(means)):
-            if not found[p, k]:
-                missing[count] = p
-                count += 1
-        if count == 0:
-            continue
-        best[:] = -np.inf
-        flat = heatmaps[k].ravel()
-        persons = missing[:count]
-        if not _best_cells(
-            flat, maxima[k], tags[k], bits[k], means, order, persons, best, cell, read[k]
-        ):
-            return False
+        heat = heatmaps[k].ravel()
+        persons = np.flatnonzero(~found[:, k])
+        best, cell = _first_guesses(
+            persons, keypoints, found, width, heat, maxima[k], tags[k], means, order
+        )
+        largest = max(
+            largest,
+            _best_cells(persons, heat, maxima[k], tags[k], bits[k], means, order, best, cell),
+        )
         for p in persons:
-            score = flat[cell[p]]
+            score = heat[cell[p]]
             if score > 0 or not positive:
                 keypoints[p, k, 0] = cell[p] % width
                 keypoints[p, k, 1] = cell[p] // width
                 keypoints[p, k, 2] = score
                 found[p, k] = True
-    return True
-
-
-@kernel
-def _best_cells(heatmap, maxima, tags, bits, means, order, persons, best, cell, read):
-    """Each person's best cell in one map (H·W,), and what it is worth, in place; False if a tag
-    that was read is not finite.
-
-    A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
-    best value yet. The highest runs come first; the others follow as they lie in memory.
-    """
-    dim = means.shape[1]
-    flat = tags.reshape(dim, len(heatmap))
-    heat, block = np.empty(RUN, np.float32), np.empty((dim, RUN), np.float32)
-    distance = np.empty(RUN, np.float32)
-    largest = np.int32(0)
-    runs = np.argsort(-maxima)
-    runs[FIRST:] = np.sort(runs[FIRST:])
-    for run in runs:
-        start = run * RUN
-        length = min(RUN, len(heatmap) - start)
-        for p in persons:
-            if maxima[run] < best[p]:
-                continue
-            if not read[run]:  # copied once for all persons
-                heat[:length] = heatmap[start : start + length]
-                for d in range(dim):
-                    row, row_bits = flat[d, start : start + length], bits[d, start : start + length]
-                    for i in range(length):
-                        block[d, i] = row[i]
-                        largest = max(largest, row_bits[i] & SIGN)
-                read[run] = True
-            best[p], cell[p] = _search(
-                heat, block, means, order, p, length, maxima[run], best[p], cell[p], start,
-                distance,
-            )  # fmt: skip
     return largest < INFINITE
 
 
 @kernel
-def _search(heat, block, means, order, p, length, highest, best, cell, start, distance):
-    """The better of (best, cell) and what a run of `length` cells from `start` on has.
+def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, order):
+    """What each person finds in one map where its other joints are: (P,) values and cells.
 
-    A cell can only win with a distance that rounds to highest − best or less. For most runs two
-    dimensions tell that none has.
+    Good values from the start spare most of the search; a person's tags are often near its joints.
     """
-    most = np.floor(highest - best + SLACK * (ONE + abs(best)))
-    farthest = (most + HALF) * (most + HALF) * MORE
+    best, cell = np.full(len(means), -np.inf, np.float32), np.zeros(len(means), np.int64)
+    for p in persons:
+        for k in range(found.shape[1]):
+            if found[p, k]:
+                x, y = np.int64(keypoints[p, k, 0]), np.int64(keypoints[p, k, 1])
+                run = (y * width + x) // RUN
+                best[p], cell[p] = _search(
+                    heat, maxima, tags, means, order, p, run, run + 1, best[p], cell[p]
+                )
+    return best, cell
+
+
+@kernel
+def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
+    """Each person's best cell in one map, and what it is worth, in place. Returns the largest
+    magnitude of the map's tags as bits.
+    """
+    dim, cells = means.shape[1], len(heat)
+    largest = np.int32(0)
+    for first in range(0, len(maxima), BLOCK):
+        last = min(first + BLOCK, len(maxima))
+        for d in range(dim):
+            part = bits[d * cells + first * RUN : d * cells + min(last * RUN, cells)]
+            largest = max(largest, largest_magnitude(part))
+        for p in persons:
+            best[p], cell[p] = _search(
+                heat, maxima, tags, means, order, p, first, last, best[p], cell[p]
+            )
+    return largest
+
+
+@kernel
+def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
+    """The better of (best, cell) and what the runs from `run` on and before `last` have.
+
+    A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
+    best value yet. A cell can only win with a distance that rounds to highest − best or less.
+    """
     first, second = order[p, 0], order[p, -1]  # the same at D = 1
+    while run < last:
+        highest = maxima[run]
+        if highest < best:
+            run += 1
+            continue
+        start = run * RUN
+        end = min(run + STRETCH, last)
+        run += 1
+        while run < end and maxima[run] >= best:
+            highest = max(highest, maxima[run])
+            run += 1
+        length = min(run * RUN, len(heat)) - start
+        most = np.floor(highest - best + SLACK * (ONE + abs(best)))
+        farthest = (most + HALF) * (most + HALF) * MORE
+        limit = farthest if first != second else farthest + farthest  # D = 1: counted twice
+        if _any_near(heat, tags, means, p, first, second, start, length, limit, best):
+            best, cell = _searched(heat, tags, means, p, start, length, farthest, best, cell)
+    return best, cell
+
+
+@kernel
+def _any_near(heat, tags, means, p, first, second, start, length, limit, best):
+    """Whether a cell is as high as `best`, and near enough to the person in two dimensions."""
     m1, m2 = means[p, first], means[p, second]
-    limit = farthest if first != second else farthest + farthest  # D = 1: counted twice
-    near = np.int32(0)
+    one, two = first * len(heat) + start, second * len(heat) + start
+    near = False
     for i in range(length):
-        d1, d2 = block[first, i] - m1, block[second, i] - m2
-        near += np.int32(d1 * d1 + d2 * d2 <= limit)
-    if near == 0:
-        return best, cell
-    for i in range(length):
-        distance[i] = 0
+        d1, d2 = tags[AT(one + i)] - m1, tags[AT(two + i)] - m2
+        near |= (d1 * d1 + d2 * d2 <= limit) & (heat[AT(start + i)] >= best)
+    return near
+
+
+@kernel
+def _searched(heat, tags, means, p, start, length, farthest, best, cell):
+    """The better of (best, cell) and what the cells have that are no farther than that."""
+    distance = np.zeros(length, np.float32)
     for d in range(means.shape[1]):
-        mean = means[p, d]
+        mean, row = means[p, d], d * len(heat) + start
         for i in range(length):
-            difference = block[d, i] - mean
+            difference = tags[AT(row + i)] - mean
             distance[i] += difference * difference
     for i in range(length):
         if distance[i] <= farthest:
-            value = heat[i] - np.rint(np.sqrt(distance[i]))
+            value = heat[AT(start + i)] - np.rint(np.sqrt(distance[i]))
             if value > best or (value == best and start + i < cell):
                 best, cell = value, start + i
     return best, cell
