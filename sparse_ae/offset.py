@@ -1,0 +1,153 @@
+"""What the baseline `offset` is trained towards: persons' centres, and offsets to their joints.
+
+In place of embeddings, a map says where persons' centres are, and at a centre 2K further maps
+point to the person's joints. CenterNet (Zhou et al., "Objects as Points", 2019) and DEKR (Geng et
+al., "Bottom-Up Human Pose Estimation via Disentangled Keypoint Regression", CVPR 2021) in outline;
+DEKR's code is github.com/HRNet/DEKR. Decoding is in `offset_decode`.
+
+Shapes: B images, P persons, K joints, h×w map cells at stride 4. Places are in cells of these maps,
+measured from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sparse_ae.targets import heatmap_targets
+
+RADIUS = 2  # cells to each side of a centre's cell; DEKR has 4 of 128, and a centre of sigma 4
+SMALLEST = 1.0  # cells; persons below this count as being this large
+BETA = 1 / 9  # cells; where the loss turns from a square into an absolute value, as in DEKR
+
+
+class OffsetTargets(NamedTuple):
+    """centre (h, w) in [0, 1]; offsets (2K, h, w) in cells, x then y of each joint; weight
+    (K, h, w), 0 where there is nothing to learn. All float32."""
+
+    centre: np.ndarray
+    offsets: np.ndarray
+    weight: np.ndarray
+
+
+def person_centres(joints, visible) -> np.ndarray:
+    """(P, 2) float64 mean of each person's visible joints, as in DEKR; nan without one.
+
+    joints: (P, K, 2) x, y, read only where visible; visible: (P, K) bool. ValueError for wrong
+    shapes, or visible joints that are not finite.
+    """
+    joints, visible = _check_joints(joints, visible)
+    count = visible.sum(axis=1)[:, None]  # (P, 1)
+    total = joints.sum(axis=1)  # (P, 2)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
+    """The maps of one image.
+
+    joints: (P, K, 2) x, y in cells, read only where visible; visible: (P, K) bool.
+    scale: (P,) sqrt(box area) / image side, read of persons with a visible joint.
+    size: h = w in cells; sigma: of the Gaussian at each centre, in cells.
+
+    centre: as `targets.heatmap_targets` draws a joint. offsets: from a cell's centre to the joint,
+    in the (2 RADIUS + 1)² cells about a person's centre. A cell belongs to one person: that whose
+    centre is nearest, of equally near ones the smaller. (In DEKR the smaller person takes a cell
+    even where it is another's centre; in maps as small as these that would leave many persons of a
+    crowd with no cell of their own.) weight: 1 / the person's size, scale · size cells, for visible
+    joints, so that errors count relative to the person; DEKR's is 1/sqrt(area). Persons whose
+    centre lies outside the map have no cells.
+
+    ValueError for wrong shapes, visible joints that are not finite, a negative scale or one that
+    is not finite, a size or sigma that is not positive.
+    """
+    joints, visible = _check_joints(joints, visible)
+    scale = np.asarray(scale, np.float64)
+    if scale.shape != joints.shape[:1]:
+        raise ValueError(f"scale: expected ({len(joints)},), got shape {scale.shape}")
+    seen = visible.any(axis=1)
+    if not (np.isfinite(scale[seen]).all() and (scale[seen] >= 0).all()):
+        raise ValueError("scale: expected finite sqrt(box area) / image side of 0 or more")
+    if np.ndim(size) or int(size) != size or size < 1:
+        raise ValueError(f"size: expected a positive number of cells, got {size!r}")
+    size, kinds = int(size), joints.shape[1]
+    centres = person_centres(joints, visible)
+    centre = heatmap_targets(centres[:, None], seen[:, None], size, sigma=sigma)[0]
+    offsets = np.zeros((2 * kinds, size, size), np.float32)
+    weight = np.zeros((kinds, size, size), np.float32)
+
+    persons = np.flatnonzero(seen & ((centres >= 0) & (centres < size)).all(axis=1))
+    if len(persons):
+        persons = persons[np.argsort(scale[persons], kind="stable")]  # the smaller wins a tie
+        owner, row, column = _owners(centres[persons], size)
+        who = persons[owner]  # (n,) of n cells
+        cell = np.stack([column, row], axis=1) + 0.5  # (n, 2)
+        there = visible[who]  # (n, K)
+        offset = np.where(there[..., None], joints[who] - cell[:, None], 0)  # (n, K, 2)
+        offsets[:, row, column] = offset.reshape(len(who), -1).T
+        width = np.maximum(scale[who] * size, SMALLEST)  # (n,) cells
+        weight[:, row, column] = (there / width[:, None]).T
+    return OffsetTargets(centre, offsets, weight)
+
+
+def offset_loss(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """How far the offsets are from their targets, a scalar.
+
+    pred, target: (B, 2K, h, w) in cells, x then y of each joint; weight: (B, K, h, w), as of
+    `offset_targets`. Smooth L1 that turns at BETA, times the weight, the mean over the entries of
+    pred whose weight is above 0: DEKR's (lib/core/loss.py), whose total adds it at 0.03. Entries
+    of weight 0 get no gradient; where there are no others the loss is 0. Half-precision inputs are
+    computed in float32.
+
+    ValueError for shapes that do not fit, or a weight that is negative or NaN.
+    """
+    if pred.ndim != 4 or pred.shape[1] % 2:
+        raise ValueError(f"pred: expected (B, 2K, h, w), got {tuple(pred.shape)}")
+    if target.shape != pred.shape:
+        raise ValueError(f"target: expected {tuple(pred.shape)} as pred, got {tuple(target.shape)}")
+    images, channels, *cells = pred.shape
+    if weight.shape != (images, channels // 2, *cells):
+        expected = (images, channels // 2, *cells)
+        raise ValueError(f"weight: expected {expected} to go with pred, got {tuple(weight.shape)}")
+    if not bool((weight >= 0).all()):
+        raise ValueError("weight: expected numbers of 0 or more, got others or NaN")
+    image, joint, row, column = weight.nonzero(as_tuple=True)  # (n,) each
+    chosen = image[:, None], 2 * joint[:, None] + torch.arange(2, device=joint.device)
+    chosen = (*chosen, row[:, None], column[:, None])  # (n, 2): its x and its y
+    pred, target = _at_least_float32(pred[chosen]), _at_least_float32(target[chosen])
+    weight = _at_least_float32(weight[image, joint, row, column])[:, None]
+    distance = F.smooth_l1_loss(pred, target, beta=BETA, reduction="none")
+    return (distance * weight).sum() / max(pred.numel(), 1)
+
+
+def _check_joints(joints, visible):
+    """float64 joints (P, K, 2), 0 where not visible, and bool visible (P, K)."""
+    joints, visible = np.asarray(joints, np.float64), np.asarray(visible)
+    if joints.ndim != 3 or joints.shape[2] != 2:
+        raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
+    if visible.shape != joints.shape[:2]:
+        raise ValueError(f"visible: expected {joints.shape[:2]}, got shape {visible.shape}")
+    visible = visible > 0
+    joints = np.where(visible[..., None], joints, 0)
+    if not np.isfinite(joints).all():
+        raise ValueError("joints: expected finite visible joints, got NaN or infinity")
+    return joints, visible
+
+
+def _owners(centres, size):
+    """Of the n cells near one of the centres (P, 2): whose each is, and its row and column."""
+    index = np.arange(size)
+    near = np.abs(index - np.floor(centres)[..., None]) <= RADIUS  # (P, 2, size)
+    square = (index + 0.5 - centres[..., None]) ** 2
+    distance = square[:, 0, None, :] + square[:, 1, :, None]  # (P, size, size) squared
+    distance[~(near[:, 0, None, :] & near[:, 1, :, None])] = np.inf
+    owner = distance.argmin(axis=0)  # of equal ones the first
+    row, column = np.nonzero(np.isfinite(distance).any(axis=0))
+    return owner[row, column], row, column
+
+
+def _at_least_float32(value: Tensor) -> Tensor:
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
