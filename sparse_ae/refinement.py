@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.host_maps import INFINITE, RUN, largest_magnitude
+from sparse_ae.host_maps import AT, INFINITE, RUN, largest_of_rows
 from sparse_ae.kernels import kernel
 
 BLOCK = 64  # runs that are checked, and searched by one person after the other, while they are near
@@ -16,7 +16,6 @@ STRETCH = 4  # at most so many runs in a row are searched at once
 ONE, HALF = np.float32(1), np.float32(0.5)
 MORE = np.float32(1.0001)  # a factor greater than what rounding can do to a sum of squares
 SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 
 
 def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
@@ -88,9 +87,11 @@ def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
     largest = np.int32(0)
     for first in range(0, len(maxima), BLOCK):
         last = min(first + BLOCK, len(maxima))
-        for d in range(dim):
-            part = bits[d * cells + first * RUN : d * cells + min(last * RUN, cells)]
-            largest = max(largest, largest_magnitude(part))
+        start, length = first * RUN, min(last * RUN, cells) - first * RUN
+        for d in range(0, dim, 4):
+            second, third, fourth = min(d + 1, dim - 1), min(d + 2, dim - 1), min(d + 3, dim - 1)
+            rows = d * cells, second * cells, third * cells, fourth * cells
+            largest = max(largest, largest_of_rows(bits, rows, start, length))
         for p in persons:
             best[p], cell[p] = _search(
                 heat, maxima, tags, means, order, p, first, last, best[p], cell[p]
