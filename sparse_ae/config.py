@@ -7,28 +7,27 @@ what is particular to one. What defines a method (`METHODS`) is no setting of a 
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
+from sparse_ae.methods import ALL
 from sparse_ae.skeleton import SKELETONS
+from sparse_ae.typed import as_type
 
+SCALE_FORMS = ("poster", "poster-absolute", "released", "released-signed")
 PRESETS = Path(__file__).parents[1] / "experiments" / "presets"
 
-METHODS = {
-    # Associative Embedding with one dimension, and with eight
-    "ae1": {"dim": 1, "scale_weight": 0.0, "scale_aware": False, "focal": False},
-    "ae8": {"dim": 8, "scale_weight": 0.0, "scale_aware": False, "focal": False},
-    # with L_s
-    "ae8_scale": {"dim": 8, "scale_aware": False, "focal": False},
-    # the paper: L_s, the heatmap widths Γ and the weights W
-    "rve": {"dim": 8, "scale_aware": True, "focal": True},
-}
-
-NOT_OF_A_PRESET = {"preset", "method", "seed", "dim", "scale_aware", "focal"}
+METHODS = {name: method.settings for name, method in ALL.items()}
+NOT_OF_A_PRESET = {"preset", "method", "seed"}.union(*METHODS.values()) - {"scale_weight"}
+# settings that came later than the first records: at their defaults a run is what it was before,
+# and a record leaves them out, so that older records stay valid
+LATER = ("adapt", "offsets", "tag_init", "scale_bins", "scale_form", "decorrelate",
+         "adapt_weight", "centre_weight", "offset_weight", "decorrelate_weight",
+         "knob_scenes")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,21 @@ class Config:
     train_scenes: int = 10000
     val_scenes: int = 500
     test_scenes: int = 500
+    knob_scenes: int = 0  # test scenes for each setting of `knobs`, 0 for none
     crowd_seed: int = 0  # the same scenes for every method and every seed of a run
 
     # network
-    dim: int = 8  # D, dimensions of an embedding
+    dim: int = 8  # D, dimensions of an embedding; 0 for a method without
+    adapt: bool = False  # a head that adapts the heatmaps' widths, as SWAHR's
+    offsets: bool = False  # heads for persons' centres and the offsets to their joints
+    tag_init: str = "small"  # of the embedding head: "small", "large" or "orthogonal"
     widths: tuple[int, ...] = (32, 48, 64, 96, 128)  # channels of the small net, fine to coarse
 
     # losses; the weights are those of the released code
     form: str = "released"  # of L_g and L_s: "poster" or "released"
+    scale_form: str = ""  # of L_s alone: "poster-absolute", "released-signed", …; "": as `form`
+    scale_bins: str = "linear"  # the bins' spacing in L_s: "linear" or "log"
+    decorrelate: bool = False  # penalise correlation between the dimensions
     sigma: float = 2.0  # of the heatmap targets, map cells
     scale_aware: bool = True  # Γ: widths follow the scale that the embeddings tell
     focal: bool = True  # W
@@ -66,6 +72,10 @@ class Config:
     pull_weight: float = 1e-3
     push_weight: float = 1e-3
     scale_weight: float = 1e-4
+    adapt_weight: float = 1.0
+    centre_weight: float = 1.0
+    offset_weight: float = 1.0
+    decorrelate_weight: float = 1.0
 
     # training
     steps: int = 300_000
@@ -92,7 +102,7 @@ class Config:
     def __post_init__(self):
         hints = typing.get_type_hints(type(self))
         for field in dataclasses.fields(self):
-            value = _typed(field.name, hints[field.name], getattr(self, field.name))
+            value = as_type(field.name, hints[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         choices = {
             "method": tuple(METHODS),
@@ -100,16 +110,21 @@ class Config:
             "form": ("poster", "released"),
             "precision": ("auto", "float32", "bfloat16"),
             "rule": ("released", "higherhrnet"),
+            "tag_init": ("small", "large", "orthogonal"),
+            "scale_bins": ("linear", "log"),
+            "scale_form": ("", *SCALE_FORMS),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}"
                 )
-        for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch", "dim",
+        for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch",
                      "sigma", "beta", "learning_rate", "clip"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if self.dim < 0 or (self.dim == 0) != self.offsets:
+            raise ValueError(f"dim: expected a positive number, got {self.dim}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed: expected an integer from 0 on, below 2⁶³, got {self.seed}")
         if len(self.widths) != 5:
@@ -118,17 +133,27 @@ class Config:
             raise ValueError(f"size: expected a multiple of 32, got {self.size}")
 
     def to_dict(self) -> dict:
-        """All settings as plain values, for a record."""
-        return dataclasses.asdict(self)
+        """All settings as plain values, for a record; of LATER, those that are not the default."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        settings = dataclasses.asdict(self).items()
+        return {k: v for k, v in settings if k not in LATER or v != defaults[k]}
 
 
-def read_search(preset: str, method: str) -> list[dict]:
+def read_search(preset: str, method: str) -> tuple[list[dict], tuple[int, ...]]:
     """The settings that a preset's search tries for a method (its key `search`), a list of
-    overrides; ValueError where the preset has none."""
-    trials = _read_preset(_preset_file(preset))[2].get(method)
+    overrides, and the seeds on which it tries each (`search_seeds` under `runs`; one, 0).
+    ValueError where the preset has none."""
+    read = _read_preset(_preset_file(preset))
+    trials = read.search.get(method)
     if not trials:
         raise ValueError(f"preset {preset!r} has no search for method {method!r}")
-    return trials
+    return trials, tuple(read.runs.get("search_seeds", (0,)))
+
+
+def read_runs(preset: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The methods and seeds that a preset's runs are for (its key `runs`)."""
+    runs = {"methods": ("ae8", "rve"), "seeds": (0,), **_read_preset(_preset_file(preset)).runs}
+    return tuple(runs["methods"]), tuple(runs["seeds"])
 
 
 def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
@@ -140,8 +165,8 @@ def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
     path = _preset_file(preset)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    common, particular, _ = _read_preset(path)
-    settings = {**common, **particular.get(method, {}), **METHODS[method], **overrides}
+    read = _read_preset(path)
+    settings = {**read.common, **read.methods.get(method, {}), **METHODS[method], **overrides}
     Config(path.stem, method, seed)  # errors of the seed are not the file's
     try:
         return Config(preset=path.stem, method=method, seed=seed, **settings)
@@ -157,8 +182,17 @@ def _preset_file(preset: str) -> Path:
     return path
 
 
-def _read_preset(path: Path) -> tuple[dict, dict, dict]:
-    """The settings for all methods, those of single methods, and the search, every key checked."""
+class _Preset(NamedTuple):
+    """Settings for all methods, those of single methods, the search, and which runs to make."""
+
+    common: dict
+    methods: dict
+    search: dict
+    runs: dict
+
+
+def _read_preset(path: Path) -> _Preset:
+    """A preset file, every key checked."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -173,6 +207,11 @@ def _read_preset(path: Path) -> tuple[dict, dict, dict]:
     trials = content.pop("search", None) or {}
     if not isinstance(trials, dict) or not all(isinstance(v, list) for v in trials.values()):
         raise ValueError(f"{path.name}: search: expected a list of settings under a method's name")
+    runs = content.pop("runs", None) or {}
+    if not isinstance(runs, dict) or not all(
+        isinstance(v, list) and k in ("methods", "seeds", "search_seeds") for k, v in runs.items()
+    ):
+        raise ValueError(f"{path.name}: runs: expected lists under methods, seeds, search_seeds")
     known = {field.name for field in dataclasses.fields(Config)} - NOT_OF_A_PRESET
     groups = (content, *particular.values(), *(t for v in trials.values() for t in v))
     for key in (key for group in groups for key in group or {}):
@@ -180,34 +219,9 @@ def _read_preset(path: Path) -> tuple[dict, dict, dict]:
             raise ValueError(
                 f"{path.name}: unknown setting {key!r}: expected one of {', '.join(sorted(known))}"
             )
-    for method in (*particular, *trials):
+    for method in (*particular, *trials, *runs.get("methods", ())):
         if method not in METHODS:
             raise ValueError(
                 f"{path.name}: unknown method {method!r}: expected one of {', '.join(METHODS)}"
             )
-    return content, {method: value or {} for method, value in particular.items()}, trials
-
-
-def _typed(name: str, expected, value):
-    """`value` as the type that a setting has; ValueError in one line otherwise."""
-    if typing.get_origin(expected) is tuple:
-        return _typed_tuple(name, typing.get_args(expected), value)
-    wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if expected is float and isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, got {value}")
-    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        hint = " (write 1.0e-3, not 1e-3)" if expected is float and isinstance(value, str) else ""
-        raise ValueError(f"{name}: expected {wanted}, got {value!r}{hint}")
-    return value
-
-
-def _typed_tuple(name: str, members: tuple, value) -> tuple:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{name}: expected a list of numbers, got {value!r}")
-    if members[-1] is Ellipsis:
-        members = (members[0],) * len(value)
-    if len(value) != len(members):
-        raise ValueError(f"{name}: expected {len(members)} numbers, got {len(value)}")
-    return tuple(_typed(name, kind, item) for kind, item in zip(members, value, strict=True))
+    return _Preset(content, {name: value or {} for name, value in particular.items()}, trials, runs)

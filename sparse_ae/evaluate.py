@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 from tqdm import tqdm
 
 from sparse_ae.config import Config
-from sparse_ae.decode import People, decode_batch
-from sparse_ae.losses import gather_tags
+from sparse_ae.decode import People
 from sparse_ae.metrics import (
     HARD,
     Matches,
@@ -26,11 +22,11 @@ from sparse_ae.metrics import (
     sparsity,
 )
 from sparse_ae.model import PoseNet
+from sparse_ae.offset_decode import Regressed, offset_grouping_accuracy
+from sparse_ae.predictions import predictions
 from sparse_ae.results import THRESHOLDS
 from sparse_ae.skeleton import get_skeleton
-from sparse_ae.train import STRIDES, to_input, uses_bfloat16
 
-BATCH = 16
 MEASURES = (
     "grouping_accuracy", "group_margin", "group_spread", "first_component", "correlation",
     "effective_rank", "sparsity",
@@ -45,13 +41,6 @@ class Evaluation(NamedTuple):
     per_image: dict[str, np.ndarray]
     matches: dict[str, np.ndarray]
     examples: dict[str, np.ndarray]
-
-
-class Prediction(NamedTuple):
-    """One scene: decoded persons in pixels, and the embeddings at its ground-truth joints."""
-
-    people: People
-    tags: np.ndarray  # (P, K, D)
 
 
 def evaluate(
@@ -77,8 +66,12 @@ def evaluate(
         unit=" images", disable=not progress,
     )  # fmt: skip
     for index, prediction in enumerate(bar):
-        visible = scenes["keypoints"][index, : scenes["counts"][index], :, 2] > 0
-        rows.append(measure(prediction.tags, visible, config))
+        joints = scenes["keypoints"][index, : scenes["counts"][index]]
+        visible = joints[..., 2] > 0
+        if prediction.regressed is None:
+            rows.append(measure(prediction.tags, visible, config))
+        else:
+            rows.append(measure_offsets(prediction.regressed, joints[..., :2], visible))
         detections.extend(as_results(prediction.people, ids[index], category))
         if index in config.examples:
             kept[index] = (prediction, visible)
@@ -91,47 +84,6 @@ def evaluate(
     matches = pack_matches(keypoint_matches(annotations, detections, skeleton, crowd=True))
     numbers = {**average, **summary(per_image)}
     return Evaluation(numbers, per_image, matches, pack_examples(kept, config))
-
-
-@torch.no_grad()
-def predictions(
-    model: PoseNet, config: Config, scenes: Mapping[str, np.ndarray]
-) -> Iterator[Prediction]:
-    """Each scene's decoded persons and the embeddings at its labelled joints."""
-    skeleton = get_skeleton(config.skeleton)
-    model.eval()
-    for start in range(0, len(scenes["images"]), BATCH):
-        chosen = slice(start, start + BATCH)
-        heatmaps, tags, native = predict_maps(model, scenes["images"][chosen], config)
-        corner = scenes["keypoints"][chosen, :, :, :2] + 0.5
-        at_joints = gather_tags(native, torch.from_numpy(corner / STRIDES[0])).numpy()
-        decoded = decode_batch(
-            heatmaps, tags, skeleton, rule=config.rule, min_score=config.min_score,
-            max_distance=config.max_distance, max_people=config.max_people,
-        )  # fmt: skip
-        for i, (people, count) in enumerate(zip(decoded, scenes["counts"][chosen], strict=True)):
-            found = people.keypoints[..., 2] > 0
-            people.keypoints[found, :2] -= 0.5  # pixel centres at integers
-            yield Prediction(people, at_joints[i, :count])
-
-
-def predict_maps(
-    model: PoseNet, images: np.ndarray, config: Config
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Heatmaps (B, K, S, S), the mean over both sizes, and embeddings (B, K, D, S, S), enlarged to
-    the image as HigherHRNet does; and the embeddings as the net gives them, (B, K, D, h, w)."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
-        output = model(to_input(images).to(memory_format=torch.channels_last))
-    size = images.shape[1:3]
-    heatmaps = [enlarge(heatmap.float(), size) for heatmap in output.heatmaps]
-    tags = output.tags.float()
-    enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
-    return torch.stack(heatmaps).mean(0), enlarged, tags
-
-
-def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, C, h, w) → (B, C, *size), bilinear."""
-    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict:
@@ -151,6 +103,18 @@ def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict:
         "correlation": line.correlation,
         "effective_rank": line.effective_rank,
         "sparsity": sparsity(tags, visible),
+    }
+
+
+def measure_offsets(regressed: Regressed, joints: np.ndarray, visible: np.ndarray) -> dict:
+    """The same of a method without embeddings: nan but for the grouping accuracy, which has no
+    threshold of distances between embeddings. joints: (P, K, 2) in pixels."""
+    undefined = float("nan")
+    accuracy = offset_grouping_accuracy(regressed.keypoints, regressed.size, joints + 0.5, visible)
+    return {
+        **dict.fromkeys(MEASURES, undefined),
+        "grouping_accuracy": accuracy,
+        "accuracy_at": [undefined] * len(THRESHOLDS),
     }
 
 

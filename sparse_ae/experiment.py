@@ -11,6 +11,7 @@ from sparse_ae.config import Config
 from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
+from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.model import load_checkpoint, save_checkpoint
 from sparse_ae.results import (
     METRICS,
@@ -36,6 +37,8 @@ def recorded_config(config: Config) -> dict:
     for split in ("train", "test"):
         recorded[f"{split}_crowd"] = dataclasses.asdict(crowd_config(config, split))
         recorded[f"{split}_digest"] = preset_crowds(config, split).digest
+    if config.knob_scenes:
+        recorded["knobs_digest"] = knobs_digest(config)
     return recorded
 
 
@@ -71,6 +74,8 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
     path = record_path(config.preset, config.method, config.seed, root)
     save_checkpoint(training.model, path.with_suffix(".safetensors"))
     arrays = {**result.per_image, **result.matches, **result.examples, **training.curve}
+    if config.knob_scenes:
+        arrays |= evaluate_knobs(training.model, config, progress=progress)
     write_record(record, arrays, root)
     return record
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 FORMS = ("poster", "released")
+BINS = ("linear", "log")
 FOCAL_EXPONENT = 0.01  # of the weight W, released code
 SCALE_CODE_EPSILON = 1e-12  # keeps the scale code finite where a scale is a bin's centre
 
@@ -39,9 +40,8 @@ def gather_tags(tag_maps: Tensor, joints: Tensor) -> Tensor:
         raise ValueError(f"tag_maps: expected (B, K, D, H, W), got {tuple(tag_maps.shape)}")
     images, kinds, dim, height, width = tag_maps.shape
     if joints.ndim != 4 or joints.shape[::2] != (images, kinds) or joints.shape[3] != 2:
-        raise ValueError(
-            f"joints: expected ({images}, P, {kinds}, 2) for these maps, got {tuple(joints.shape)}"
-        )
+        raise ValueError(f"joints: expected ({images}, P, {kinds}, 2) for these maps, "
+                         f"got {tuple(joints.shape)}")  # fmt: skip
     x = joints[..., 0].long().clamp(0, width - 1)
     y = joints[..., 1].long().clamp(0, height - 1)
     cell = (y * width + x).transpose(1, 2)  # (B, K, P)
@@ -101,43 +101,57 @@ def grouping_loss(tags: Tensor, visible: Tensor, *, form: str = "poster") -> Gro
     return GroupingLoss(pull.mean(), push.mean())
 
 
-def scale_code(scale: Tensor, dim: int) -> Tensor:
+def scale_code(scale: Tensor, dim: int, *, bins: str = "linear") -> Tensor:
     """The unit vector that stands for a scale: 1/|scale − bin centre|, L2-normalised.
 
     scale: (...,), square root of the box area over the image's side; dim: D bins, with centres
     (k + ½)/D. Returns (..., D). In float16 the guard of 1e-12 would vanish: float32 at least.
+    bins="log" is no part of the paper: the same first and last centre, evenly spaced by the
+    logarithm, and distances of logarithms.
     """
     if dim < 1:
         raise ValueError(f"dim: expected a positive number of dimensions, got {dim}")
+    if bins not in BINS:
+        raise ValueError(f"bins: expected one of {', '.join(BINS)}, got {bins!r}")
     scale = _at_least_float32(scale)
-    code = 1.0 / ((scale[..., None] - _bin_centres(dim, scale)).abs() + SCALE_CODE_EPSILON)
+    centres = _bin_centres(dim, scale)
+    if bins == "log":
+        scale, (first, last) = scale.clamp(min=1e-6).log(), centres[[0, -1]].log()
+        centres = first + (last - first) * (torch.arange(dim).to(scale) / max(dim - 1, 1))
+    code = 1.0 / ((scale[..., None] - centres).abs() + SCALE_CODE_EPSILON)
     return code / code.norm(dim=-1, keepdim=True)
 
 
-def scale_loss(tags: Tensor, visible: Tensor, scale: Tensor, *, form: str = "poster") -> Tensor:
+def scale_loss(
+    tags: Tensor, visible: Tensor, scale: Tensor, *, form: str = "poster",
+    absolute: bool | None = None, bins: str = "linear",
+) -> Tensor:  # fmt: skip
     """L_s: turn embeddings towards the code of their person's scale.
 
     tags: (B, P, K, D); visible: (B, P, K) bool; scale: (B, P) as in `scale_code`.
     poster: mean over persons of the mean over visible joints of 1 − ⟨t̂_nk, s_n⟩.
     released: mean over persons of 1 − ⟨|t̄_n|/‖t̄_n‖, s_n⟩.
-    Returns the mean over the images; images without persons count as 0.
+    absolute: compare magnitudes, or embeddings with their signs; None: as the form has it. bins:
+    of `scale_code`. Returns the mean over the images; images without persons count as 0.
 
     Raises ValueError for shapes that do not fit, a negative scale of a person, or an unknown form.
     """
     tags = _check_tags(tags, visible, form)
     if scale.shape != tags.shape[:2]:
-        raise ValueError(
-            f"scale: expected {tuple(tags.shape[:2])} (B, P), got {tuple(scale.shape)}"
-        )
+        raise ValueError(f"scale: expected {tuple(tags.shape[:2])} (B, P), got "
+                         f"{tuple(scale.shape)}")  # fmt: skip
     mean, weight, real = _person_means(tags, visible)
     if bool(((scale < 0) & real).any()):
         raise ValueError("scale: expected sqrt(box area) / image side, got a negative value")
-    code = scale_code(scale, tags.shape[3]).to(tags.dtype)  # (B, P, D)
+    code = scale_code(scale, tags.shape[3], bins=bins).to(tags.dtype)  # (B, P, D)
+    signless = form == "released" if absolute is None else absolute
+    compared = tags if form == "poster" else mean
+    compared = _unit(compared.abs() if signless else compared)
     if form == "poster":
-        cosine = (_unit(tags) * code[:, :, None]).sum(3)  # (B, P, K)
+        cosine = (compared * code[:, :, None]).sum(3)  # (B, P, K)
         person = ((1 - cosine) * weight).sum(2)
     else:
-        person = (1 - (_unit(mean.abs()) * code).sum(2)) * real
+        person = (1 - (compared * code).sum(2)) * real
     return (person.sum(1) / real.sum(1).clamp(min=1)).mean()
 
 
@@ -157,14 +171,9 @@ def scale_from_tags(tag_maps: Tensor) -> Tensor:
 
 
 def heatmap_loss(
-    pred: Tensor,
-    target: Tensor,
-    scale: Tensor | None = None,
-    *,
-    beta: float = 0.55,
-    focal: bool = True,
-    mask: Tensor | None = None,
-) -> Tensor:
+    pred: Tensor, target: Tensor, scale: Tensor | None = None, *, beta: float = 0.55,
+    focal: bool = True, mask: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """L_r = W · ‖H_p − H_g^{σΓ}‖²: heatmaps whose width follows the scale.
 
     pred, target: (B, K, H, W), target in [0, 1]; scale: (B, K, H, W) as of `scale_from_tags`, or
@@ -179,10 +188,8 @@ def heatmap_loss(
     """
     shape = pred.shape
     if pred.ndim != 4 or shape != target.shape:
-        raise ValueError(
-            f"pred and target: expected the same (B, K, H, W), got {tuple(shape)} and "
-            f"{tuple(target.shape)}"
-        )
+        raise ValueError(f"pred and target: expected the same (B, K, H, W), got {tuple(shape)} and "
+                         f"{tuple(target.shape)}")  # fmt: skip
     if scale is not None and scale.shape != shape:
         raise ValueError(f"scale: expected {tuple(shape)}, got {tuple(scale.shape)}")
     if mask is not None and mask.shape != (shape[0], *shape[2:]):
@@ -223,10 +230,8 @@ def _check_tags(tags: Tensor, visible: Tensor, form: str) -> Tensor:
     if tags.ndim != 4 or tags.shape[3] < 1:
         raise ValueError(f"tags: expected (B, P, K, D), got {tuple(tags.shape)}")
     if visible.shape != tags.shape[:3] or visible.dtype != torch.bool:
-        raise ValueError(
-            f"visible: expected bool of {tuple(tags.shape[:3])} (B, P, K), got "
-            f"{visible.dtype} of {tuple(visible.shape)}"
-        )
+        raise ValueError(f"visible: expected bool of {tuple(tags.shape[:3])} (B, P, K), got "
+                         f"{visible.dtype} of {tuple(visible.shape)}")  # fmt: skip
     return torch.where(visible[..., None], _at_least_float32(tags), 0.0)
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sparse_ae.alternatives import start_tags
 from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
 
 WEIGHTS_FORMAT = "sparse_ae/1"
@@ -20,44 +21,73 @@ HEAD_WEIGHT_STD = 1e-3
 
 
 class PoseOutput(NamedTuple):
-    """heatmaps: (B, K, h, w) each, coarse to fine; tags: (B, K, D, h, w) at the coarse size."""
+    """heatmaps: (B, K, h, w) each, coarse to fine; the others are None where a net has no such
+    head, and but for `adapt` at the coarse size.
+
+    tags: (B, K, D, h, w). adapt: (B, K, h, w) each, coarse to fine, which widths the heatmaps
+    have (SWAHR). centre: (B, 1, h, w) and offsets: (B, 2K, h, w), from centres to joints.
+    """
 
     heatmaps: tuple[Tensor, ...]
-    tags: Tensor
+    tags: Tensor | None
+    adapt: tuple[Tensor, ...] | None = None
+    centre: Tensor | None = None
+    offsets: Tensor | None = None
 
 
 class PoseNet(nn.Module):
     """(B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, embeddings at H/4.
 
-    keypoints: K; dim: D; widths: channels of the small backbone, fine to coarse.
+    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the small backbone, fine to
+    coarse; adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
+    `alternatives.start_tags` is to start the embeddings' head.
     """
 
     def __init__(
-        self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128)
-    ) -> None:
+        self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128), *,
+        adapt: bool = False, offsets: bool = False, tag_init: str = "small",
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths)}
+        self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths),
+                         "adapt": adapt, "offsets": offsets}  # fmt: skip
         self.keypoints, self.dim = keypoints, dim
         self.backbone = SmallNet(tuple(widths))
         coarse, fine = self.backbone.coarse_channels, self.backbone.fine_channels
         self.heatmap_head = nn.Conv2d(coarse, keypoints, 1)
-        self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1)
+        self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1) if dim else None
         self.bridge = nn.Conv2d(coarse + keypoints, fine, 1)
         self.refine = ConvNormReLU(fine, fine)
         self.fine_heatmap_head = nn.Conv2d(fine, keypoints, 1)
-        for head in (self.heatmap_head, self.fine_heatmap_head):
+        small = [self.heatmap_head, self.fine_heatmap_head]
+        if adapt:
+            small += [nn.Conv2d(coarse, keypoints, 1), nn.Conv2d(fine, keypoints, 1)]
+            self.adapt_head, self.fine_adapt_head = small[2:]
+        if offsets:
+            small += [nn.Conv2d(coarse, 1, 1), nn.Conv2d(coarse, 2 * keypoints, 1)]
+            self.centre_head, self.offset_head = small[2:]
+        for head in small:
             nn.init.normal_(head.weight, std=HEAD_WEIGHT_STD)
             nn.init.zeros_(head.bias)
-        nn.init.normal_(self.tag_head.weight, std=HEAD_WEIGHT_STD)
-        nn.init.constant_(self.tag_head.bias, TAG_BIAS)
+        if dim and tag_init == "small":
+            nn.init.normal_(self.tag_head.weight, std=HEAD_WEIGHT_STD)
+            nn.init.constant_(self.tag_head.bias, TAG_BIAS)
+        elif dim:
+            start_tags(self.tag_head, tag_init)
 
     def forward(self, image: Tensor) -> PoseOutput:
         coarse, fine = self.backbone(image)
         heatmaps = self.heatmap_head(coarse)  # (B, K, H/4, W/4)
-        tags = self.tag_head(coarse).unflatten(1, (self.keypoints, self.dim))
         bridge = enlarge(self.bridge(torch.cat([coarse, heatmaps], 1)))
-        finer = self.fine_heatmap_head(self.refine(fine + bridge))  # (B, K, H/2, W/2)
-        return PoseOutput((heatmaps, finer), tags)
+        fine = self.refine(fine + bridge)
+        both = (heatmaps, self.fine_heatmap_head(fine))  # the latter (B, K, H/2, W/2)
+        tags = adapt = centre = offsets = None
+        if self.dim:
+            tags = self.tag_head(coarse).unflatten(1, (self.keypoints, self.dim))
+        if self.settings["adapt"]:
+            adapt = (self.adapt_head(coarse), self.fine_adapt_head(fine))
+        if self.settings["offsets"]:
+            centre, offsets = self.centre_head(coarse), self.offset_head(coarse)
+        return PoseOutput(both, tags, adapt, centre, offsets)
 
 
 def save_checkpoint(model: PoseNet, path: str | Path) -> None:

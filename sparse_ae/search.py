@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -14,44 +15,64 @@ KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_com
 
 
 def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool = True) -> dict:
-    """Train `method` once with each setting of the preset's search, on one seed, and compare the
-    AP on validation crowds; test crowds are not touched.
+    """Train `method` with each setting of the preset's search, on each of its search seeds, and
+    compare the mean AP on validation crowds; test crowds are not touched.
 
-    Writes `<root>/<preset>/<method>/search.json` after every trial, and reuses the trials that it
-    finds there: each carries the digest of its settings. Returns the file's content: the trials,
-    their figures, and the best settings. Nothing is chosen automatically: the preset file holds
-    the settings in use.
+    Writes `<root>/<preset>/<method>/search.json` after every run, and reuses the runs that it finds
+    there: each carries the digest of its settings. Returns the file's content: the trials, each
+    with its runs and its mean figures, and the best settings among those whose runs are all made.
+    Nothing is chosen automatically: the preset file holds the settings in use.
     """
-    planned = read_search(preset, method)
-    path = Path(root) / preset / method / "search.json"
+    planned, seeds = read_search(preset, method)
+    path = Path(root) / load_config(preset, method, 0).preset / method / "search.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {trial["config_digest"]: trial for trial in _read(path)}
-    trials = []
-    for settings in planned:
-        config = load_config(preset, method, 0, **settings)
-        digest = config_digest(recorded_config(config))
-        trials.append(made.get(digest) or _try(config, settings, digest, progress))
-        best = max(trials, key=lambda trial: trial["metrics"]["AP"])
-        found = {
-            "preset": preset,
-            "method": method,
-            "criterion": "AP on validation crowds",
-            "trials": trials,
-            "best": best["settings"],
-        }
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+    made = {run["config_digest"]: run for trial in _read(path) for run in trial["runs"]}
+    for seed in seeds:  # every setting once before any is tried again
+        for settings in planned:
+            config = load_config(preset, method, seed, **settings)
+            digest = config_digest(recorded_config(config))
+            made[digest] = made.get(digest) or _try(config, digest, progress)
+            found = _summary(preset, method, planned, seeds, made)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            os.replace(unfinished, path)
     return found
 
 
-def _try(config, settings: dict, digest: str, progress: bool) -> dict:
-    """One trial: settings, figures on validation crowds, provenance."""
-    _, result, scenes = fit_and_evaluate(config, "val", progress=progress)
+def _summary(preset, method, planned, seeds, made: dict[str, dict]) -> dict:
+    """The content of the file, of the runs made so far."""
+    trials = []
+    for settings in planned:
+        configs = (load_config(preset, method, seed, **settings) for seed in seeds)
+        digests = (config_digest(recorded_config(config)) for config in configs)
+        runs = [made[digest] for digest in digests if digest in made]
+        if runs:
+            trials.append({"settings": settings, "metrics": _means(runs), "runs": runs})
+    most = max(len(trial["runs"]) for trial in trials)
+    whole = [trial for trial in trials if len(trial["runs"]) == most]
     return {
-        "settings": settings,
+        "preset": load_config(preset, method, 0).preset,
+        "method": method,
+        "criterion": "mean AP on validation crowds",
+        "trials": trials,
+        "best": max(whole, key=lambda trial: trial["metrics"]["AP"])["settings"],
+    }
+
+
+def _means(runs: list[dict]) -> dict[str, float]:
+    """The runs' mean figures; those that a method does not have are left out."""
+    names = [name for name in KEPT if all(name in run["metrics"] for run in runs)]
+    return {name: sum(run["metrics"][name] for run in runs) / len(runs) for name in names}
+
+
+def _try(config, digest: str, progress: bool) -> dict:
+    """One run of a trial: seed, figures on validation crowds, provenance."""
+    _, result, scenes = fit_and_evaluate(config, "val", progress=progress)
+    kept = {name: result.metrics[name] for name in KEPT}
+    return {
+        "seed": config.seed,
         "config_digest": digest,
-        "metrics": {name: result.metrics[name] for name in KEPT},
+        "metrics": {name: value for name, value in kept.items() if not math.isnan(value)},
         "provenance": provenance(scenes.digest, device="cpu"),
     }
 
@@ -61,7 +82,7 @@ def _read(path: Path) -> list[dict]:
     if not path.is_file():
         return []
     try:
-        trials = json.loads(path.read_text(encoding="utf-8"))["trials"]
-        return [trial for trial in trials if "config_digest" in trial]
+        return [dict(trial) for trial in json.loads(path.read_text(encoding="utf-8"))["trials"]
+                if trial["runs"]]  # fmt: skip
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path}: no record of a search; delete it and search again") from None

@@ -16,21 +16,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sparse_ae.methods import ALL
 from sparse_ae.provenance import REPOSITORY
 from sparse_ae.results import read_arrays, read_records, record_path
 
-# label and colour of every method, the same in all tables and figures (after Okabe and Ito's
-# palette, which colour-blind readers can tell apart)
-METHODS = {
-    "ae1": ("AE, D = 1", "#8c8c8c"),
-    "ae8": ("AE, D = 8", "#d55e00"),
-    "ae8_scale": ("AE, D = 8, with L_s", "#009e73"),
-    "rve": ("RVE (the paper)", "#0072b2"),
-    "swahr": ("scale-adaptive heatmaps", "#cc79a7"),
-    "offset": ("centre and offset", "#e69f00"),
-}
-METHOD_LABELS = {name: label for name, (label, _) in METHODS.items()}
-METHOD_COLOURS = {name: colour for name, (_, colour) in METHODS.items()}
+METHOD_LABELS = {name: method.label for name, method in ALL.items()}
+METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
 
 COLUMNS = {
     "AP": "AP",
@@ -97,7 +88,7 @@ def crowd_table(records: Sequence[dict]) -> pd.DataFrame:
     with the repository and the reader's own run; then the paired difference rve − ae8 with its
     95 % t interval, or its range below three seeds."""
     rows = {}
-    for method in (name for name in METHODS if any(r["method"] == name for r in records)):
+    for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [record for record in records if record["method"] == method]
         others = [record for record in runs if record["seed"] != own_seed()]
         own = [record for record in runs if record["seed"] == own_seed()]
@@ -145,7 +136,7 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
     """
     preset, root = _preset_and_root(preset, root)
     rows = []
-    for method in METHODS:
+    for method in ALL:
         path = root / preset / method / "search.json"
         if not path.is_file():
             continue
@@ -157,7 +148,8 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
                 "settings tried": ", ".join(f"{k} {v:g}" for k, v in settings.items()),
                 "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
-                "first component": f"{metrics['first_component']:.3f}",
+                "first component": three_digits(metrics.get("first_component", np.nan)),
+                "runs": len(trial["runs"]),
                 "best": "★" if settings == found["best"] else "",
             })  # fmt: skip
     return pd.DataFrame(rows)

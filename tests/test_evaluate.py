@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from sparse_ae.augment import Example
+from sparse_ae.batches import STRIDES, collate
 from sparse_ae.config import load_config
 from sparse_ae.crowds.preset import preset_crowds
 from sparse_ae.decode import People
 from sparse_ae.evaluate import MEASURES, as_results, evaluate, mean_of_defined, summary
 from sparse_ae.model import PoseOutput
-from sparse_ae.train import STRIDES, collate
 
 
 class Oracle(nn.Module):

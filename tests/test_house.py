@@ -16,9 +16,10 @@ RANKS = {
     "kernels": 0, "skeleton": 0, "crowding": 0, "files": 0, "bootstrap": 1, "losses": 1,
     "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 1,
     "config": 1, "provenance": 1, "matching": 1, "average_precision": 2, "metrics": 3, "decode": 3,
-    "model": 2, "targets": 2, "augment": 2, "results": 2, "crowds": 3, "train": 4, "evaluate": 5,
-    "experiment": 6, "search": 7, "tables": 7, "pictures": 7, "verdicts": 8, "figures": 9,
-    "crowd_figures": 9, "cli": 10,
+    "model": 2, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
+    "experiment": 8, "search": 9, "tables": 9, "pictures": 9, "verdicts": 10, "figures": 11,
+    "crowd_figures": 11, "cli": 12, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
+    "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7,
 }  # fmt: skip
 LEAVES = {"tables", "pictures", "verdicts", "figures", "crowd_figures"}
 # what stands alone, so that it can be lifted into another project, and what it may know

@@ -104,6 +104,7 @@ def test_search_table_by_hand(tmp_path):
         {
             "settings": {"pull_weight": weight},
             "metrics": dict.fromkeys(kept, weight),
+            "runs": [{}, {}],
         }
         for weight in (0.125, 0.25)
     ]
@@ -114,4 +115,5 @@ def test_search_table_by_hand(tmp_path):
     assert table["settings tried"].tolist() == ["pull_weight 0.125", "pull_weight 0.25"]
     assert table["AP"].tolist() == ["12.5", "25.0"]
     assert table["first component"].tolist() == ["0.125", "0.250"]
+    assert table["runs"].tolist() == [2, 2]
     assert table["best"].tolist() == ["", "★"]

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from sparse_ae.augment import Example
+from sparse_ae.batches import batches, collate
 from sparse_ae.config import load_config
 from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import evaluate
 from sparse_ae.model import PoseNet
-from sparse_ae.train import batches, collate, total, train, training_losses
+from sparse_ae.objective import make_net, total, training_losses
+from sparse_ae.train import train
 
 STILL = {"flip": 0.0, "rotation": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "colour": 0.0}
 
@@ -61,29 +63,68 @@ def test_the_total_weighs_the_parts():
     config = load_config(
         "smoke", "rve", 0, heatmap_weight=2.0, pull_weight=3.0, push_weight=5.0, scale_weight=7.0
     )
-    parts = tuple(torch.tensor(v) for v in (1.0, 10.0, 100.0, 1000.0))
+    values = zip(("heatmap", "pull", "push", "scale"), (1.0, 10.0, 100.0, 1000.0), strict=True)
+    parts = {name: torch.tensor(value) for name, value in values}
     assert total(parts, config).item() == 2 + 30 + 500 + 7000
 
 
-@pytest.mark.parametrize("method", ["ae8", "ae8_scale", "rve"])
-def test_which_losses_a_method_has(scenes, method):
+EMBEDDED = {"heatmap", "pull", "push"}
+LOSSES = {
+    "ae1": EMBEDDED, "ae8": EMBEDDED, "ae16": EMBEDDED, "ae8_large": EMBEDDED,
+    "ae8_orthogonal": EMBEDDED, "ae8_scale": EMBEDDED | {"scale"}, "rve": EMBEDDED | {"scale"},
+    "rve_widths": EMBEDDED | {"scale"}, "ae8_log": EMBEDDED | {"scale"},
+    "ae8_spread": EMBEDDED | {"decorrelate"}, "swahr": EMBEDDED | {"adapt"},
+    "offset": {"heatmap", "centre", "offset"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", LOSSES)
+def test_which_losses_a_method_has_and_that_each_trains(scenes, method):
     config = load_config("smoke", method, 0, steps=1)
-    model = PoseNet(14, config.dim, config.widths)
-    parts, _ = training_losses(model, next(batches(config, scenes)), config)
-    assert (parts[3].item() > 0) == (method != "ae8")
-    assert all(part.item() > 0 for part in parts[:3])
+    torch.manual_seed(0)
+    model = make_net(config)
+    parts, tags = training_losses(model, next(batches(config, scenes)), config)
+    assert set(parts) == LOSSES[method]
+    assert (tags is None) == (method == "offset")
+    for name, part in parts.items():
+        model.zero_grad()
+        part.backward(retain_graph=True)
+        moved = [p for p in model.parameters() if p.grad is not None and p.grad.abs().max() > 0]
+        assert part.item() > 0, name
+        assert moved, name
+
+
+def test_every_weight_of_the_model_is_trained(scenes):
+    for method in ("rve", "swahr", "offset"):
+        config = load_config("smoke", method, 0, steps=1)
+        model = make_net(config)
+        parts, _ = training_losses(model, next(batches(config, scenes)), config)
+        total(parts, config).backward()
+        assert all(p.grad is not None for p in model.parameters()), method
+
+
+def test_forms_of_the_scale_loss(scenes):
+    """Each form that a preset can ask for is another loss."""
+    batch = next(batches(load_config("smoke", "ae8_scale", 0, steps=1), scenes))
+    found = set()
+    for form in ("poster", "poster-absolute", "released", "released-signed"):
+        config = load_config("smoke", "ae8_scale", 0, scale_form=form, tag_init="large")
+        torch.manual_seed(0)
+        parts, _ = training_losses(make_net(config), batch, config)
+        found.add(round(parts["scale"].item(), 6))
+    assert len(found) == 4
 
 
 def test_heatmap_widths_follow_the_embeddings_and_do_not_train_them(scenes):
     config = load_config("smoke", "rve", 0, steps=1)
     model = PoseNet(14, 8, config.widths)
     batch = next(batches(config, scenes))
-    heatmap = training_losses(model, batch, config)[0][0]
+    heatmap = training_losses(model, batch, config)[0]["heatmap"]
     (gradient,) = torch.autograd.grad(heatmap, model.tag_head.weight, allow_unused=True)
     assert gradient is None or gradient.abs().max() == 0
     with torch.no_grad():
         model.tag_head.bias.view(14, 8)[:, 1:] = 0  # tells a small scale everywhere
-    assert training_losses(model, batch, config)[0][0] < heatmap
+    assert training_losses(model, batch, config)[0]["heatmap"] < heatmap
 
 
 def test_one_seed_one_result_and_another_seed_another(scenes):

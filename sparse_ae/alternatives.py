@@ -1,0 +1,51 @@
+"""What is no part of the paper, and might keep embeddings off the line as well as a scale does."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LARGE = 0.1  # standard deviation of the head's weights; the small start has 0.001
+
+
+def decorrelation_loss(tags: Tensor, visible: Tensor) -> Tensor:
+    """How far the dimensions of the persons' mean embeddings vary together.
+
+    tags: (B, P, K, D) read at the ground-truth joints; visible: (B, P, K) bool. With C the
+    covariance (D, D) of the mean embeddings of all persons of the batch, the sum of its squared
+    off-diagonal elements over D: the covariance term of VICReg (Bardes et al., ICLR 2022), which
+    takes it over a batch of images. 0 with fewer than two persons, or at D = 1. Half-precision
+    inputs are computed in float32.
+
+    ValueError for shapes that do not fit.
+    """
+    if tags.ndim != 4 or visible.shape != tags.shape[:3]:
+        raise ValueError(
+            f"tags and visible: expected (B, P, K, D) and (B, P, K), got {tuple(tags.shape)} and "
+            f"{tuple(visible.shape)}"
+        )
+    tags = tags.float() if tags.dtype in (torch.float16, torch.bfloat16) else tags
+    count = visible.sum(2)
+    seen = torch.where(visible[..., None], tags, 0.0).sum(2)
+    means = (seen / count.clamp(min=1)[..., None])[count > 0]  # (N, D)
+    if len(means) < 2:
+        return tags.sum() * 0
+    centred = means - means.mean(0)
+    covariance = centred.T @ centred / (len(means) - 1)
+    apart = covariance - torch.diag(covariance.diagonal())
+    return apart.square().sum() / tags.shape[3]
+
+
+def start_tags(head: nn.Conv2d, how: str) -> None:
+    """Give the embeddings' head another start than small weights around one bias.
+
+    how: "large", a hundred times the weights and no bias; "orthogonal", the K·D rows of its weights
+    orthogonal to each other (as far as there are channels), of the length that "large" gives them.
+    """
+    nn.init.zeros_(head.bias)
+    if how == "large":
+        nn.init.normal_(head.weight, std=LARGE)
+    elif how == "orthogonal":
+        nn.init.orthogonal_(head.weight, gain=LARGE * head.in_channels**0.5)
+    else:
+        raise ValueError(f"how: expected large or orthogonal, got {how!r}")

@@ -1,0 +1,107 @@
+"""A trained net on scenes: decoded persons, and what its grouping has to go by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sparse_ae.batches import STRIDES, to_input
+from sparse_ae.config import Config
+from sparse_ae.decode import People, decode_batch
+from sparse_ae.losses import gather_tags
+from sparse_ae.model import PoseNet
+from sparse_ae.objective import uses_bfloat16
+from sparse_ae.offset_decode import Regressed, offset_decode, regress
+from sparse_ae.skeleton import get_skeleton
+
+BATCH = 16
+
+
+class Prediction(NamedTuple):
+    """One scene: decoded persons in pixels; the embeddings at its ground-truth joints (P, K, D);
+    and, of a method that has no embeddings (D = 0), the persons that its offsets tell, in cells."""
+
+    people: People
+    tags: np.ndarray
+    regressed: Regressed | None = None
+
+
+class Maps(NamedTuple):
+    """heatmaps (B, K, S, S): the mean over both sizes, enlarged to the image as HigherHRNet does;
+    tags (B, K, D, S, S): likewise; native (B, K, D, h, w): as the net gives them; centre (B, S, S)
+    and offsets (B, 2K, h, w). What a method does not have is None."""
+
+    heatmaps: Tensor
+    tags: Tensor | None
+    native: Tensor | None
+    centre: Tensor | None
+    offsets: Tensor | None
+
+
+@torch.no_grad()
+def predictions(
+    model: PoseNet, config: Config, scenes: Mapping[str, np.ndarray]
+) -> Iterator[Prediction]:
+    """Each scene's decoded persons and the embeddings at its labelled joints."""
+    model.eval()
+    for start in range(0, len(scenes["images"]), BATCH):
+        chosen = slice(start, start + BATCH)
+        maps = predict_maps(model, scenes["images"][chosen], config)
+        counts = scenes["counts"][chosen]
+        if config.offsets:
+            yield from _by_offsets(maps, counts, config)
+        else:
+            corner = torch.from_numpy(scenes["keypoints"][chosen, :, :, :2] + 0.5)
+            yield from _by_embeddings(maps, corner, counts, config)
+
+
+def _by_embeddings(maps: Maps, corner: Tensor, counts, config: Config) -> Iterator[Prediction]:
+    at_joints = gather_tags(maps.native, corner / STRIDES[0]).numpy()
+    decoded = decode_batch(
+        maps.heatmaps, maps.tags, get_skeleton(config.skeleton), rule=config.rule,
+        min_score=config.min_score, max_distance=config.max_distance,
+        max_people=config.max_people,
+    )  # fmt: skip
+    for i, (people, count) in enumerate(zip(decoded, counts, strict=True)):
+        yield Prediction(in_pixels(people), at_joints[i, :count])
+
+
+def _by_offsets(maps: Maps, counts, config: Config) -> Iterator[Prediction]:
+    kinds, limits = maps.heatmaps.shape[1], {"min_score": config.min_score,
+                                             "max_people": config.max_people}  # fmt: skip
+    rows = zip(maps.heatmaps, maps.centre, maps.offsets, counts, strict=True)
+    for heatmaps, centre, offsets, count in rows:
+        people = offset_decode(heatmaps, centre, offsets, **limits)
+        none = np.zeros((count, kinds, 0), np.float32)
+        yield Prediction(in_pixels(people), none, regress(centre, offsets, **limits))
+
+
+def in_pixels(people: People) -> People:
+    """The same with the centre of the first cell at 0, in place."""
+    found = people.keypoints[..., 2] > 0
+    people.keypoints[found, :2] -= 0.5
+    return people
+
+
+def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
+    """The maps of images (B, S, S, 3) uint8."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
+        output = model(to_input(images).to(memory_format=torch.channels_last))
+    size = images.shape[1:3]
+    heatmaps = torch.stack([enlarge(maps.float(), size) for maps in output.heatmaps]).mean(0)
+    if output.tags is None:
+        centre = enlarge(output.centre.float(), size)[:, 0]
+        return Maps(heatmaps, None, None, centre, output.offsets.float())
+    tags = output.tags.float()
+    enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
+    return Maps(heatmaps, enlarged, tags, None, None)
+
+
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, h, w) → (B, C, *size), bilinear."""
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

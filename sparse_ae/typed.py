@@ -1,0 +1,32 @@
+"""Values of files as the types that settings have."""
+
+from __future__ import annotations
+
+import math
+import typing
+
+
+def as_type(name: str, expected, value):
+    """`value` as the type `expected` of the setting `name`: int, float, bool, str or a tuple of
+    them; ValueError in one line otherwise. A list is a tuple, an integer a number."""
+    if typing.get_origin(expected) is tuple:
+        return _as_tuple(name, typing.get_args(expected), value)
+    wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if expected is float and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+        hint = " (write 1.0e-3, not 1e-3)" if expected is float and isinstance(value, str) else ""
+        raise ValueError(f"{name}: expected {wanted}, got {value!r}{hint}")
+    return value
+
+
+def _as_tuple(name: str, members: tuple, value) -> tuple:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name}: expected a list of numbers, got {value!r}")
+    if members[-1] is Ellipsis:
+        members = (members[0],) * len(value)
+    if len(value) != len(members):
+        raise ValueError(f"{name}: expected {len(members)} numbers, got {len(value)}")
+    return tuple(as_type(name, kind, item) for kind, item in zip(members, value, strict=True))

@@ -1,0 +1,82 @@
+"""A run of every kind of method: its record is whole, and what it holds belongs together."""
+
+import numpy as np
+import pytest
+
+from sparse_ae.bootstrap import average_precision, ranking
+from sparse_ae.config import load_config
+from sparse_ae.experiment import evaluate_weights, is_made, recorded_config, run
+from sparse_ae.knobs import PER_IMAGE, SETTINGS, STILL, crowds_of
+from sparse_ae.results import MATCHES, config_digest, read_arrays, record_path
+
+KNOB_SCENES = 2
+
+
+@pytest.fixture(scope="module", params=["rve", "swahr", "offset"])
+def made(request, tmp_path_factory):
+    root = tmp_path_factory.mktemp("results")
+    config = load_config("smoke", request.param, 3, steps=2, knob_scenes=KNOB_SCENES)
+    assert not is_made(config, root)
+    return config, root, run(config, root, progress=False)
+
+
+def test_the_record_is_whole(made):
+    config, root, record = made
+    assert is_made(config, root)
+    assert not is_made(load_config("smoke", config.method, 3, steps=2), root)  # without knobs
+    metrics = record["metrics"]
+    assert np.isfinite(metrics["AP"])
+    assert np.isfinite(metrics["grouping_accuracy"])
+    assert np.isnan(metrics["first_component"]) == (config.method == "offset")
+
+
+def test_its_arrays_give_its_average_precision(made):
+    config, root, record = made
+    arrays = read_arrays(record_path("smoke", config.method, 3, root))
+    images = len(arrays["image_id"])
+    found = average_precision(ranking(arrays), np.ones((1, images), int))
+    assert found[0] == pytest.approx(record["metrics"]["AP"], abs=1e-6)
+    assert arrays["accuracy_at"].shape == (images, 9)
+    if config.method != "offset":  # the threshold in use is one of the nine
+        assert np.allclose(arrays["accuracy_at"][:, 4], arrays["grouping_accuracy"], equal_nan=True)
+
+
+def test_it_has_every_setting_of_the_knobs(made):
+    config, root, _ = made
+    arrays = read_arrays(record_path("smoke", config.method, 3, root))
+    count = np.bincount(arrays["knob_setting"])
+    assert count.tolist() == [KNOB_SCENES] * len(SETTINGS)
+    assert all(len(arrays[f"knob_{name}"]) == count.sum() for name in PER_IMAGE)
+    knobs = {name: arrays[f"knob_{name}"] for name in MATCHES}
+    assert (knobs["match_persons"] == arrays["knob_persons"]).all()
+    assert knobs["match_image"].max(initial=0) < count.sum()
+    assert np.isfinite(average_precision(ranking(knobs), np.ones((1, count.sum()), int)))
+
+
+def test_its_weights_are_those_that_were_evaluated(made):
+    config, root, record = made
+    weights = record_path("smoke", config.method, 3, root).with_suffix(".safetensors")
+    again = evaluate_weights(config, weights, progress=False)
+    assert again.metrics["AP"] == record["metrics"]["AP"]
+
+
+def test_a_setting_turns_one_knob():
+    config = load_config("laptop", "rve", 1, knob_scenes=KNOB_SCENES)
+    still = {**STILL, "split": "test", "size": 128}
+    for setting in SETTINGS:
+        crowd = crowds_of(setting, config).config.as_dict()
+        turned = {name for name, value in still.items() if not np.array_equal(crowd[name], value)}
+        assert turned <= {setting.knob}
+        assert set(setting.changes) == {setting.knob}
+
+
+def test_later_settings_leave_older_records_valid():
+    """What is at its default is not in a record, so its digest is that of a run before."""
+    config = load_config("reader", "rve", 1)
+    settings = config.to_dict()
+    assert not {"adapt", "offsets", "tag_init", "knob_scenes"} & set(settings)
+    assert load_config("reader", "swahr", 1).to_dict()["adapt"] is True
+    recorded = recorded_config(config)
+    assert config_digest(recorded) != config_digest(
+        recorded_config(load_config("reader", "rve", 1, tag_init="large"))
+    )
