@@ -6,6 +6,7 @@ import numpy as np
 
 from sparse_ae.kernels import kernel
 
+AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 LANES = 8  # float32 numbers that most processors handle at once
 
 
@@ -119,6 +120,7 @@ def _draw(heatmaps, joints, visible, persons, table, sides, reach):
     with zeros, which change nothing.
     """
     kinds, height, width = heatmaps.shape
+    cells, patches = heatmaps.ravel(), table.ravel()
     for k in range(kinds):
         heatmaps[k] = 0
         for p in range(len(joints)):
@@ -139,8 +141,8 @@ def _draw(heatmaps, joints, visible, persons, table, sides, reach):
             whole = left >= 0 and left + padded <= width and right == left + side
             first, last = (0, padded) if whole else (max(0, -left), right - left)
             for row in range(max(0, top), bottom):
-                patch = table[which, row - top, first:last]
-                cells = heatmaps[k, row, left + first : left + last]
-                for i in range(len(patch)):
-                    cells[i] = max(cells[i], patch[i])
+                patch = (which * table.shape[1] + row - top) * table.shape[2] + first
+                cell = (k * height + row) * width + left + first
+                for i in range(last - first):
+                    cells[AT(cell + i)] = max(cells[AT(cell + i)], patches[AT(patch + i)])
     return True
