@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,13 +49,14 @@ def evaluate(
     scenes: Mapping[str, np.ndarray],
     annotations: dict,
     *,
+    distances: Sequence[float] = THRESHOLDS,
     progress: bool = True,
 ) -> Evaluation:
     """Decode every scene, score the persons by AP, and measure the embeddings at the joints.
 
     scenes: as of `CrowdDataset.arrays`; annotations: the same scenes in COCO format, with each
-    image's crowd index. AP is CrowdPose's; the embeddings' measures are means over the images in
-    which they are defined.
+    image's crowd index; distances: at which accuracy_at has the grouping accuracy. AP is
+    CrowdPose's; the embeddings' measures are means over the images in which they are defined.
     """
     skeleton = get_skeleton(config.skeleton)
     ids = [image["id"] for image in annotations["images"]]
@@ -69,9 +70,10 @@ def evaluate(
         joints = scenes["keypoints"][index, : scenes["counts"][index]]
         visible = joints[..., 2] > 0
         if prediction.regressed is None:
-            rows.append(measure(prediction.tags, visible, config))
+            rows.append(measure(prediction.tags, visible, config, distances))
         else:
-            rows.append(measure_offsets(prediction.regressed, joints[..., :2], visible))
+            found = measure_offsets(prediction.regressed, joints[..., :2], visible)
+            rows.append(found | {"accuracy_at": [float("nan")] * len(distances)})
         detections.extend(as_results(prediction.people, ids[index], category))
         if index in config.examples:
             kept[index] = (prediction, visible)
@@ -86,17 +88,17 @@ def evaluate(
     return Evaluation(numbers, per_image, matches, pack_examples(kept, config))
 
 
-def measure(tags: np.ndarray, visible: np.ndarray, config: Config) -> dict:
+def measure(tags: np.ndarray, visible: np.ndarray, config: Config, distances=()) -> dict:
     """The measures of one image's embeddings, (P, K, D) at the joints that `visible` (P, K) has,
-    and the grouping accuracy at each of results.THRESHOLDS."""
+    and the grouping accuracy at other distances than `config.max_distance`."""
     line, order = linearity(tags, visible), get_skeleton(config.skeleton).order
     accuracy = {
         distance: grouping_accuracy(tags, visible, order, max_distance=distance, rule=config.rule)
-        for distance in {*THRESHOLDS, config.max_distance}
+        for distance in {*distances, config.max_distance}
     }
     return {
         "grouping_accuracy": accuracy[config.max_distance],
-        "accuracy_at": [accuracy[distance] for distance in THRESHOLDS],
+        "accuracy_at": [accuracy[distance] for distance in distances],
         "group_margin": group_margin(tags, visible, config.max_distance),
         "group_spread": group_spread(tags, visible),
         "first_component": line.first_component,
@@ -114,7 +116,6 @@ def measure_offsets(regressed: Regressed, joints: np.ndarray, visible: np.ndarra
     return {
         **dict.fromkeys(MEASURES, undefined),
         "grouping_accuracy": accuracy,
-        "accuracy_at": [undefined] * len(THRESHOLDS),
     }
 
 

@@ -60,7 +60,8 @@ def evaluate_knobs(
     for index, setting in enumerate(SETTINGS):
         crowds = crowds_of(setting, config)
         scenes = crowds.arrays(progress=progress)
-        found = evaluate(model, config, scenes, crowds.annotations(), progress=progress)
+        annotations = crowds.annotations()
+        found = evaluate(model, config, scenes, annotations, distances=(), progress=progress)
         values = {name: found.per_image[name].astype(np.float32) for name in PER_IMAGE}
         values["setting"] = np.full(len(crowds), index, np.int8)
         values |= {name: found.matches[name] for name in MATCHES}

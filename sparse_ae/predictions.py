@@ -93,9 +93,9 @@ def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
         output = model(to_input(images).to(memory_format=torch.channels_last))
     size = images.shape[1:3]
-    heatmaps = torch.stack([enlarge(maps.float(), size) for maps in output.heatmaps]).mean(0)
+    heatmaps = torch.stack([enlarge(maps, size) for maps in output.heatmaps]).mean(0)
     if output.tags is None:
-        centre = enlarge(output.centre.float(), size)[:, 0]
+        centre = enlarge(output.centre, size)[:, 0]
         return Maps(heatmaps, None, None, centre, output.offsets.float())
     tags = output.tags.float()
     enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
@@ -103,5 +103,6 @@ def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
 
 
 def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, C, h, w) → (B, C, *size), bilinear."""
+    """(B, C, h, w) → (B, C, *size) float32, bilinear, channel by channel as decoding reads them."""
+    maps = maps.float().contiguous()
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
