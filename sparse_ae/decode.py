@@ -123,8 +123,8 @@ class _Settings(NamedTuple):
 
 def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
     """One image's arrays (K, H, W) and (K, D, H, W) → its persons."""
-    _require_finite("heatmaps", host_maps.all_finite(heatmaps))
     maxima = host_maps.run_maxima(heatmaps)
+    _require_finite("heatmaps", np.isfinite(maxima).all())
     xy, score = host_maps.peaks(
         heatmaps, maxima, np.float32(settings.min_score), settings.nms // 2, settings.max_people
     )

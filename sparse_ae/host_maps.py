@@ -46,7 +46,7 @@ def largest_of_rows(bits, rows, start, length):
 
 
 def run_maxima(heatmaps) -> np.ndarray:
-    """(K, runs) the highest value of each run of the maps (K, H, W)."""
+    """(K, runs) highest values of the runs of maps (K, H, W); NaN where a value is not finite."""
     return _highest(heatmaps.reshape(len(heatmaps), -1).view(np.int32)).view(np.float32)
 
 
@@ -58,17 +58,18 @@ def _highest(bits):
         row = bits[k]
         for run in range(highest.shape[1]):
             start = run * RUN
-            top = _ordered(row[start])
+            top, largest = _ordered(row[start]), np.int32(0)
             for i in range(min(RUN, len(row) - start)):
-                top = max(top, _ordered(row[AT(start + i)]))
-            highest[k, run] = _ordered(top)
+                cell = row[AT(start + i)]
+                top, largest = max(top, _ordered(cell)), max(largest, np.int32(cell & SIGN))
+            highest[k, run] = _ordered(top) if largest < INFINITE else SIGN  # a NaN
     return highest
 
 
 @kernel
 def _ordered(bits):
     """An integer that grows with the float32 of these bits, and back."""
-    return bits ^ ((bits >> 31) & SIGN)
+    return np.int32(bits ^ ((bits >> 31) & SIGN))
 
 
 @kernel
@@ -90,7 +91,8 @@ def peaks(heatmaps, maxima, min_score, radius, count):
                 continue
             start = run * RUN
             length = min(RUN, len(flat) - start)
-            _columns_tops(flat, start, length, min(radius, 1) * width, min_score, high)
+            if not _columns_tops(flat, start, length, min(radius, 1) * width, min_score, high):
+                continue
             for i in range(start, start + length):
                 value = flat[i]
                 if not high[i - start] or (taken == count and not value > score[k, count - 1]):
@@ -113,15 +115,19 @@ def peaks(heatmaps, maxima, min_score, radius, count):
 @kernel
 def _columns_tops(flat, start, length, row, min_score, high):
     """Tell in `high` (RUN,) which cells are above min_score and no lower than those `row` cells
-    before and after, where the whole run has such; this leaves few cells to be looked at singly.
+    before and after, where the whole run has such, and return whether there is one. This leaves
+    few cells to be looked at singly.
     """
     before = start - row if start >= row else start
     after = start + row if start + length + row <= len(flat) else start
+    some = False
     for i in range(length):
         value = flat[AT(start + i)]
         high[i] = (
             (value > min_score) & (value >= flat[AT(before + i)]) & (value >= flat[AT(after + i)])
         )
+        some |= high[i]
+    return some
 
 
 @kernel
