@@ -1,14 +1,13 @@
 """What the runs at hand say of the paper's claims, by a rule fixed before the runs were made.
 
-A claim is measured by one or two quantities, each with a 95 % interval:
-
-- per-image quantities: a paired bootstrap (2,000 resamples, seeded). Seeds and test images are
-  drawn with replacement, the same images for both methods; the quantity is the mean over both.
-- average precision, which no single image has: Student's t over the differences paired by seed,
-  from three seeds on; fewer give no interval.
+A claim is measured by one or more quantities, each with a 95 % interval: a bootstrap of 10,000
+resamples over seeds and test images together, paired, that is, the same seeds and images for both
+methods of a difference (`sparse_ae/resample.py`). Average precision is computed anew for every
+resample. With a single seed the interval speaks of that one run.
 
 "reproduced": all of a claim's intervals lie on the claimed side. "contradicted": one lies wholly
-on the other side. Otherwise "not resolved at this scale".
+on the other side. Otherwise "not resolved at this scale", with the number of seeds that would
+resolve it.
 """
 
 from __future__ import annotations
@@ -19,20 +18,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sparse_ae.metrics import HARD
-from sparse_ae.tables import (
-    METHOD_LABELS,
-    number,
-    paired_difference,
-    paired_seeds,
-    t_interval,
-    three_digits,
-)
+from sparse_ae.measures import check_same_scenes, estimate
+from sparse_ae.methods import ALL
+from sparse_ae.resample import RESAMPLES, interval, seeds_needed
+from sparse_ae.tables import number, paired_difference, paired_seeds, t_interval, three_digits
 
-RESAMPLES = 2000
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
 NO_RUN = "no run yet"
+MANY = 1000  # seeds that nobody will run
 
 CLAIMS = {
     "C1": "The dimensions of Associative Embedding's embeddings are highly linearly correlated.",
@@ -47,49 +41,81 @@ CLAIMS = {
 class Measure(NamedTuple):
     """One quantity that a claim is judged by.
 
-    kind: "level" (of ae8, against `bound`), "image" (rve − ae8, over images) or "AP" (rve − ae8,
-    over seeds). sign: +1 if the claim says above `bound`, −1 if below.
+    kind: "level" (a mean over images of `method`, against `bound`), "image" (the same, method −
+    base), "AP" (average precision, method − base) or "slope" (within the runs of a method, of the
+    grouping accuracy on `name`). name: a per-image array, or a level of bootstrap.LEVELS, several
+    joined by " − ". sign: +1 if the claim says above `bound`, −1 if below.
     """
 
     claim: str
     label: str
     kind: str
     name: str
+    method: str
+    base: str | None = None
     sign: int = 1
     bound: float = 0.0
-    hard: bool = False
+    level: str = ""
 
 
 MEASURES = (
-    Measure("C1", "first component's share under AE, at least 0.9", "level", "first_component",
+    Measure("C1", "first component's share, at least 0.9", "level", "first_component", "ae8",
             bound=0.9),
-    Measure("C3", "first component's share, lower", "image", "first_component", sign=-1),
-    Measure("C3", "Hoyer sparsity, higher", "image", "sparsity"),
-    Measure("C4", "AP on hard crowds, higher", "AP", "AP_hard"),
-    Measure("C4", "AP on hard minus AP on easy crowds, higher", "AP", "AP_hard − AP_easy"),
-    Measure("C5", "group margin in hard crowds, higher", "image", "group_margin", hard=True),
+    Measure("C2", "grouping accuracy, points per standard deviation of the first component, lower",
+            "slope", "first_component", "ae8", sign=-1),
+    Measure("C2", "the same per standard deviation of the group margin, higher", "slope",
+            "group_margin", "ae8"),
+    Measure("C3", "first component's share, lower", "image", "first_component", "ae8_scale", "ae8",
+            sign=-1),
+    Measure("C3", "Hoyer sparsity, higher", "image", "sparsity", "ae8_scale", "ae8"),
+    Measure("C4", "AP on hard crowds, higher", "AP", "hard", "rve", "ae8"),
+    Measure("C4", "AP on hard minus AP on easy crowds, higher", "AP", "hard − easy", "rve", "ae8"),
+    Measure("C5", "group margin in hard crowds, higher", "image", "group_margin", "rve", "ae8",
+            level="hard"),
+    Measure("C5", "the same over the spread within persons, higher", "image", "relative_margin",
+            "rve", "ae8", level="hard"),
+    Measure("C6", "AP, higher", "AP", "", "rve", "ae8_scale"),
 )  # fmt: skip
 
 
-def measurements(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """One row a measure: claim, measured, ae8, rve, difference, low, high, verdict (numbers).
+def measurements(
+    records: Sequence[dict], arrays: Mapping, *, claims=tuple(CLAIMS), resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """One row a measure of the claims: claim, measured, compared, base, method, difference, low,
+    high, seeds (that would resolve it, nan if it is), verdict; numbers and texts.
 
-    arrays: {(method, seed): the run's arrays}. Where runs are missing, values are nan.
-    Raises ValueError if the runs were evaluated on different test scenes.
+    arrays: {(method, seed): the run's arrays}. Where runs are missing, values are nan; a level has
+    no base and no difference. ValueError if the runs were evaluated on different test scenes.
     """
-    _check_same_scenes(arrays)
+    check_same_scenes(arrays)
     rows = []
-    for measure in MEASURES:
-        if measure.kind == "AP":
-            ae8, rve, difference, low, high = _over_seeds(records, measure)
+    for measure in (m for m in MEASURES if m.claim in claims):
+        methods = [measure.method, *([measure.base] if measure.base else [])]
+        row = {"claim": measure.claim, "measured": measure.label,
+               "compared": " − ".join(ALL[name].label for name in methods)}  # fmt: skip
+        seeds = sorted(set.intersection(*({seed for name, seed in arrays if name == method}
+                                          for method in methods)))  # fmt: skip
+        if not seeds:
+            tried = {record["method"] for record in records}
+            row |= {"verdict": NOT_TESTED if tried else NO_RUN}
         else:
-            ae8, rve, difference, low, high = _over_images(records, arrays, measure)
-        verdict = judge(low, high, measure.bound, measure.sign)
-        if np.isnan(ae8) and np.isnan(rve):
-            verdict = NO_RUN
-        rows.append((measure.claim, measure.label, ae8, rve, difference, low, high, verdict))
-    names = ["claim", "measured", "ae8", "rve", "difference", "low", "high", "verdict"]
+            row |= _judged(measure, estimate(measure, arrays, seeds, resamples))
+        rows.append(row)
+    names = ["claim", "measured", "compared", "base", "method", "difference", "low", "high",
+             "seeds", "verdict"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
+
+
+def _judged(measure: Measure, found) -> dict:
+    """The numbers and the verdict of a measure."""
+    low, high = interval(found.samples)
+    verdict = judge(low, high, measure.bound, measure.sign)
+    open_ = verdict == NOT_RESOLVED
+    needed = seeds_needed(found.by_seed, found.samples, measure.bound) if open_ else np.nan
+    values = {"low": low, "high": high, "seeds": needed, "verdict": verdict}
+    if measure.base:
+        return values | {"base": found.base, "method": found.method, "difference": found.samples[0]}
+    return values | {"method": found.samples[0]}
 
 
 def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
@@ -103,20 +129,20 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
 def verdicts(records: Sequence[dict], arrays: Mapping, claims=tuple(CLAIMS)) -> pd.DataFrame:
     """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
     (a claim that the methods at hand cannot test has one row that says so)."""
-    measured = measurements(records, arrays)
+    measured = measurements(records, arrays, claims=claims)
     index, rows = [], []
     for claim in claims:
         part = measured[measured["claim"] == claim]
-        verdict = _combine(part["verdict"])
+        verdict = combine(part["verdict"])
         for row in part.itertuples():
             index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
-            values = (three_digits(row.ae8), three_digits(row.rve), number(row.difference, 3, "+"))
-            rows.append((*values, _interval(row.low, row.high)))
-        if part.empty:
-            index.append((f"{claim}. {CLAIMS[claim]}", verdict, "needs methods that are not run"))
-            rows.append(("",) * 4)
-    methods = [METHOD_LABELS["ae8"], METHOD_LABELS["rve"]]
-    table = pd.DataFrame(rows, columns=[*methods, "difference", "95 % interval"])
+            untested = row.verdict in (NOT_TESTED, NO_RUN)
+            rows.append((row.compared, three_digits(row.base), three_digits(row.method),
+                         number(row.difference, 3, "+"),
+                         "no runs" if untested else _interval(row.low, row.high),
+                         _count(row.seeds)))  # fmt: skip
+    names = ["compared", "baseline", "method", "difference", "95 % interval", "seeds to resolve it"]
+    table = pd.DataFrame(rows, columns=names)
     table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
     return table
 
@@ -132,101 +158,28 @@ def gains(records: Sequence[dict]) -> str:
     for metric, where in places.items():
         values = 100 * paired_difference(records, metric)
         low, high = (number(bound, 1, "+") for bound in t_interval(values))
-        interval = f" [{low}, {high}]" if np.isfinite(t_interval(values)).all() else ""
-        parts.append(f"{number(values.mean(), 1, '+')}{interval} {where}")
+        span = f" [{low}, {high}]" if np.isfinite(t_interval(values)).all() else ""
+        parts.append(f"{number(values.mean(), 1, '+')}{span} {where}")
     return f"In points of average precision the difference is {', '.join(parts)}."
 
 
-def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """(R,) means of (S, I) values when seeds S and images I are drawn with replacement.
-
-    nan marks images where the value is undefined; they carry no weight. A resample in which no
-    value is defined is nan.
-    """
-    seeds, images = values.shape
-    draw = np.random.default_rng(seed)
-    by_seed = draw.multinomial(seeds, np.full(seeds, 1 / seeds), resamples).astype(float)
-    by_image = draw.multinomial(images, np.full(images, 1 / images), resamples).astype(float)
-    known = np.isfinite(values)
-    total = ((by_seed @ np.where(known, values, 0.0)) * by_image).sum(1)
-    weight = ((by_seed @ known.astype(float)) * by_image).sum(1)
-    return np.divide(total, weight, out=np.full(resamples, np.nan), where=weight > 0)
-
-
-def _over_images(records, arrays, measure: Measure):
-    """ae8, rve, difference, low, high of a per-image quantity."""
-    if measure.kind == "level":
-        seeds = sorted(r["seed"] for r in records if r["method"] == "ae8")
-    else:
-        seeds = paired_seeds(records)
-    if not seeds:
-        return (np.nan,) * 5
-    ae8, rve = (_stack(arrays, method, seeds, measure) for method in ("ae8", "rve"))
-    judged = ae8 if measure.kind == "level" else rve - ae8
-    if not np.isfinite(judged).any():
-        return (np.nan,) * 5
-    low, high = np.nanquantile(bootstrap(judged), (0.025, 0.975))
-    both = np.isfinite(ae8) & np.isfinite(rve)
-    means = [x[both].mean() if both.any() else np.nan for x in (ae8, rve)]
-    if measure.kind == "level":
-        means[0] = np.nanmean(ae8)
-    difference = np.nan if measure.kind == "level" else means[1] - means[0]
-    return *means, difference, low, high
-
-
-def _over_seeds(records, measure: Measure):
-    """ae8, rve, difference, low, high of an average precision or a difference of two."""
-    names = measure.name.split(" − ")
-    seeds = paired_seeds(records)
-    if not seeds:
-        return (np.nan,) * 5
-    levels = []
-    for method in ("ae8", "rve"):
-        runs = [r["metrics"] for r in records if r["method"] == method and r["seed"] in seeds]
-        first, *rest = (np.mean([run[name] for run in runs]) for name in names)
-        levels.append(first - sum(rest))
-    gains = [paired_difference(records, name) for name in names]
-    difference = gains[0] - sum(gains[1:])
-    return *levels, difference.mean(), *t_interval(difference)
-
-
-def _stack(arrays, method, seeds, measure: Measure) -> np.ndarray:
-    """(S, I) a quantity per seed and image, nan in the images that do not count."""
-    runs = [arrays.get((method, seed)) for seed in seeds]
-    images = len(next(run for run in arrays.values())["image_id"])
-    rows = [np.full(images, np.nan) if run is None else np.array(run[measure.name], float)
-            for run in runs]  # fmt: skip
-    if measure.hard:
-        rows = [row if run is None else np.where(run["crowd_index"] >= HARD, row, np.nan)
-                for row, run in zip(rows, runs, strict=True)]  # fmt: skip
-    return np.stack(rows)
-
-
-def _check_same_scenes(arrays: Mapping) -> None:
-    """ValueError unless all runs were evaluated on the same images."""
-    runs = list(arrays.items())
-    for (method, seed), run in runs[1:]:
-        if not np.array_equal(run["image_id"], runs[0][1]["image_id"]) or not np.allclose(
-            run["crowd_index"], runs[0][1]["crowd_index"]
-        ):
-            raise ValueError(
-                f"{method}/seed-{seed} was evaluated on other test scenes than "
-                f"{runs[0][0][0]}/seed-{runs[0][0][1]}; delete the older record and run it again"
-            )
-
-
-def _combine(parts: Sequence[str]) -> str:
+def combine(parts: Sequence[str]) -> str:
     """A claim's verdict from those of its measures."""
     parts = list(parts)
     if not parts:
         return NOT_TESTED
-    for verdict in (NO_RUN, CONTRADICTED):
+    for verdict in (NO_RUN, NOT_TESTED, CONTRADICTED):
         if verdict in parts:
             return verdict
     return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
 
 
 def _interval(low: float, high: float) -> str:
-    return (
-        f"{three_digits(low)} to {three_digits(high)}" if np.isfinite(low) else "none: too few runs"
-    )
+    return f"{three_digits(low)} to {three_digits(high)}" if np.isfinite(low) else "none"
+
+
+def _count(seeds: float) -> str:
+    """Seeds for a table: empty where none are needed."""
+    if np.isnan(seeds):
+        return ""
+    return f"{seeds:.0f}" if seeds < MANY else "more scenes" if np.isinf(seeds) else "very many"

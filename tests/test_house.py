@@ -19,7 +19,8 @@ RANKS = {
     "model": 2, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
     "experiment": 8, "search": 9, "tables": 9, "pictures": 9, "verdicts": 10, "figures": 11,
     "crowd_figures": 11, "cli": 12, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
-    "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7,
+    "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 2,
+    "measures": 3,
 }  # fmt: skip
 LEAVES = {"tables", "pictures", "verdicts", "figures", "crowd_figures"}
 # what stands alone, so that it can be lifted into another project, and what it may know
