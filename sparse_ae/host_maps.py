@@ -27,7 +27,7 @@ def largest_magnitude(bits):
     """The largest of float32 numbers given by their bits, without the sign; NaN is above inf."""
     largest = np.int32(0)
     for i in range(len(bits)):
-        largest = max(largest, bits[i] & SIGN)
+        largest = max(largest, _magnitude(bits[i]))
     return largest
 
 
@@ -39,8 +39,8 @@ def largest_of_rows(bits, rows, start, length):
     a, b, c, d = rows[0] + start, rows[1] + start, rows[2] + start, rows[3] + start
     largest = np.int32(0)
     for i in range(length):
-        one = max(bits[AT(a + i)] & SIGN, bits[AT(b + i)] & SIGN)
-        two = max(bits[AT(c + i)] & SIGN, bits[AT(d + i)] & SIGN)
+        one = max(_magnitude(bits[AT(a + i)]), _magnitude(bits[AT(b + i)]))
+        two = max(_magnitude(bits[AT(c + i)]), _magnitude(bits[AT(d + i)]))
         largest = max(largest, max(one, two))
     return largest
 
@@ -61,9 +61,15 @@ def _highest(bits):
             top, largest = _ordered(row[start]), np.int32(0)
             for i in range(min(RUN, len(row) - start)):
                 cell = row[AT(start + i)]
-                top, largest = max(top, _ordered(cell)), max(largest, np.int32(cell & SIGN))
+                top, largest = max(top, _ordered(cell)), max(largest, _magnitude(cell))
             highest[k, run] = _ordered(top) if largest < INFINITE else SIGN  # a NaN
     return highest
+
+
+@kernel
+def _magnitude(bits):
+    """The bits without the sign; numba would make them an int64."""
+    return np.int32(bits & SIGN)
 
 
 @kernel

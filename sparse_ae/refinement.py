@@ -107,6 +107,8 @@ def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
     best value yet. A cell can only win with a distance that rounds to highest − best or less.
     """
     first, second = order[p, 0], order[p, -1]  # the same at D = 1
+    m1, m2 = means[p, first], means[p, second]
+    one, two = first * len(heat), second * len(heat)
     while run < last:
         highest = maxima[run]
         if highest < best:
@@ -122,16 +124,16 @@ def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
         most = np.floor(highest - best + SLACK * (ONE + abs(best)))
         farthest = (most + HALF) * (most + HALF) * MORE
         limit = farthest if first != second else farthest + farthest  # D = 1: counted twice
-        if _any_near(heat, tags, means, p, first, second, start, length, limit, best):
+        if _any_near(heat, tags, one + start, two + start, m1, m2, start, length, limit, best):
             best, cell = _searched(heat, tags, means, p, start, length, farthest, best, cell)
     return best, cell
 
 
 @kernel
-def _any_near(heat, tags, means, p, first, second, start, length, limit, best):
-    """Whether a cell is as high as `best`, and near enough to the person in two dimensions."""
-    m1, m2 = means[p, first], means[p, second]
-    one, two = first * len(heat) + start, second * len(heat) + start
+def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
+    """Whether a cell is as high as `best`, and near enough to the person in two dimensions: m1 and
+    m2 are the person's, `one` and `two` where the tags have them.
+    """
     near = False
     for i in range(length):
         d1, d2 = tags[AT(one + i)] - m1, tags[AT(two + i)] - m2
