@@ -89,6 +89,54 @@ def test_refinement_chooses_the_best_of_every_cell(size, dim):
             np.testing.assert_array_equal(keypoints[p, k], np.float32(expected))
 
 
+@pytest.mark.parametrize("size", [(37, 83), (64, 128)])
+def test_where_refinement_looks_first_changes_nothing(size):
+    heatmaps, tags = (part[0] for part in maps(5, 1, size))
+    generator = np.random.default_rng(5)
+    means = generator.uniform(-1, 1, (30, 3)).astype(np.float32)
+    nowhere, somewhere = np.zeros((2, 30, 2, 3), np.float32)
+    somewhere[:, 0] = generator.integers(0, (*size[::-1], 1), (30, 3))
+    maxima, results = host_maps.run_maxima(heatmaps), []
+    for keypoints, known in ((nowhere, False), (somewhere, True)):
+        found = np.zeros((30, 2), bool)
+        found[:, 0] = known
+        assert fill(keypoints, found, heatmaps, maxima, tags, means, False)
+        assert found.all()
+        results.append(keypoints[:, 1])
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("dim", [1, 3, 4, 6])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_refinement_tells_of_any_tag_that_is_not_finite(dim, value):
+    heatmaps, tags = (part[0] for part in maps(dim, 1, dim=dim))
+    maxima, means = host_maps.run_maxima(heatmaps), np.zeros((2, dim), np.float32)
+
+    def finite():
+        keypoints, found = np.zeros((2, 2, 3), np.float32), np.array([[True, False]] * 2)
+        return fill(keypoints, found, heatmaps, maxima, tags, means, False)
+
+    assert finite()
+    for place in np.ndindex(2, dim):
+        for y, x in ((0, 0), (20, 41), (36, 82)):
+            kept, tags[(*place, y, x)] = tags[(*place, y, x)], value
+            assert not finite()
+            tags[(*place, y, x)] = kept
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (64, 128)])
+def test_maxima_of_runs_and_what_is_not_finite(size):
+    heatmaps = np.random.default_rng(0).normal(0, 1, (2, *size)).astype(np.float32)
+    heatmaps[1] = -abs(heatmaps[1])
+    starts = np.arange(0, heatmaps[0].size, host_maps.RUN)
+    expected = np.maximum.reduceat(heatmaps.reshape(2, -1), starts, axis=1)
+    np.testing.assert_array_equal(host_maps.run_maxima(heatmaps), expected)
+    for value in (np.nan, -np.nan, np.inf, -np.inf):
+        heatmaps[1, -1, -1] = value
+        expected[1, -1] = np.nan
+        np.testing.assert_array_equal(host_maps.run_maxima(heatmaps), expected)
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("workers", [None, 1, 2, 8])
 def test_a_batch_is_decoded_as_its_images_are(rule, workers):
