@@ -184,8 +184,9 @@ def _persons(xy, score, tag, skeleton, settings):
     )  # (P, K, 3 + D)
     keypoints, found = persons[..., :3].copy(), persons[..., 2] > 0
     means = np.zeros((len(persons), tag.shape[2]), np.float32)
-    for mean, person, mask in zip(means, persons, found, strict=True):
-        mean[:] = person[mask, 3:].mean(axis=0)
+    for total, person, mask in zip(means, persons, found, strict=True):
+        np.add.reduce(person[mask, 3:], axis=0, out=total)
+    means /= found.sum(axis=1, dtype=np.float32)[:, None]
     return keypoints, found, keypoints[..., 2].mean(axis=1), means
 
 
