@@ -47,39 +47,28 @@ def group(
     _check(xy, score, tag, order, min_score, max_distance, rule, max_people)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     limit = max_people if rule == "higherhrnet" else None
+    kept = score > min_score
+    most = int(kept.sum())  # persons, if nobody had two joints
 
-    persons: list[np.ndarray] = []  # each (K, 3 + D)
-    total = np.zeros((0, tag.shape[2]), np.float32)  # (P, D) sum of the tags of each person
-    count = np.zeros((0, 1), np.float32)  # (P, 1) number of its joints
+    people = np.zeros((most, len(score), candidates.shape[2]), np.float32)  # (P, K, 3 + D)
+    total = np.zeros((most, tag.shape[2]), np.float32)  # (P, D) sum of the tags of each person
+    count = np.zeros((most, 1), np.float32)  # (P, 1) number of its joints
+    persons = 0
     for joint in order:
-        found = candidates[joint, score[joint] > min_score]  # (n, 3 + D)
-        if not len(found):
-            continue
-        if persons:
-            means = (total / count)[:limit]  # (p, D)
+        found = candidates[joint, kept[joint]]  # (n, 3 + D)
+        if persons and len(found):
+            means = (total[:persons] / count[:persons])[:limit]  # (p, D)
             owners = _owners(*_cost(found[:, 3:], found[:, 2], means, max_distance, rule))
         else:
             owners = np.full(len(found), -1)
-        for candidate, owner in zip(found, owners, strict=True):
-            if owner < 0:
-                person = np.zeros((len(score), candidates.shape[2]), np.float32)
-                persons.append(person)
-            else:
-                person = persons[owner]
-            person[joint] = candidate
-        total, count = _add_tags(total, count, found[:, 3:], owners)
-    if not persons:
-        return np.zeros((0, len(score), candidates.shape[2]), np.float32)
-    return np.stack(persons)
-
-
-def _add_tags(total, count, tags, owners):
-    """The sums and counts of the persons after the candidates joined or founded one each."""
-    joined, founders = owners >= 0, owners < 0
-    total[owners[joined]] += tags[joined]  # an owner occurs once
-    count[owners[joined]] += 1
-    ones = np.ones((int(founders.sum()), 1), np.float32)
-    return np.concatenate([total, tags[founders]]), np.concatenate([count, ones])
+        founders = owners < 0
+        founded = np.count_nonzero(founders)
+        owners[founders] = np.arange(persons, persons + founded)
+        persons += founded
+        people[owners, joint] = found
+        total[owners] += found[:, 3:]  # an owner occurs once
+        count[owners] += 1
+    return people[:persons].copy()
 
 
 def _cost(tags, scores, means, max_distance, rule):
@@ -108,10 +97,12 @@ def _owners(cost, near, padding):
     """(n,) columns of the cheapest assignment; −1 where the pair is not `near`, or padding."""
     n, persons = cost.shape
     if n > persons:  # a column of padding for each candidate that must found a person
-        cost = np.pad(cost, ((0, 0), (0, n - persons)), constant_values=padding)
-        near = np.pad(near, ((0, 0), (0, n - persons)))
+        padded, where = np.full((n, n), padding, cost.dtype), np.zeros((n, n), bool)
+        padded[:, :persons], where[:, :persons] = cost, near
+        cost, near = padded, where
     rows, columns = linear_sum_assignment(cost)  # rows = 0..n-1
-    return np.where(near[rows, columns], columns, -1)
+    columns[~near[rows, columns]] = -1
+    return columns
 
 
 def _check(xy, score, tag, order, min_score, max_distance, rule, max_people):
