@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sparse_ae.cli import main
-from sparse_ae.config import load_config
+from sparse_ae.config import PRESETS, load_config
 from sparse_ae.experiment import is_made
 from sparse_ae.results import read_record, record_path
 
@@ -94,13 +96,82 @@ def test_snakemake_makes_the_runs_once(tmp_path, reference):
         ("preset=none", "snakemake: error: unknown preset 'none': expected a YAML file or one of"),
         ("methods=best", "snakemake: error: unknown method 'best': expected one of ae1, ae8"),
         ("seed=x", "snakemake: error: seed: expected integers from 0 on, got 'x'"),
-        ("sed=4", "snakemake: error: unknown --config sed: expected methods, preset, root, seed"),
+        ("sed=4", "snakemake: error: unknown --config sed: expected account, gres, methods, part"),
     ],
 )
 def test_snakemake_says_what_is_wrong_with_a_setting(setting, message):
     done = run("snakemake", "-s", "experiments/Snakefile", "-c1", "-n", "--config", setting)
     assert done.returncode != 0
     assert message in done.stderr.strip().splitlines()[-1]
+
+
+def snakemake_in(folder, *settings):
+    """The command of a run with its own folder of locks, stamps and records."""
+    return (
+        "snakemake", "-s", "experiments/Snakefile", "-c1", "--quiet", "all",
+        "--directory", str(folder), "--config", f"root={folder / 'results'}", *settings,
+    )  # fmt: skip
+
+
+def test_snakemake_goes_on_past_a_failed_run_and_names_it(tmp_path):
+    preset = tmp_path / "bad.yaml"
+    preset.write_text(
+        (PRESETS / "smoke.yaml").read_text()
+        + "methods:\n  rve: {learning_rate: 1.0e+30}\n"
+        + "runs: {methods: [rve, ae8], seeds: [1, 2]}\n"
+    )
+    done = run(*snakemake_in(tmp_path, f"preset={preset}"))
+    assert done.returncode == 1
+    for seed in (1, 2):
+        assert record_path("bad", "ae8", seed, tmp_path / "results").is_file()
+        assert not record_path("bad", "rve", seed, tmp_path / "results").exists()
+    told = done.stderr[done.stderr.index("2 of 4 runs are not made:") :].splitlines()
+    assert [line for line in told if line.startswith("  bad/")] == [
+        "  bad/rve/seed-1",
+        "  bad/rve/seed-2",
+    ]
+    assert told[2].startswith("    sparse-ae: error: ")
+    log = tmp_path / told[3].removeprefix("    log    ")
+    assert told[2].strip() in log.read_text()
+    again = told[4].removeprefix("    again  sparse-ae ")
+    assert again == f"train --preset {preset} --method rve --seed 1 --root {tmp_path / 'results'}"
+
+
+def test_snakemake_resumes_after_a_kill(tmp_path):
+    """SIGKILL leaves Snakemake's locks and the training; neither is in the way of the next."""
+    command = snakemake_in(tmp_path, "preset=smoke", "methods=ae8", "seed=4")
+    first = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=ROOT, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: list(tmp_path.glob(".snakemake/runs/smoke-ae8-4-*.log")))
+    finally:
+        first.kill()
+        first.wait()
+    assert list(tmp_path.glob(".snakemake/locks/*.lock"))
+    wait_until(lambda: not trainings(tmp_path))
+    assert not record_path("smoke", "ae8", 4, tmp_path / "results").exists()
+    done = run(*command)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 runs made" in done.stderr
+    assert is_made(load_config("smoke", "ae8", 4), tmp_path / "results")
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def trainings(root):
+    """The processes that train into a folder of `root`."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        found += [process] if "train" in line and str(root / "results") in line else []
+    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
