@@ -61,13 +61,13 @@ def _precision(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
 
 
 def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    """Points of grouping accuracy per standard deviation of a quantity within a run, images of
-    equal persons and crowd index compared."""
+    """Points of grouping accuracy per standard deviation, within its run, of a quantity; images of
+    one run with equal persons and crowd index compared."""
     values = 100 * np.stack([run["grouping_accuracy"] for run in runs])
     regressors = np.stack([np.stack([run[name] for name in (measure.name, *CONTROLS)], 1)
                            for run in runs]).astype(float)  # fmt: skip
-    spread = np.nanmean(np.nanstd(regressors[..., 0], axis=1))
-    return slopes(values, regressors, draws)[:, 0] * spread
+    regressors /= np.nanstd(regressors, axis=1, keepdims=True)  # (S, 1, Q)
+    return slopes(values, regressors, draws)[:, 0]
 
 
 def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:
