@@ -182,4 +182,6 @@ def _count(seeds: float) -> str:
     """Seeds for a table: empty where none are needed."""
     if np.isnan(seeds):
         return ""
-    return f"{seeds:.0f}" if seeds < MANY else "seeds alone do not" if np.isinf(seeds) else "very many"
+    if seeds < MANY:
+        return f"{seeds:.0f}"
+    return "seeds alone do not" if np.isinf(seeds) else "very many"
