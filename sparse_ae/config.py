@@ -192,13 +192,20 @@ class _Preset(NamedTuple):
 
 
 def _read_preset(path: Path) -> _Preset:
-    """A preset file, every key checked."""
+    """A preset file, every key checked. One that names another as its `base` has that one's
+    settings and methods where it gives none of its own."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path.name} is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path.name}: expected settings as 'name: value' lines")
+    base = content.pop("base", None)
+    if base is not None:
+        below = _preset_file(str(base))
+        if "base" in (yaml.safe_load(below.read_text(encoding="utf-8")) or {}):
+            raise ValueError(f"{path.name}: base {below.name} has a base itself")
+        below = _read_preset(below)
     particular = content.pop("methods", None) or {}
     if not isinstance(particular, dict) or not all(
         isinstance(value, dict | None) for value in particular.values()
@@ -224,4 +231,9 @@ def _read_preset(path: Path) -> _Preset:
             raise ValueError(
                 f"{path.name}: unknown method {method!r}: expected one of {', '.join(METHODS)}"
             )
-    return _Preset(content, {name: value or {} for name, value in particular.items()}, trials, runs)
+    methods = {name: value or {} for name, value in particular.items()}
+    if base is not None:
+        content = {**below.common, **content}
+        names = {**below.methods, **methods}
+        methods = {n: {**below.methods.get(n, {}), **methods.get(n, {})} for n in names}
+    return _Preset(content, methods, trials, runs)

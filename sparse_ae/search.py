@@ -11,7 +11,8 @@ from sparse_ae.config import load_config, read_search
 from sparse_ae.experiment import fit_and_evaluate, recorded_config
 from sparse_ae.results import ROOT, config_digest, provenance
 
-KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component")
+KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component",
+        "effective_rank", "sparsity")  # fmt: skip
 
 
 def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool = True) -> dict:

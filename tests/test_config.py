@@ -86,3 +86,24 @@ def test_a_bad_preset_is_refused_in_one_line(tmp_path, text, message):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         load_config(*arguments)
+
+
+def test_a_preset_on_another(tmp_path):
+    path = tmp_path / "upper.yaml"
+    path.write_text(
+        "base: reader\nsteps: 7\nmethods:\n  ae8: {push_weight: 0.5}\n  rve: {clip: 2.0}\n"
+        "runs: {methods: [ae2]}\n"
+    )
+    below, above = (load_config(preset, "ae8", 1) for preset in ("reader", str(path)))
+    assert (above.preset, above.steps, above.push_weight) == ("upper", 7, 0.5)
+    assert above.pull_weight == below.pull_weight != Config.pull_weight
+    assert above.train_scenes == below.train_scenes
+    assert load_config(str(path), "rve", 1).clip == 2.0
+    with pytest.raises(ValueError, match="has no search for method 'ae8'"):
+        read_search(str(path), "ae8")
+    path.write_text("base: nowhere\n")
+    with pytest.raises(ValueError, match="unknown preset 'nowhere'"):
+        load_config(str(path), "ae8", 1)
+    (tmp_path / "third.yaml").write_text(f"base: {path}\n")
+    with pytest.raises(ValueError, match=r"third.yaml: base upper.yaml has a base itself"):
+        load_config(str(tmp_path / "third.yaml"), "ae8", 1)

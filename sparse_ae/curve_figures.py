@@ -1,0 +1,108 @@
+"""Curves with their bands, in the methods' colours, from the tables of `curves`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_ae.metrics import EASY, HARD
+from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS
+
+KNOB_LABELS = {
+    "scale_spread": "largest to smallest person in a scene",
+    "crowding": "crowd index asked for",
+    "occlusion": "share of persons with a thing in front",
+}
+
+
+def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
+    """A line with dots and a band a method; table: of `curves`, values times `factor`. Where a
+    difference is drawn, a line at 0 is the reader's: `axis.axhline(0)`."""
+    for method, part in table.groupby("method", sort=False):
+        part = part.sort_values("place")
+        colour = METHOD_COLOURS[method]
+        axis.plot(part["place"], factor * part["value"], color=colour, marker="o", ms=4, lw=1.6,
+                  label=METHOD_LABELS[method])  # fmt: skip
+        axis.fill_between(part["place"], factor * part["low"], factor * part["high"],
+                          color=colour, alpha=0.15, lw=0)  # fmt: skip
+
+
+def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """AP over the crowd index, and how much more it is than one method's; tables of
+    `curves.average_precision_by_crowding`."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharex=True)
+    for axis, table, label in zip(axes, (levels, gains), ("AP, %", "difference of AP, points"),
+                                  strict=True):  # fmt: skip
+        draw_curves(axis, table, 100)
+        for bound in (EASY, HARD):
+            axis.axvline(bound, color="#999999", lw=0.8, ls=":")
+        axis.set(xlabel="crowd index (mean of the bin)", ylabel=label)
+    axes[1].axhline(0, color="black", lw=1)
+    _legend(figure, axes)
+    return figure
+
+
+def knob_figure(tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0) -> Figure:
+    """A panel a knob; tables: by knob, of `curves.turned`; label: of the vertical axis, which the
+    panels share."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.7 * len(tables), 3.8),
+                                layout="constrained", sharey=True, squeeze=False)  # fmt: skip
+    for axis, (knob, table) in zip(axes[0], tables.items(), strict=True):
+        draw_curves(axis, table, factor)
+        axis.set(xlabel=KNOB_LABELS[knob], ylabel=label)
+        axis.label_outer()
+        if knob == "scale_spread":
+            places = sorted(set(table["place"]))
+            axis.set_xscale("log")
+            axis.set_xticks(places, [f"{place:g}" for place in places])
+            axis.minorticks_off()
+        if len(table) and (table["low"] < 0).any():
+            axis.axhline(0, color="black", lw=1)
+    _legend(figure, axes[0])
+    return figure
+
+
+def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
+    """Grouping accuracy over the threshold, logarithmic; used: the one that evaluation takes."""
+    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    draw_curves(axis, table, 100)
+    axis.axvline(used, color="black", lw=1)
+    places = sorted(set(table["place"]))
+    axis.set_xscale("log")
+    axis.set_xticks(places, [f"{place:g}" for place in places])
+    axis.minorticks_off()
+    axis.set(xlabel="threshold of grouping (distance of embeddings)", ylabel="grouping accuracy, %")
+    if axis.lines[1:]:
+        axis.legend()
+    return figure
+
+
+def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
+    """A panel a measure, (its label, the table of `curves.over_training`); a line a run."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 3.6),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis, (label, table) in zip(axes[0], tables, strict=True):
+        named = set()
+        for (method, _), part in table.groupby(["method", "seed"], sort=False):
+            name = METHOD_LABELS[method] if method not in named else None
+            axis.plot(part["step"], part["value"], color=METHOD_COLOURS[method], lw=1.2, alpha=0.8,
+                      label=name)  # fmt: skip
+            named.add(method)
+        axis.set(xlabel="training step", ylabel=label)
+    _legend(figure, axes[0])
+    return figure
+
+
+def _legend(figure: Figure, axes) -> None:
+    """One legend below all panels."""
+    handles = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles[label] = handle
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center",
+                      ncols=min(4, len(handles)))  # fmt: skip
