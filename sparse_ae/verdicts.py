@@ -27,6 +27,7 @@ REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
 NO_RUN = "no run yet"
 MANY = 1000  # seeds that nobody will run
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 CLAIMS = {
     "C1": "The dimensions of Associative Embedding's embeddings are highly linearly correlated.",
@@ -136,13 +137,8 @@ def verdicts(records: Sequence[dict], arrays: Mapping, claims=tuple(CLAIMS)) -> 
         verdict = combine(part["verdict"])
         for row in part.itertuples():
             index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
-            untested = row.verdict in (NOT_TESTED, NO_RUN)
-            rows.append((row.compared, three_digits(row.base), three_digits(row.method),
-                         number(row.difference, 3, "+"),
-                         "no runs" if untested else _interval(row.low, row.high),
-                         _count(row.seeds)))  # fmt: skip
-    names = ["compared", "baseline", "method", "difference", "95 % interval", "seeds to resolve it"]
-    table = pd.DataFrame(rows, columns=names)
+            rows.append((_found(row), _compared(row), _count(row.seeds)))
+    table = pd.DataFrame(rows, columns=["found", "of", "seeds to resolve it"])
     table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
     return table
 
@@ -174,8 +170,24 @@ def combine(parts: Sequence[str]) -> str:
     return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{three_digits(low)} to {three_digits(high)}" if np.isfinite(low) else "none"
+def _found(row) -> str:
+    """The estimate and its interval, which stay on one line."""
+    if row.verdict in (NOT_TESTED, NO_RUN):
+        return "no runs"
+    sign = "-" if np.isnan(row.difference) else "+"
+    value = row.method if np.isnan(row.difference) else row.difference
+    low, high = (number(bound, 3, sign) for bound in (row.low, row.high))
+    span = f" [{low}, {high}]" if np.isfinite(row.low) else ", no interval"
+    return f"{number(value, 3, sign)}{span}".replace(" ", NO_BREAK)
+
+
+def _compared(row) -> str:
+    """The methods, with their values where there are two."""
+    if np.isnan(row.difference):
+        return row.compared
+    labels = row.compared.split(" − ")
+    values = (three_digits(value) for value in (row.method, row.base))
+    return " − ".join(f"{label} {value}" for label, value in zip(labels, values, strict=True))
 
 
 def _count(seeds: float) -> str:

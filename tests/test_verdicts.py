@@ -170,8 +170,16 @@ def test_no_run_and_half_a_pair():
     assert verdict_of(alone, "C1") == REPRODUCED
     assert verdict_of(alone, "C3") == NOT_TESTED
     table = verdicts.verdicts(*make_runs(methods=("ae8",), seeds=(1,)), ("C1", "C6"))
-    assert table["95 % interval"].tolist()[-1] == "no runs"
+    assert table["found"].tolist()[-1] == "no runs"
     assert table.index.get_level_values("verdict").tolist() == [REPRODUCED, NOT_TESTED]
+
+
+def test_the_table_shows_estimate_interval_and_both_values():
+    runs = make_runs({"sparsity": 0.3}, noise=0.0)
+    row = verdicts.verdicts(*runs, ("C3",)).iloc[1]
+    assert row["found"].replace(verdicts.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
+    assert row["of"] == "AE, D = 8, with L_s 0.500 − AE, D = 8 0.200"
+    assert verdicts.verdicts(*runs, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
 def test_every_claim_has_measures_and_every_measure_its_place():
