@@ -93,6 +93,9 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
                       label=name)  # fmt: skip
             named.add(method)
         axis.set(xlabel="training step", ylabel=label)
+        if named:
+            axis.set_xscale("log")  # what happens, happens early
+            axis.xaxis.set_major_formatter("{x:g}")
     _legend(figure, axes[0])
     return figure
 

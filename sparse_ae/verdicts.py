@@ -187,7 +187,7 @@ def _compared(row) -> str:
         return row.compared
     labels = row.compared.split(" − ")
     values = (three_digits(value) for value in (row.method, row.base))
-    return " − ".join(f"{label} {value}" for label, value in zip(labels, values, strict=True))
+    return "; ".join(f"{value} {label}" for label, value in zip(labels, values, strict=True))
 
 
 def _count(seeds: float) -> str:

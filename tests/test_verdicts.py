@@ -178,7 +178,7 @@ def test_the_table_shows_estimate_interval_and_both_values():
     runs = make_runs({"sparsity": 0.3}, noise=0.0)
     row = verdicts.verdicts(*runs, ("C3",)).iloc[1]
     assert row["found"].replace(verdicts.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
-    assert row["of"] == "AE, D = 8, with L_s 0.500 − AE, D = 8 0.200"
+    assert row["of"] == "0.500 AE, D = 8, with L_s; 0.200 AE, D = 8"
     assert verdicts.verdicts(*runs, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
