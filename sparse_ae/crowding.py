@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sparse_ae.kernels import kernel
+
 EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation code
 
 
@@ -35,10 +37,19 @@ def crowd_index(keypoints, boxes) -> float:
         raise ValueError("boxes: expected finite boxes, got NaN or infinity")
     if not counted.any():
         return 0.0
-    low = boxes[:, None, None, :2]  # (P, 1, 1, 2)
-    high = low + boxes[:, None, None, 2:]
-    xy = keypoints[None, ..., :2]  # (1, P, K, 2)
-    inside = ((xy >= low) & (xy <= high)).all(axis=3) & labelled  # (P box, P person, K)
-    others = inside.sum(axis=2)
-    np.fill_diagonal(others, 0)
-    return float((others.sum(axis=1)[counted] / own[counted]).mean())
+    others = _others(keypoints, boxes)
+    return float((others[counted] / own[counted]).mean())
+
+
+@kernel
+def _others(keypoints, boxes):
+    """(P,) how many labelled joints of other persons lie in each person's box."""
+    found = np.zeros(len(boxes), np.int64)
+    for p in range(len(boxes)):
+        left, top = boxes[p, 0], boxes[p, 1]
+        right, bottom = left + boxes[p, 2], top + boxes[p, 3]
+        for q in range(len(boxes)):
+            for k in range(keypoints.shape[1] * (q != p)):
+                x, y = keypoints[q, k, 0], keypoints[q, k, 1]
+                found[p] += (left <= x <= right) and (top <= y <= bottom) and keypoints[q, k, 2] > 0
+    return found

@@ -64,7 +64,7 @@ def test_boxes_end_at_the_frame():
     points[0, :, 0] = np.linspace(-20, 30, 101)
     points[0, :, 1] = 5 + 10 * np.linspace(0, 1, 101)
     points[1] = -500
-    boxes = frame_boxes(points, 64)
+    boxes = frame_boxes(points, 64, 1)
     np.testing.assert_allclose(boxes[0], (-0.5, 8.6, 30.5, 6.4), atol=0.6)
     np.testing.assert_array_equal(boxes[1], 0)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .exact import on_grid
+from .exact import on_grid, weighted
 
 SKINS = np.array([(250, 222, 202), (240, 202, 176), (226, 180, 146), (204, 154, 116),
                   (172, 120, 84), (136, 92, 64), (100, 66, 48), (68, 46, 36)],
@@ -72,7 +72,7 @@ def dye(rng: np.random.Generator, count: int) -> np.ndarray:
     neutral = (rng.random(count) < 0.55)[:, None]
     colours = np.where(neutral, NEUTRALS[rng.integers(len(NEUTRALS), size=count)],
                        DYES[rng.integers(len(DYES), size=count)])  # fmt: skip
-    faded = colours.mean(1, keepdims=True)
+    faded = (colours[:, :1] + colours[:, 1:2] + colours[:, 2:]) / 3
     colours = faded + (colours - faded) * rng.uniform(0.6, 1.15, (count, 1))
     colours = colours * rng.uniform(0.75, 1.1, (count, 1)) + rng.normal(0, 6, (count, 3))
     return np.minimum(np.maximum(colours, 8), 248)
@@ -84,7 +84,7 @@ def draw_colours(rng: np.random.Generator, old: np.ndarray) -> np.ndarray:
     tone = rng.uniform(0, len(SKINS) - 1.001, count)
     low, part = tone.astype(int), (tone % 1)[:, None]
     skin = SKINS[low] * (1 - part) + SKINS[low + 1] * part
-    natural = rng.choice(6, count, p=(0.26, 0.27, 0.22, 0.12, 0.09, 0.04))
+    natural = weighted(rng, (0.26, 0.27, 0.22, 0.12, 0.09, 0.04), count)
     natural = np.where(tone > 4, natural % 2, natural)
     grey = rng.random(count) < np.clip((old - 0.75) * 3.5, 0, 0.9)
     hair = HAIRS[np.where(grey, rng.integers(6, 8, count), natural)]
@@ -109,7 +109,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
     colours = draw_colours(rng, old)
 
     def pick(values, shares, spread=0.04):
-        return rng.choice(np.array(values), count, p=shares) + rng.normal(0, spread, count)
+        return np.array(values)[weighted(rng, shares, count)] + rng.normal(0, spread, count)
 
     skirts = draw_skirts(rng, female)
     bald = (rng.random(count) < 0.12) & (old > 0.5) & ~female
@@ -117,7 +117,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
     tied = long & (rng.random(count) < 0.4)
     hair = np.where(rng.random(count) < 0.12, rng.uniform(0.03, 0.045, count),
                     rng.uniform(0.006, 0.024, count))  # fmt: skip
-    hat = rng.choice(4, count, p=(0.82, 0.06, 0.08, 0.04))
+    hat = weighted(rng, (0.82, 0.06, 0.08, 0.04), count)
     coat = skirts["skirt"] == SHIRT
     sleeve = pick((0.12, 0.55, 0.85, 1.92), (0.09, 0.42, 0.07, 0.42))
     wool = rng.random(count) < 0.3  # something thick
@@ -128,9 +128,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
     leg_gap = np.where(tight, rng.uniform(0.002, 0.006, count), rng.uniform(0.009, 0.03, count))
     return Clothes(
         colours=colours,
-        pattern=rng.choice(
-            10, count, p=(0.42, 0.09, 0.05, 0.08, 0.06, 0.08, 0.06, 0.04, 0.04, 0.08)
-        ),
+        pattern=weighted(rng, (0.42, 0.09, 0.05, 0.08, 0.06, 0.08, 0.06, 0.04, 0.04, 0.08), count),
         period=rng.uniform(0.035, 0.14, count),
         stripe=(rng.random(count) < 0.1).astype(np.int64),
         hairline=np.where(
@@ -146,7 +144,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
         waist=np.where(coat, 0.0, rng.uniform(-0.07, 0.12, count)),
         sleeve=sleeve,
         leg=leg,
-        shoe=rng.choice((1.55, 1.85, 1.97, 2.02), count, p=(0.08, 0.17, 0.4, 0.35)),
+        shoe=np.array((1.55, 1.85, 1.97, 2.02))[weighted(rng, (0.08, 0.17, 0.4, 0.35), count)],
         shirt_gap=shirt_gap,
         leg_gap=leg_gap,
         key=rng.integers(1 << 10, size=count),
@@ -157,10 +155,10 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
 def draw_skirts(rng: np.random.Generator, female: np.ndarray) -> dict:
     """Skirts, dresses, coats and shirts that hang over the trousers, for those who wear one."""
     count = len(female)
-    kind = np.where(female, rng.choice(5, count, p=(0.48, 0.16, 0.14, 0.08, 0.14)),
-                    rng.choice(5, count, p=(0.64, 0.0, 0.0, 0.1, 0.26)))  # fmt: skip
+    kind = np.where(female, weighted(rng, (0.48, 0.16, 0.14, 0.08, 0.14), count),
+                    weighted(rng, (0.64, 0.0, 0.0, 0.1, 0.26), count))  # fmt: skip
     none, gown, coat, loose = kind == 0, kind == 2, kind == 3, kind == 4
-    hem = rng.choice((0.62, 0.95, 1.3, 1.75), count, p=(0.2, 0.42, 0.23, 0.15))
+    hem = np.array((0.62, 0.95, 1.3, 1.75))[weighted(rng, (0.2, 0.42, 0.23, 0.15), count)]
     hem = np.where(coat, rng.uniform(0.5, 1.15, count), hem + rng.normal(0, 0.05, count))
     hem = np.where(loose, rng.uniform(0.3, 0.46, count), hem)
     top = np.where(coat | loose, -0.02, rng.uniform(-0.32, -0.1, count))

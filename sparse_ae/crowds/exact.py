@@ -7,6 +7,8 @@ differs. So whatever comes of one, and decides where somebody is, is put on a gr
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numba.extending import register_jitable
 
@@ -19,6 +21,18 @@ STEPS = 2.0**20  # to one: a micrometre, or a millionth of a radian
 def on_grid(values):
     """Floats, or an array of float64, to the nearest multiple of 1 / STEPS."""
     return np.rint(values * STEPS) / STEPS
+
+
+def weighted(rng: np.random.Generator, shares: tuple[float, ...], count: int) -> np.ndarray:
+    """(count,) indices drawn with probabilities `shares`: what `rng.choice` gives, and much sooner
+    for a few."""
+    return _edges(shares).searchsorted(rng.random(count), side="right")
+
+
+@cache
+def _edges(shares: tuple[float, ...]) -> np.ndarray:
+    edges = np.cumsum(shares)
+    return edges / edges[-1]
 
 
 @kernel

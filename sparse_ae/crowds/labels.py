@@ -52,11 +52,11 @@ class Places(NamedTuple):
 
 def locate(bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int) -> Places:
     """The Places of persons in a picture `size` pixels a side, each `factor` samples a side, that
-    the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in pixels."""
+    the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in samples."""
     camera = layout.camera.scaled(factor)
     joints = camera.project(layout.in_world(bodies.joints[layout.body]))
     under = build(bodies, layout)[:, None] * DEPTHS
-    return Places(joints, under, rounded(frame_boxes(screen, size)))
+    return Places(joints, under, rounded(frame_boxes(screen, size, factor)))
 
 
 def describe(places: Places, surface: Surface, size: int) -> Truth:

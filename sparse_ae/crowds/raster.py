@@ -70,9 +70,10 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
         row_b = right_b * (x0 - cx) + down_b * (y0 - cy)
         first_x, last_x = int(x0), int(x1)
         for y in range(int(y0), int(y1) + 1):
-            wa, wb = row_a, row_b
+            wa, wb, inside = row_a, row_b, False
             for x in range(first_x, last_x + 1):
                 if wa > -EDGE and wb > -EDGE and wa + wb < 1.0 + EDGE:
+                    inside = True
                     near = nc + wa * na + wb * nb
                     if near > nearness[y, x]:
                         nearness[y, x] = near
@@ -80,6 +81,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
                         faces[y, x] = first + f
                         weights[y, x, 0] = wa
                         weights[y, x, 1] = wb
+                elif inside:  # beyond the triangle's right edge
+                    break
                 wa += right_a
                 wb += right_b
             row_a += down_a
@@ -175,13 +178,19 @@ def elected(owner, votes, top, left, factor):
 
 
 @kernel
-def frame_boxes(points, size):
-    """(P, 4) x, y, width, height of the points (P, V, 2) in the frame, which ends half a pixel
-    beyond the outermost centres; a mesh cut by the frame reaches to its edge."""
+def frame_boxes(points, size, factor):
+    """(P, 4) x, y, width, height in pixels of the points (P, V, 3) in the frame, which ends half a
+    pixel beyond the outermost centres; a mesh cut by the frame reaches to its edge. points: float32
+    x, y in samples, `factor` to a pixel."""
     boxes = np.zeros((len(points), 4), np.float32)
     first, last = -0.5, size - 0.5
+    x, y = np.empty(points.shape[1], np.float32), np.empty(points.shape[1], np.float32)
+    half, scale = np.float32(0.5), np.float32(factor)
     for p in range(len(points)):
-        x, y = points[p, :, 0], points[p, :, 1]
+        for v in range(len(x)):
+            x[v], y[v] = points[p, v, 0], points[p, v, 1]
+            if factor > 1:
+                x[v], y[v] = (x[v] + half) / scale - half, (y[v] + half) / scale - half
         margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about a triangle's length
         left, right, top, bottom = last, first, last, first
         for v in range(len(x)):

@@ -157,18 +157,18 @@ def settle(config, bodies: Bodies, crowd: Crowd, things: Things, back: Crowd | N
     """The drawn scene and its Truth, without persons whom nobody could label."""
     shared = outfit(bodies)
     camera, size = crowd.layout.camera.scaled(SAMPLES), config.size * SAMPLES
-    corners = camera.project(things.vertices).astype(np.float32)
+    corners = camera.project(things.vertices)
     while True:
         drawn = crowd.together(back)
         points = drawn.layout.in_world(drawn.dressed)
-        screen = camera.project(points).astype(np.float32)
+        screen = camera.project(points)
         surface = empty_surface(size)
         for who in range(len(screen)):
             draw(surface, screen[who], shared.triangles, who, 0, shared.closed)
         for i in range(len(things.kinds)):
             first, end = np.searchsorted(things.thing, (i, i + 1))
             draw(surface, corners, things.triangles[first:end], len(screen) + i, first)
-        outline = (screen[: len(crowd.dressed), :, :2] + 0.5) / SAMPLES - 0.5
+        outline = screen[: len(crowd.dressed)]
         places = locate(bodies, crowd.layout, outline, config.size, SAMPLES)
         truth = describe(places, surface, config.size)
         keep = truth.labelled()

@@ -61,7 +61,7 @@ class Sketch(NamedTuple):
     def with_mesh(self, mesh: Mesh) -> Sketch:
         """The same with a thing."""
         surface = Surface(*(values.copy() for values in self.surface))
-        corners = self.layout.camera.project(mesh.vertices.astype(np.float32)).astype(np.float32)
+        corners = self.layout.camera.project(mesh.vertices.astype(np.float32))
         draw(surface, corners, mesh.triangles.astype(np.int32), len(self.layout.body))
         return self._replace(surface=surface)
 
@@ -79,7 +79,7 @@ def sketch(bodies: Bodies, layout: Layout, dressed: np.ndarray) -> Sketch:
     camera = layout.camera.scaled(SIDE / (2 * layout.camera.centre + 1))
     surface, layout = empty_surface(SIDE), layout._replace(camera=camera)
     _draw(bodies, layout, surface, 0)
-    outline = layout.camera.project(layout.in_world(dressed[:, ::EVERY])).astype(np.float32)
+    outline = layout.camera.project(layout.in_world(dressed[:, ::EVERY]))
     return Sketch(bodies, layout, locate(bodies, layout, outline, SIDE, 1), surface)
 
 
@@ -87,6 +87,6 @@ def _draw(bodies: Bodies, layout: Layout, surface: Surface, first: int) -> None:
     """Draw coarse bodies, numbered from `first`, into a surface."""
     mesh = coarse(bodies)
     points = layout.in_world(mesh.vertices[layout.body])
-    screen = layout.camera.project(points).astype(np.float32)
+    screen = layout.camera.project(points)
     for i in range(len(screen)):
         draw(surface, screen[i], mesh.triangles, first + i, 0, len(mesh.triangles))
