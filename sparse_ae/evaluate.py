@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from sparse_ae.config import Config
 from sparse_ae.decode import People
+from sparse_ae.failures import failures, worst
 from sparse_ae.metrics import (
     HARD,
     Matches,
@@ -22,8 +23,8 @@ from sparse_ae.metrics import (
     sparsity,
 )
 from sparse_ae.model import PoseNet
-from sparse_ae.offset_decode import Regressed, offset_grouping_accuracy
-from sparse_ae.predictions import predictions
+from sparse_ae.offset_decode import offset_grouping_accuracy
+from sparse_ae.predictions import Prediction, predictions
 from sparse_ae.results import THRESHOLDS
 from sparse_ae.skeleton import get_skeleton
 
@@ -35,7 +36,7 @@ MEASURES = (
 
 class Evaluation(NamedTuple):
     """metrics: one number each; per_image: (I,) arrays; matches: what AP is made of, packed as
-    records keep it; examples: whole scenes for figures."""
+    records keep it; examples: whole scenes for figures, and what went wrong (`failures.worst`)."""
 
     metrics: dict[str, float]
     per_image: dict[str, np.ndarray]
@@ -61,20 +62,23 @@ def evaluate(
     skeleton = get_skeleton(config.skeleton)
     ids = [image["id"] for image in annotations["images"]]
     category = annotations["categories"][0]["id"]
-    detections, rows, kept = [], [], {}
+    detections, rows, wrong, people, kept = [], [], [], [], {}
     bar = tqdm(
         predictions(model, config, scenes), f"{config.method} seed {config.seed} test", len(ids),
         unit=" images", disable=not progress,
     )  # fmt: skip
     for index, prediction in enumerate(bar):
-        joints = scenes["keypoints"][index, : scenes["counts"][index]]
+        joints, area = (scenes[name][index, : scenes["counts"][index]]
+                        for name in ("keypoints", "areas"))  # fmt: skip
         visible = joints[..., 2] > 0
         if prediction.regressed is None:
             rows.append(measure(prediction.tags, visible, config, distances))
         else:
-            found = measure_offsets(prediction.regressed, joints[..., :2], visible)
+            found = measure_offsets(prediction, joints[..., :2], visible)
             rows.append(found | {"accuracy_at": [float("nan")] * len(distances)})
         detections.extend(as_results(prediction.people, ids[index], category))
+        people.append(prediction.people.keypoints)
+        wrong.append(failures(people[-1], joints, area, skeleton))
         if index in config.examples:
             kept[index] = (prediction, visible)
     per_image = {name: np.array([row[name] for row in rows]) for name in MEASURES}
@@ -82,10 +86,14 @@ def evaluate(
     per_image["persons"] = scenes["counts"][: len(ids)].astype(np.int64)
     per_image["crowd_index"] = scenes["crowd_index"][: len(ids)].astype(np.float64)
     per_image["accuracy_at"] = np.array([row["accuracy_at"] for row in rows], np.float32)
+    if config.offsets:
+        given = [row["accuracy_of_given_centres"] for row in rows]
+        per_image["accuracy_of_given_centres"] = np.array(given, np.float32)
     average = keypoint_ap(annotations, detections, skeleton, crowd=True)
     matches = pack_matches(keypoint_matches(annotations, detections, skeleton, crowd=True))
     numbers = {**average, **summary(per_image)}
-    return Evaluation(numbers, per_image, matches, pack_examples(kept, config))
+    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, 5), people)
+    return Evaluation(numbers, per_image, matches, examples)
 
 
 def measure(tags: np.ndarray, visible: np.ndarray, config: Config, distances=()) -> dict:
@@ -108,14 +116,21 @@ def measure(tags: np.ndarray, visible: np.ndarray, config: Config, distances=())
     }
 
 
-def measure_offsets(regressed: Regressed, joints: np.ndarray, visible: np.ndarray) -> dict:
+def measure_offsets(prediction: Prediction, joints: np.ndarray, visible: np.ndarray) -> dict:
     """The same of a method without embeddings: nan but for the grouping accuracy, which has no
-    threshold of distances between embeddings. joints: (P, K, 2) in pixels."""
-    undefined = float("nan")
-    accuracy = offset_grouping_accuracy(regressed.keypoints, regressed.size, joints + 0.5, visible)
+    threshold of distances between embeddings. joints: (P, K, 2) in pixels.
+
+    accuracy_of_given_centres: the accuracy with what the offsets tell at the true centres. Nobody
+    is missed there, as nobody is where embeddings are read at the true joints.
+    """
+    accuracy, given = (
+        offset_grouping_accuracy(found.keypoints, found.size, joints + 0.5, visible)
+        for found in (prediction.regressed, prediction.at_centres)
+    )
     return {
-        **dict.fromkeys(MEASURES, undefined),
+        **dict.fromkeys(MEASURES, float("nan")),
         "grouping_accuracy": accuracy,
+        "accuracy_of_given_centres": given,
     }
 
 

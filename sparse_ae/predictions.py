@@ -16,7 +16,8 @@ from sparse_ae.decode import People, decode_batch
 from sparse_ae.losses import gather_tags
 from sparse_ae.model import PoseNet
 from sparse_ae.objective import uses_bfloat16
-from sparse_ae.offset_decode import Regressed, offset_decode, regress
+from sparse_ae.offset import person_centres
+from sparse_ae.offset_decode import Regressed, offset_decode, pose_size, regress, regress_at
 from sparse_ae.skeleton import get_skeleton
 
 BATCH = 16
@@ -24,11 +25,13 @@ BATCH = 16
 
 class Prediction(NamedTuple):
     """One scene: decoded persons in pixels; the embeddings at its ground-truth joints (P, K, D);
-    and, of a method that has no embeddings (D = 0), the persons that its offsets tell, in cells."""
+    and, of a method that has no embeddings (D = 0), the persons that its offsets tell, in cells:
+    at the centres that it finds, and at the true ones."""
 
     people: People
     tags: np.ndarray
     regressed: Regressed | None = None
+    at_centres: Regressed | None = None
 
 
 class Maps(NamedTuple):
@@ -53,11 +56,11 @@ def predictions(
         chosen = slice(start, start + BATCH)
         maps = predict_maps(model, scenes["images"][chosen], config)
         counts = scenes["counts"][chosen]
+        corner, visible = np.split(scenes["keypoints"][chosen] + [0.5, 0.5, 0], [2], axis=3)
         if config.offsets:
-            yield from _by_offsets(maps, counts, config)
+            yield from _by_offsets(maps, corner, visible[..., 0] > 0, counts, config)
         else:
-            corner = torch.from_numpy(scenes["keypoints"][chosen, :, :, :2] + 0.5)
-            yield from _by_embeddings(maps, corner, counts, config)
+            yield from _by_embeddings(maps, torch.from_numpy(corner).float(), counts, config)
 
 
 def _by_embeddings(maps: Maps, corner: Tensor, counts, config: Config) -> Iterator[Prediction]:
@@ -71,14 +74,20 @@ def _by_embeddings(maps: Maps, corner: Tensor, counts, config: Config) -> Iterat
         yield Prediction(in_pixels(people), at_joints[i, :count])
 
 
-def _by_offsets(maps: Maps, counts, config: Config) -> Iterator[Prediction]:
+def _by_offsets(maps: Maps, joints, visible, counts, config: Config) -> Iterator[Prediction]:
     kinds, limits = maps.heatmaps.shape[1], {"min_score": config.min_score,
                                              "max_people": config.max_people}  # fmt: skip
     rows = zip(maps.heatmaps, maps.centre, maps.offsets, counts, strict=True)
-    for heatmaps, centre, offsets, count in rows:
+    for image, (heatmaps, centre, offsets, count) in enumerate(rows):
         people = offset_decode(heatmaps, centre, offsets, **limits)
         none = np.zeros((count, kinds, 0), np.float32)
-        yield Prediction(in_pixels(people), none, regress(centre, offsets, **limits))
+        centres = person_centres(joints[image, :count], visible[image, :count])
+        centres = centres[np.isfinite(centres).all(axis=1)]
+        poses = regress_at(centres, offsets, centre.shape)
+        yield Prediction(
+            in_pixels(people), none, regress(centre, offsets, **limits),
+            Regressed(poses, pose_size(poses), np.ones(len(poses), np.float32)),
+        )  # fmt: skip
 
 
 def in_pixels(people: People) -> People:

@@ -39,6 +39,10 @@ def test_its_arrays_give_its_average_precision(made):
     assert arrays["accuracy_at"].shape == (images, 9)
     if config.method != "offset":  # the threshold in use is one of the nine
         assert np.allclose(arrays["accuracy_at"][:, 4], arrays["grouping_accuracy"], equal_nan=True)
+        assert "accuracy_of_given_centres" not in arrays
+    else:
+        assert np.isfinite(arrays["accuracy_of_given_centres"]).all()
+    assert arrays["failure_counts"].shape == (images, 5)
 
 
 def test_it_has_every_setting_of_the_knobs(made):

@@ -20,7 +20,7 @@ RANKS = {
     "experiment": 8, "search": 9, "tables": 9, "pictures": 9, "verdicts": 10, "figures": 11,
     "crowd_figures": 11, "cli": 12, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
-    "measures": 4, "curves": 10, "curve_figures": 11,
+    "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1,
 }  # fmt: skip
 LEAVES = {"tables", "pictures", "verdicts", "curves", "figures", "crowd_figures", "curve_figures"}
 # what stands alone, so that it can be lifted into another project, and what it may know

@@ -1,0 +1,98 @@
+"""What went wrong with the decoded persons of an image, counted by kind.
+
+Shapes: M decoded persons, P true persons, K joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sparse_ae.skeleton import Skeleton
+
+KINDS = ("merged", "split", "swapped", "missed", "twice")
+NEAR = 0.5  # similarity (OKS of a single joint) from which on a decoded joint is a true one's
+FEWEST = 3  # joints that make a part of a person
+KEPT = 2  # images of each kind that a record keeps
+
+
+def failures(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
+    """(5,) int: how often each of KINDS happened in one image.
+
+    decoded: (M, K, 3) x, y in pixels and score, 0 where a person has no such joint; joints:
+    (P, K, 3) x, y and v, read where v > 0; area: (P,) in pixels².
+    A decoded joint belongs to the true person whose joint of that kind is the most similar, from
+    NEAR on. "Parts" are FEWEST joints or more.
+    merged: decoded persons with parts of two true persons or more.
+    split: further decoded persons with a part of a true person that the one with most of it lacks.
+    twice: further decoded persons with a part of a true person that is there already.
+    swapped: decoded persons with a part of one true person and one or two joints of others.
+    missed: true persons with a part to find, no part of whom any decoded person has.
+    ValueError for wrong shapes.
+    """
+    decoded, joints = np.asarray(decoded, float), np.asarray(joints, float)
+    kinds = len(skeleton)
+    for name, array in (("decoded", decoded), ("joints", joints)):
+        if array.ndim != 3 or array.shape[1:] != (kinds, 3):
+            raise ValueError(f"{name}: expected (n, {kinds}, 3), got shape {array.shape}")
+    if np.shape(area) != (len(joints),):
+        raise ValueError(f"area: expected ({len(joints)},), got shape {np.shape(area)}")
+    owned = _owned(decoded, joints, np.asarray(area, float), skeleton)  # (M, P, K)
+    count = owned.sum(axis=2)  # (M, P)
+    parts = count >= FEWEST
+    strange = np.where(parts, 0, count).sum(axis=1)  # joints of persons of whom there is no part
+    findable = (joints[..., 2] > 0).sum(axis=1) >= FEWEST
+    split, twice = 0, 0
+    for person in range(len(joints)):
+        having = np.flatnonzero(parts[:, person])
+        having = having[np.argsort(-count[having, person], kind="stable")]
+        seen = np.zeros(kinds, bool)
+        for place, found in enumerate(having):
+            new = (owned[found, person] & ~seen).sum() >= FEWEST
+            split += bool(place and new)
+            twice += bool(place and not new)
+            seen |= owned[found, person]
+    return np.array([
+        (parts.sum(axis=1) > 1).sum(),
+        split,
+        ((parts.sum(axis=1) == 1) & (strange > 0)).sum(),
+        (findable & ~parts.any(axis=0)).sum(),
+        twice,
+    ], np.int64)  # fmt: skip
+
+
+def _owned(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
+    """(M, P, K) bool: which true person each decoded joint belongs to, if any."""
+    square = ((decoded[:, None, :, :2] - joints[None, ..., :2]) ** 2).sum(axis=3)  # (M, P, K)
+    width = (2 * np.asarray(skeleton.sigmas)) ** 2  # (K,)
+    similar = np.exp(-square / (2 * np.maximum(area, 1.0)[None, :, None] * width))
+    similar = np.where((decoded[:, None, :, 2] > 0) & (joints[None, ..., 2] > 0), similar, 0.0)
+    if not similar.size:
+        return np.zeros(similar.shape, bool)
+    best = similar.argmax(axis=1)[:, None]  # (M, 1, K)
+    return (np.arange(len(joints))[None, :, None] == best) & (similar >= NEAR)
+
+
+def worst(counts: np.ndarray, people: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """A record's arrays: the counts, and the images in which each kind happened most.
+
+    counts: (I, 5), of `failures`; people: I times decoded persons (M, K, 3).
+    failure_counts (I, 5) uint8; failure_index (5, KEPT) which images, −1 where there are fewer;
+    failure_people (5, KEPT, M, K, 3) float16, their decoded persons, NaN where there is none.
+    """
+    images, kinds = counts.shape
+    index = np.full((kinds, KEPT), -1, np.int32)
+    order = np.argsort(-counts, axis=0, kind="stable")[:KEPT].T  # (5, ≤ KEPT), the first of equals
+    index[:, : order.shape[1]] = np.where(np.take_along_axis(counts.T, order, 1) > 0, order, -1)
+    most = max((len(people[i]) for i in index.ravel() if i >= 0), default=0)
+    joints = people[0].shape[1] if images else 0
+    kept = np.full((kinds, KEPT, most, joints, 3), np.nan, np.float16)
+    for place in np.argwhere(index >= 0):
+        found = people[index[tuple(place)]]
+        kept[tuple(place)][: len(found)] = found
+    return {
+        "failure_counts": counts.clip(max=255).astype(np.uint8),
+        "failure_index": index,
+        "failure_people": kept,
+    }

@@ -1,0 +1,100 @@
+"""Failures of hand-made persons: one kind at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparse_ae.failures import KINDS, failures, worst
+from sparse_ae.skeleton import get_skeleton
+
+SKELETON = get_skeleton("crowdpose")
+K = len(SKELETON)
+AREA = np.array([1600.0, 1600.0])
+
+
+def persons():
+    """Two persons far from each other, every joint on a place of its own: (2, K, 3)."""
+    joints = np.zeros((2, K, 3))
+    joints[..., 0] = 20.0 * np.arange(K)
+    joints[1, :, 1] = 500.0
+    joints[..., 2] = 1
+    return joints
+
+
+def found(decoded, joints=None):
+    joints = persons() if joints is None else joints
+    return dict(zip(KINDS, failures(decoded, joints, AREA[: len(joints)], SKELETON).tolist(),
+                    strict=True))  # fmt: skip
+
+
+def test_true_persons_are_no_failure():
+    none = dict.fromkeys(KINDS, 0)
+    assert found(persons()) == none
+    assert found(persons()[::-1] + np.array([0.5, 0.5, 0])) == none
+    empty = np.zeros((0, K, 3))
+    assert found(empty, empty) == none
+
+
+def test_each_kind_alone():
+    true = persons()
+    both = np.where(np.arange(K)[:, None] < 7, true[0], true[1])  # half of each
+    assert found(np.stack([both])) == {**dict.fromkeys(KINDS, 0), "merged": 1}
+    upper, lower = true[0].copy(), true[0].copy()
+    upper[7:, 2], lower[:7, 2] = 0, 0
+    halves = np.stack([upper, lower, true[1]])
+    assert found(halves) == {**dict.fromkeys(KINDS, 0), "split": 1}
+    assert found(np.stack([*true, true[1]])) == {**dict.fromkeys(KINDS, 0), "twice": 1}
+    assert found(true[:1]) == {**dict.fromkeys(KINDS, 0), "missed": 1}
+    arm = true.copy()
+    arm[0, :2] = true[1, :2]  # two joints of the other person
+    assert found(arm) == {**dict.fromkeys(KINDS, 0), "swapped": 1}
+
+
+def test_joints_far_off_unlabelled_or_absent_belong_to_nobody():
+    true = persons()
+    far = true + np.array([0.0, 100.0, 0.0])
+    assert found(far)["missed"] == 2
+    hidden = true.copy()
+    hidden[1, 2:, 2] = 0  # two joints are no part: nothing to miss
+    assert found(true[:1], hidden) == dict.fromkeys(KINDS, 0)
+    absent = true.copy()
+    absent[1, :, 2] = 0
+    assert found(absent)["missed"] == 1
+
+
+def test_order_does_not_matter():
+    rng = np.random.default_rng(0)
+    joints = np.concatenate([rng.uniform(0, 60, (4, K, 2)), np.ones((4, K, 1))], axis=2)
+    decoded = joints[rng.integers(0, 4, (5, K)), np.arange(K)]
+    area = np.full(4, 900.0)
+    expected = failures(decoded, joints, area, SKELETON)
+    assert expected.sum() > 0
+    shuffled = failures(decoded[::-1], joints[[2, 0, 3, 1]], area, SKELETON)
+    assert shuffled[[0, 2, 3]].tolist() == expected[[0, 2, 3]].tolist()
+    assert shuffled[[1, 4]].sum() == expected[[1, 4]].sum()
+
+
+def test_the_worst_images_are_kept():
+    counts = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 2, 0], [3, 0, 0, 2, 0]])
+    people = [np.full((n, K, 3), n, float) for n in (1, 2, 4)]
+    kept = worst(counts, people)
+    assert kept["failure_counts"].tolist() == counts.tolist()
+    assert kept["failure_index"].tolist() == [[2, 1], [-1, -1], [-1, -1], [1, 2], [-1, -1]]
+    assert kept["failure_people"].shape == (5, 2, 4, K, 3)
+    assert (kept["failure_people"][0, 0] == 4).all()
+    assert (kept["failure_people"][0, 1, :2] == 2).all()
+    assert np.isnan(kept["failure_people"][0, 1, 2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("decoded", "joints", "area", "name"),
+    [
+        (np.zeros((1, 3, 3)), np.zeros((2, K, 3)), AREA, "decoded"),
+        (np.zeros((1, K, 3)), np.zeros((2, K, 2)), AREA, "joints"),
+        (np.zeros((1, K, 3)), np.zeros((2, K, 3)), AREA[:1], "area"),
+    ],
+)
+def test_wrong_shapes_are_refused(decoded, joints, area, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        failures(decoded, joints, area, SKELETON)
