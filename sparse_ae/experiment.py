@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import torch
@@ -53,9 +54,13 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
 
     Nothing is written before the evaluation is over.
     """
+    began = time.monotonic()
     recorded = recorded_config(config)  # bad crowds or bodies are told before a folder is made
     check_writable(root, config.preset, config.method)
     training, result, held_out = fit_and_evaluate(config, "test", progress=progress)
+    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve}
+    if config.knob_scenes:
+        arrays |= evaluate_knobs(training.model, config, progress=progress)
     measured = {
         **result.metrics,
         "train_seconds": training.seconds,
@@ -69,13 +74,10 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
         "config": recorded,
         "config_digest": config_digest(recorded),
         "metrics": {name: measured[name] for name in METRICS},
-        "provenance": provenance(held_out.digest, _command(config), device="cpu"),
+        "provenance": provenance(held_out.digest, _command(config), device="cpu", since=began),
     }
     path = record_path(config.preset, config.method, config.seed, root)
     save_checkpoint(training.model, path.with_suffix(".safetensors"))
-    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve}
-    if config.knob_scenes:
-        arrays |= evaluate_knobs(training.model, config, progress=progress)
     write_record(record, arrays, root)
     return record
 

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
@@ -25,13 +26,19 @@ SOURCES = ("sparse_ae", "data", "experiments/presets", "experiments/train.md", "
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def provenance(data_digest: str, command: str | None = None, device: str | None = None) -> dict:
+def provenance(
+    data_digest: str,
+    command: str | None = None,
+    device: str | None = None,
+    since: float | None = None,
+) -> dict:
     """What a record says of its origin, ready for JSON.
 
     data_digest: a digest of the data that the run saw.
     command: what was typed; the process's own arguments where nothing is given. A path in it is
         made relative to the repository, or cut to its last part outside of it.
     device: the device that the run used, such as "cpu" or "cuda"; by default a GPU if there is one.
+    since: when it began, of time.monotonic(); field `seconds` is how long it took, else None.
     Fields `commit` and `dirty` are None where there is no git repository.
     """
     commit = _git("rev-parse", "HEAD")
@@ -45,6 +52,7 @@ def provenance(data_digest: str, command: str | None = None, device: str | None 
         "threads": _threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": None if since is None else round(time.monotonic() - since, 1),
         "command": clean_command(shlex.split(command) if command else sys.argv),
         "data_digest": data_digest,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from pathlib import Path
 
 from sparse_ae.config import load_config, read_search
@@ -68,13 +69,14 @@ def _means(runs: list[dict]) -> dict[str, float]:
 
 def _try(config, digest: str, progress: bool) -> dict:
     """One run of a trial: seed, figures on validation crowds, provenance."""
+    began = time.monotonic()
     _, result, scenes = fit_and_evaluate(config, "val", progress=progress)
     kept = {name: result.metrics[name] for name in KEPT}
     return {
         "seed": config.seed,
         "config_digest": digest,
         "metrics": {name: value for name, value in kept.items() if not math.isnan(value)},
-        "provenance": provenance(scenes.digest, device="cpu"),
+        "provenance": provenance(scenes.digest, device="cpu", since=began),
     }
 
 
