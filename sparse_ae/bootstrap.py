@@ -59,11 +59,12 @@ def at_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
     return (low <= crowd_index) & (crowd_index < high)
 
 
-def draws(resamples: int, images: int, seed: int = 0) -> np.ndarray:
-    """(resamples, images) int64: how often each image is drawn when as many as there are are drawn
-    with replacement."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(images, np.full(images, 1 / images), resamples)
+def only(found: Ranking, counted: np.ndarray) -> Ranking:
+    """The same on some of the images, (I,) bool, which are numbered anew."""
+    number = np.cumsum(counted) - 1
+    kept = counted[found.image]
+    image, matched, skipped = (part[kept] for part in found[:3])
+    return Ranking(number[image], matched, skipped, found.persons[counted])
 
 
 def _events(found: Ranking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

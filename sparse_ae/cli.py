@@ -62,6 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--root", default="experiments/results", help="folder of the records")
 
+    command = _add(commands, "summarise", summarise, "compute a preset's tables from its records")
+    command.add_argument("--preset", default=PRESET, help="whose records")
+    command.add_argument("--root", default="experiments/results", help="folder of the records")
+
     command = _add(commands, "figures", figures, "draw a preset's figures from its records")
     command.add_argument("--preset", default=PRESET, help="whose records")
     command.add_argument("--root", default="experiments/results", help="folder of the records")
@@ -208,6 +212,24 @@ def search(options: argparse.Namespace) -> None:
 
     for method in options.method:
         choose(options.preset, method, options.root)
+
+
+def summarise(options: argparse.Namespace) -> None:
+    """All of a preset's tables with intervals; those that fit its records are left as they are."""
+    from tqdm import tqdm
+
+    from sparse_ae.runs import read_runs
+    from sparse_ae.summaries import SUMMARIES, summary, summary_path
+
+    records, arrays = read_runs(options.preset, options.root)
+    if not records:
+        raise ValueError(f"{options.root}/{options.preset}: no records to summarise")
+    bar = tqdm(SUMMARIES)
+    for name in bar:
+        bar.set_description(name)
+        summary(name, records, arrays, options.root)
+    for name in SUMMARIES:
+        print(summary_path(name, options.preset, options.root))
 
 
 def figures(options: argparse.Namespace) -> None:

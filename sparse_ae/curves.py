@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from sparse_ae.bootstrap import ranking
+from sparse_ae.bootstrap import only, ranking
 from sparse_ae.knobs import SETTINGS
 from sparse_ae.resample import Draws, draw, interval, means, precisions
-from sparse_ae.results import MATCHES, THRESHOLDS
+from sparse_ae.results import DISTANCES
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and 0.8 are CrowdPose's
 RESAMPLES = 2000  # of each point
@@ -63,10 +63,7 @@ def turned(
     """
     if knob not in {setting.knob for setting in SETTINGS}:
         raise ValueError(f"knob: expected one of those of knobs.SETTINGS, got {knob!r}")
-    own = {run: {key.removeprefix("knob_"): values for key, values in found.items()
-                 if key.startswith("knob_")}
-           for run, found in arrays.items() if "knob_setting" in found}  # fmt: skip
-    rows = []
+    own, rows = _knob_runs(arrays), []
     for index, setting in enumerate(SETTINGS):
         if setting.knob == knob:
             rows += _points(own, methods, base, lambda run, i=index: run["setting"] == i,
@@ -75,16 +72,52 @@ def turned(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def ends(
+    arrays: Mapping, knob: str, methods: Sequence[str], base: str, *, name: str = "AP",
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """How much more of `name` than the base each method has at the lowest and at the highest
+    setting of a knob, and how much the difference grows on the way.
+
+    Columns method, at ("lowest", "highest" or "growth"), value, low, high. Seeds are drawn together
+    for both ends, images apart, since they are others.
+    """
+    own, rows = _knob_runs(arrays), []
+    settings = [index for index, setting in enumerate(SETTINGS) if setting.knob == knob]
+    for method in methods:
+        seeds = [] if method == base else seeds_of(own, (method, base))
+        if not seeds:
+            continue
+        found = {}
+        for place, index in (("lowest", settings[0]), ("highest", settings[-1])):
+            counted = own[method, seeds[0]]["setting"] == index
+            images = draw(len(seeds), int(counted.sum()), resamples, seed=index).images
+            draws = Draws(draw(len(seeds), 1, resamples).seeds, images)
+            more, less = (_samples([own[other, seed] for seed in seeds], counted, name, draws)
+                          for other in (method, base))  # fmt: skip
+            found[place] = more - less
+        found["growth"] = found["highest"] - found["lowest"]
+        rows += [(method, at, samples[0], *interval(samples)) for at, samples in found.items()]
+    return pd.DataFrame(rows, columns=["method", "at", "value", "low", "high"])
+
+
+def _knob_runs(arrays: Mapping) -> dict:
+    """The runs that have crowds with knobs turned: these, by their names without "knob_"."""
+    return {run: {key.removeprefix("knob_"): values for key, values in found.items()
+                  if key.startswith("knob_")}
+            for run, found in arrays.items() if "knob_setting" in found}  # fmt: skip
+
+
 def accuracy_by_threshold(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Grouping accuracy at each of results.THRESHOLDS of the distance between embeddings; columns
+    """Grouping accuracy at each of results.DISTANCES of the distance between embeddings; columns
     COLUMNS. A method without embeddings has no rows."""
     rows = []
     for method in methods:
         seeds = seeds_of(arrays, [method])
         runs = [arrays[method, seed]["accuracy_at"] for seed in seeds]
-        for column, threshold in enumerate(THRESHOLDS):
+        for column, threshold in enumerate(DISTANCES):
             values = np.array([run[:, column] for run in runs], float)
             if values.size and np.isfinite(values).any():
                 found = means(values, draw(*values.shape, resamples))
@@ -127,14 +160,5 @@ def _samples(runs: Sequence[Mapping], counted: np.ndarray, name: str, draws: Dra
     """(1 + R,) `name` on the images that count, which the draws are of."""
     if name != "AP":
         return means(np.array([run[name][counted] for run in runs], float), draws)
-    return precisions([ranking(only(run, counted)) for run in runs],
-                      np.ones(int(counted.sum()), bool), draws)  # fmt: skip
-
-
-def only(run: Mapping, counted: np.ndarray) -> dict[str, np.ndarray]:
-    """The matches (results.MATCHES) of some images (I,) bool, numbered anew."""
-    number = np.cumsum(counted) - 1
-    kept = counted[run["match_image"]]
-    found = {name: run[name][kept] for name in MATCHES if name != "match_persons"}
-    found["match_image"] = number[found["match_image"]]
-    return found | {"match_persons": run["match_persons"][counted]}
+    everything = np.ones(int(counted.sum()), bool)
+    return precisions([only(ranking(run), counted) for run in runs], everything, draws)

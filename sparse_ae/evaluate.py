@@ -25,7 +25,7 @@ from sparse_ae.metrics import (
 from sparse_ae.model import PoseNet
 from sparse_ae.offset_decode import offset_grouping_accuracy
 from sparse_ae.predictions import Prediction, predictions
-from sparse_ae.results import THRESHOLDS
+from sparse_ae.results import DISTANCES
 from sparse_ae.skeleton import get_skeleton
 
 MEASURES = (
@@ -50,7 +50,7 @@ def evaluate(
     scenes: Mapping[str, np.ndarray],
     annotations: dict,
     *,
-    distances: Sequence[float] = THRESHOLDS,
+    distances: Sequence[float] = DISTANCES,
     progress: bool = True,
 ) -> Evaluation:
     """Decode every scene, score the persons by AP, and measure the embeddings at the joints.

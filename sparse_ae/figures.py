@@ -13,13 +13,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.metrics import HARD, linearity
-from sparse_ae.pictures import distinct, draw_people, person_colour, show_image, show_scene
-from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, example_run, number, read_runs
+from sparse_ae.embedding_figures import crowded_example, example_scene, pca_figure
+from sparse_ae.metrics import HARD
+from sparse_ae.pictures import distinct, draw_people, show_image
+from sparse_ae.runs import example_run, read_runs
+from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, number
 
 LOSSES = {"heatmap": "heatmap, L_r", "pull": "pull", "push": "push", "scale": "scale, L_s"}
 
@@ -58,7 +58,7 @@ def write_figures(preset: str, root: str | Path, folder: str | Path) -> list[Pat
     set_style()
     ae8, rve = ((run, arrays[run["method"], run["seed"]]) for run in pair)
     figures = {
-        "embeddings": pca_figure(*ae8, *rve, crowded_example(ae8[1])),
+        "embeddings": pca_figure([ae8, rve], crowded_example(ae8[1])),
         "group-margin": margin_figure(records, arrays),
         "training": training_figure(records, arrays),
         "people": example_people_figure(*rve),
@@ -69,64 +69,6 @@ def write_figures(preset: str, root: str | Path, folder: str | Path) -> list[Pat
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
     return paths
-
-
-def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """The test scene that a run's example number `example` shows, rendered anew."""
-    crowd = CrowdConfig(**record["config"]["test_crowd"])
-    return render_scene(crowd, int(arrays["example_id"][example]))
-
-
-def pca_figure(record_a, arrays_a, record_b, arrays_b, example: int = 0) -> Figure:
-    """One scene, and each method's joint embeddings of it on their first two components.
-
-    Dots are joints and rings are persons' means, coloured by person. Both axes have the same unit,
-    so that a line looks like a line; the bar is as long as grouping's threshold.
-    """
-    scene = example_scene(record_a, arrays_a, example)
-    figure, axes = plt.subplots(1, 3, figsize=(11, 4.1), layout="constrained")
-    show_scene(axes[0], scene)
-    axes[0].set_title(f"test scene {int(arrays_a['example_id'][example])}, "
-                      f"crowd index {scene.crowd_index:.2f}")  # fmt: skip
-    for axis, record, arrays in ((axes[1], record_a, arrays_a), (axes[2], record_b, arrays_b)):
-        tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
-        draw_embeddings(axis, tags, visible, record["config"].get("max_distance", 1.0))
-        share = linearity(tags, visible).first_component
-        label = METHOD_LABELS.get(record["method"], record["method"])
-        axis.set_title(f"{label}: {share:.2%} on the first component")
-    return figure
-
-
-def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0) -> None:
-    """Embeddings (P, K, D) of the visible joints on their first two principal components."""
-    tags, visible = np.asarray(tags, float), np.asarray(visible, bool)
-    centre = tags[visible].mean(0)
-    _, _, basis = np.linalg.svd(tags[visible] - centre, full_matrices=False)
-    flat = (tags - centre) @ basis[:2].T  # (P, K, 2), or (P, K, 1) at D = 1
-    flat = np.concatenate([flat, np.zeros((*flat.shape[:2], 2 - flat.shape[2]))], axis=2)
-    for person in np.flatnonzero(visible.any(1)):
-        colour = person_colour(person)
-        points = flat[person, visible[person]]
-        axis.scatter(*points.T, s=16, color=colour, alpha=0.75, linewidths=0, zorder=3)
-        axis.scatter(*points.mean(0), s=95, facecolors="none", edgecolors=colour, linewidths=1.8,
-                     zorder=4)  # fmt: skip
-    span = 1.12 * np.abs(flat[visible]).max() + 1e-9
-    axis.set(xlim=(-span, span), ylim=(-span, span), aspect="equal")
-    axis.set(xlabel="first component", ylabel="second component")
-    if threshold < 1.8 * span:
-        y = -0.86 * span
-        axis.plot([-0.9 * span, -0.9 * span + threshold], [y, y], color="black", lw=2)
-        axis.text(-0.9 * span, y + 0.04 * span, "grouping threshold", fontsize=8)
-
-
-def crowded_example(arrays: Mapping) -> int:
-    """The first example scene that is hard and has four persons or more; else the most crowded.
-
-    Figures of a single scene show this one: chosen by the scene, not by what came out.
-    """
-    crowding = arrays["crowd_index"][arrays["example_id"]]
-    hard = (crowding >= HARD) & (arrays["persons"][arrays["example_id"]] >= 4)
-    return int(np.argmax(hard if hard.any() else crowding))
 
 
 def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:

@@ -13,6 +13,26 @@ from sparse_ae.resample import Draws, draw, means, precisions, slopes
 CONTROLS = ("persons", "crowd_index")  # held fixed in a regression
 
 
+class Measure(NamedTuple):
+    """One quantity that a claim is judged by, or that methods are compared by.
+
+    kind: "level" (a mean over images of `method`, against `bound`), "image" (the same, method −
+    base), "AP" (average precision, method − base) or "slope" (within the runs of a method, of the
+    grouping accuracy on `name`). name: a per-image array, or a level of bootstrap.LEVELS, several
+    joined by " − ". sign: +1 if the claim says above `bound`, −1 if below.
+    """
+
+    claim: str
+    label: str
+    kind: str
+    name: str
+    method: str
+    base: str | None = None
+    sign: int = 1
+    bound: float = 0.0
+    level: str = ""
+
+
 class Estimate(NamedTuple):
     """What the runs say of a measure: samples (1 + R,), the estimate first; by_seed (S,), the same
     of each seed alone; base, method: the two values that a difference is of, else nan."""
@@ -24,7 +44,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(measure, arrays: Mapping, seeds: Sequence[int], resamples: int) -> Estimate:
-    """The Estimate of a verdicts.Measure over `seeds`, each of which has its runs."""
+    """The Estimate of a Measure over `seeds`, each of which has its runs."""
     runs = {name: [arrays[name, seed] for seed in seeds]
             for name in (measure.method, measure.base) if name}  # fmt: skip
     images = len(runs[measure.method][0]["image_id"])

@@ -12,8 +12,8 @@ from sparse_ae.crowding import EASY, HARD, crowd_index
 from sparse_ae.grouping import group
 
 __all__ = ["EASY", "HARD", "Linearity", "Matches", "crowd_index", "group_margin",
-           "group_spread", "grouping_accuracy", "keypoint_ap", "keypoint_matches", "linearity",
-           "sparsity"]  # fmt: skip
+           "group_spread", "grouped_right", "grouping_accuracy", "keypoint_ap",
+           "keypoint_matches", "linearity", "sparsity"]  # fmt: skip
 
 
 class Linearity(NamedTuple):
@@ -115,17 +115,28 @@ def sparsity(tags, visible) -> float:
 def grouping_accuracy(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> float:
     """The share of ground-truth keypoints that grouping gives to the right person.
 
+    As `grouped_right`, whose share among the visible joints it is; nan without one.
+    """
+    right = grouped_right(tags, visible, order, max_distance=max_distance, rule=rule, seed=seed)
+    count = (np.asarray(visible) > 0).sum()
+    return float(right.sum() / count) if count else float("nan")
+
+
+def grouped_right(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> np.ndarray:
+    """(P, K) bool: the ground-truth keypoints that grouping gives to the right person.
+
     tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; order,
     max_distance, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
     each joint's candidates are shuffled (by `seed`) before they are grouped: between equal tags
     the solver would otherwise find the right persons by their place in the list. Groups and
-    persons are matched one to one so that they share the most keypoints. nan without a visible
-    joint. ValueError as `linearity` and `grouping.group`.
+    persons are matched one to one so that they share the most keypoints. Joints that are not
+    visible are False. ValueError as `linearity` and `grouping.group`.
     """
     tags, visible = _embeddings(tags, visible)
     persons, joints = visible.shape
+    right = np.zeros(visible.shape, bool)
     if not visible.any():
-        return float("nan")
+        return right
     generator = np.random.default_rng(seed)
     shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)  # (K, P)
     index = np.arange(joints)[:, None]
@@ -138,10 +149,15 @@ def grouping_accuracy(tags, visible, order, *, max_distance=1.0, rule="released"
         max_distance=max_distance,
         rule=rule,
     )  # (G, K, 3 + D)
-    shared = np.zeros((len(groups), persons))
     which, joint = np.nonzero(groups[..., 2])
-    np.add.at(shared, (which, groups[which, joint, 0].astype(int)), 1)
-    return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / visible.sum())
+    person = groups[which, joint, 0].astype(int)
+    shared = np.zeros((len(groups), persons))
+    np.add.at(shared, (which, person), 1)
+    matched = np.full(len(groups), -1)
+    rows, columns = linear_sum_assignment(shared, maximize=True)
+    matched[rows] = columns
+    right[person, joint] = matched[which] == person
+    return right
 
 
 def _embeddings(tags, visible):

@@ -40,9 +40,9 @@ PER_IMAGE = (
     "image_id", "persons", "crowd_index", "grouping_accuracy", "group_margin", "group_spread",
     "first_component", "correlation", "effective_rank", "sparsity",
 )  # fmt: skip
-# further arrays: accuracy_at (I, 9), grouping accuracy at THRESHOLDS of the distance; the fields of
+# further arrays: accuracy_at (I, 9), grouping accuracy at thresholds of DISTANCES; the fields of
 # metrics.Matches after "match_", matched and skipped (N,) with a bit for each threshold
-THRESHOLDS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+DISTANCES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 MATCHES = ("match_score", "match_image", "match_matched", "match_skipped", "match_persons")
 FIELDS = {
     "schema": int,

@@ -13,15 +13,15 @@ resolve it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sparse_ae.measures import check_same_scenes, estimate
+from sparse_ae.measures import Measure, check_same_scenes, estimate
 from sparse_ae.methods import ALL
 from sparse_ae.resample import RESAMPLES, interval, seeds_needed
-from sparse_ae.tables import number, paired_difference, paired_seeds, t_interval, three_digits
+from sparse_ae.runs import paired_difference, paired_seeds
+from sparse_ae.tables import number, t_interval, three_digits
 
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
@@ -37,26 +37,6 @@ CLAIMS = {
     "C5": "The group margin grows.",
     "C6": "Heatmaps whose width follows the embeddings' scale help.",
 }
-
-
-class Measure(NamedTuple):
-    """One quantity that a claim is judged by.
-
-    kind: "level" (a mean over images of `method`, against `bound`), "image" (the same, method −
-    base), "AP" (average precision, method − base) or "slope" (within the runs of a method, of the
-    grouping accuracy on `name`). name: a per-image array, or a level of bootstrap.LEVELS, several
-    joined by " − ". sign: +1 if the claim says above `bound`, −1 if below.
-    """
-
-    claim: str
-    label: str
-    kind: str
-    name: str
-    method: str
-    base: str | None = None
-    sign: int = 1
-    bound: float = 0.0
-    level: str = ""
 
 
 MEASURES = (
@@ -77,6 +57,9 @@ MEASURES = (
             "rve", "ae8", level="hard"),
     Measure("C6", "AP, higher", "AP", "", "rve", "ae8_scale"),
 )  # fmt: skip
+
+# the methods that claims are judged by
+METHODS = tuple(dict.fromkeys(name for m in MEASURES for name in (m.method, m.base) if name))
 
 
 def measurements(
@@ -127,10 +110,10 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
 
 
-def verdicts(records: Sequence[dict], arrays: Mapping, claims=tuple(CLAIMS)) -> pd.DataFrame:
+def verdicts(measured: pd.DataFrame, claims=tuple(CLAIMS)) -> pd.DataFrame:
     """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
-    (a claim that the methods at hand cannot test has one row that says so)."""
-    measured = measurements(records, arrays, claims=claims)
+    (a claim that the methods at hand cannot test has one row that says so). measured: of
+    `measurements`."""
     index, rows = [], []
     for claim in claims:
         part = measured[measured["claim"] == claim]

@@ -47,7 +47,7 @@ def make_arrays(images=4, **arrays) -> dict:
     """Per-image arrays, each 0, 1, 2, … unless given."""
     return {
         **{name: np.arange(images, dtype=float) for name in results.PER_IMAGE},
-        "accuracy_at": np.full((images, len(results.THRESHOLDS)), 0.5, np.float32),
+        "accuracy_at": np.full((images, len(results.DISTANCES)), 0.5, np.float32),
         **make_matches(images),
         **arrays,
     }

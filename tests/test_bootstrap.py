@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from synthetic import PAIR, make_matches
 
-from sparse_ae.bootstrap import at_level, average_precision, draws, ranking
+from sparse_ae.bootstrap import at_level, average_precision, only, ranking
 from sparse_ae.evaluate import pack_matches
 from sparse_ae.metrics import keypoint_ap, keypoint_matches
+from sparse_ae.resample import draw
 
 
 def world(seed, images=12):
@@ -46,7 +47,7 @@ def repeated(annotations, detections, weights):
 def test_equals_the_evaluation_of_the_listed_images(seed):
     annotations, detections = world(seed)
     packed = pack_matches(keypoint_matches(annotations, detections, PAIR, crowd=True))
-    weights = np.concatenate((np.ones((1, 12), int), draws(6, 12, seed)))
+    weights = draw(1, 12, 6, seed).images
     found = average_precision(ranking(packed), weights)
     for value, weight in zip(found, weights, strict=True):
         wanted = keypoint_ap(*repeated(annotations, detections, weight), PAIR, crowd=True)
@@ -83,11 +84,13 @@ def test_nobody_is_nan_and_nothing_is_zero():
     assert average_precision(ranking(empty), np.ones((1, 3), int)).tolist() == [0.0]
 
 
-def test_draws_are_seeded_and_whole():
-    found = draws(50, 7, 3)
-    assert (found.sum(1) == 7).all()
-    assert np.array_equal(found, draws(50, 7, 3))
-    assert not np.array_equal(found, draws(50, 7, 4))
+def test_only_numbers_the_images_anew():
+    counted = np.array([False, True, False, True])
+    kept = only(ranking(make_matches(4)), counted)
+    assert sorted(kept.image.tolist()) == [0, 0, 0, 1, 1, 1]
+    assert kept.persons.tolist() == [2, 2]
+    whole = average_precision(ranking(make_matches(4)), counted[None].astype(int))
+    assert average_precision(kept, np.ones((1, 2), int)) == pytest.approx(whole)
 
 
 @pytest.mark.parametrize("weights", [np.ones((1, 4)), np.ones(3), -np.ones((1, 3))])

@@ -7,6 +7,7 @@ from synthetic import make_arrays, make_matches
 
 from sparse_ae import curve_figures, curves
 from sparse_ae.bootstrap import average_precision, ranking
+from sparse_ae.comparisons import ends_table
 from sparse_ae.knobs import SETTINGS
 
 mpl.use("Agg")
@@ -62,6 +63,17 @@ def test_gains_are_paired_and_bins_with_few_images_left_out(arrays):
     assert table["low"][0] == table["high"][0] == 0
 
 
+def test_both_ends_of_a_knob_and_what_lies_between(arrays):
+    found = curves.ends(arrays, "scale_spread", ("ae8", "rve"), "ae8", **FEW).set_index("at")
+    assert found["method"].tolist() == ["rve"] * 3
+    assert found.loc["lowest", ["value", "low", "high"]].tolist() == [0, 0, 0]
+    assert found.loc["highest", "value"] > 0.3
+    assert found.loc["growth", "value"] == found.loc["highest", "value"]
+    page = ends_table(found.reset_index().assign(knob="scale_spread", name="AP"), "scale_spread")
+    assert page.columns.tolist() == ["at 1", "at 8", "8 minus 1"]
+    assert page.index.tolist() == [("AP", "RVE (the paper)")]
+
+
 def test_a_knob_has_a_point_for_each_setting(arrays):
     spread = [s.value for s in SETTINGS if s.knob == "scale_spread"]
     table = curves.turned(arrays, "scale_spread", ("rve",), "ae8", **FEW)
@@ -86,20 +98,13 @@ def test_runs_without_such_crowds_have_no_points(arrays):
 
 def test_thresholds_and_training(arrays):
     table = curves.accuracy_by_threshold(arrays, ("ae8", "offset"), **FEW)
-    assert table["place"].tolist() == list(curves.THRESHOLDS)
+    assert table["place"].tolist() == list(curves.DISTANCES)
     assert table["value"].tolist() == pytest.approx([0.8] * 9, abs=0.01)
     undefined = {("offset", 1): {**arrays["ae8", 1], "accuracy_at": np.full((IMAGES, 9), np.nan)}}
     assert curves.accuracy_by_threshold(undefined, ("offset",), **FEW).empty
     steps = curves.over_training(arrays, ("rve",), "line_first_component")
     assert steps["value"].tolist() == [0.9, 1.0] * 2
     assert curves.over_training(arrays, ("rve",), "line_none").empty
-
-
-def test_only_numbers_the_images_anew():
-    run = make_matches(4)
-    kept = curves.only(run, np.array([False, True, False, True]))
-    assert kept["match_image"].tolist() == [0, 0, 0, 1, 1, 1]
-    assert kept["match_persons"].tolist() == [2, 2]
 
 
 def test_figures_draw_what_the_tables_say(arrays):

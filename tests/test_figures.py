@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from synthetic import CROWD, make_arrays, make_examples, make_record
 
-from sparse_ae import figures, pictures, results
+from sparse_ae import embedding_figures, figures, pictures, results
 from sparse_ae.crowds import CrowdConfig, render_scene
 
 mpl.use("Agg")
@@ -28,9 +28,9 @@ def pair():
 
 
 def test_pca_figure_shows_a_line_as_a_line(pair):
-    scene, on, off = figures.pca_figure(*pair[0], *pair[1], example=1).axes
+    scene, on, off = embedding_figures.pca_figure(pair, example=1).axes
     assert scene.get_title().startswith("test scene 2,")
-    assert on.get_title() == "AE, D = 8: 100.00% on the first component"
+    assert on.get_title().startswith("AE, D = 8\n100.0% on the first component, ")
     for axis in (on, off):
         assert axis.get_aspect() == 1
         assert axis.get_xlim() == axis.get_ylim()
@@ -40,9 +40,21 @@ def test_pca_figure_shows_a_line_as_a_line(pair):
     assert np.abs(points[:, 1]).max() > 0.1 * np.abs(points[:, 0]).max()
 
 
+def test_wrong_joints_are_counted_and_ringed(pair):
+    _, arrays = pair[1]
+    persons = np.arange(3.0)[:, None, None]
+    arrays["example_tags"] = np.stack([5 * persons * np.ones((3, 14, 8))] * 2)
+    arrays["example_tags"][0, :2, 3] = arrays["example_tags"][0, 1::-1, 3]  # two change places
+    wrong, right = (embedding_figures.pca_figure([pair[1]], example).axes[1] for example in (0, 1))
+    assert wrong.get_title().endswith(", 2 of 42 joints wrong")
+    assert right.get_title().endswith(", 0 of 42 joints wrong")
+    assert len(wrong.collections) == len(right.collections) + 1
+    assert len(wrong.collections[-1].get_offsets()) == 2
+
+
 def test_embeddings_of_one_dimension_are_drawn():
     figure, axis = figures.plt.subplots()
-    figures.draw_embeddings(axis, np.arange(6.0).reshape(2, 3, 1), np.ones((2, 3), bool))
+    embedding_figures.draw_embeddings(axis, np.arange(6.0).reshape(2, 3, 1), np.ones((2, 3), bool))
     assert len(axis.collections) == 4  # joints and mean of two persons
     figure.canvas.draw()
 
@@ -51,7 +63,7 @@ def test_distances_survive_the_projection():
     figure, axis = figures.plt.subplots()
     tags = np.zeros((2, 1, 8))
     tags[1, 0, 3:5] = 3, 4
-    figures.draw_embeddings(axis, tags, np.ones((2, 1), bool))
+    embedding_figures.draw_embeddings(axis, tags, np.ones((2, 1), bool))
     first, second = axis.collections[0].get_offsets()[0], axis.collections[2].get_offsets()[0]
     assert np.linalg.norm(first - second) == pytest.approx(5)
     figure.canvas.draw()
@@ -114,8 +126,9 @@ def test_a_scene_is_tinted_where_a_person_is_seen():
 
 def test_crowded_example_is_chosen_by_the_scene():
     arrays = make_examples() | {"persons": np.array([5, 5, 5, 5])}
-    assert figures.crowded_example(arrays | {"crowd_index": np.array([0.9, 2.0, 1.5, 0])}) == 0
-    assert figures.crowded_example(arrays | {"crowd_index": np.array([0.1, 2.0, 0.7, 0])}) == 1
+    for crowding, expected in (([0.9, 2.0, 1.5, 0], 0), ([0.1, 2.0, 0.7, 0], 1)):
+        chosen = embedding_figures.crowded_example(arrays | {"crowd_index": np.array(crowding)})
+        assert chosen == expected
 
 
 def test_write_figures(tmp_path, pair):

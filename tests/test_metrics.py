@@ -11,6 +11,7 @@ from synthetic import PAIR
 from sparse_ae.metrics import (
     crowd_index,
     group_margin,
+    grouped_right,
     grouping_accuracy,
     keypoint_ap,
     linearity,
@@ -100,6 +101,18 @@ def test_grouping_accuracy_by_hand(rule):
     assert grouping_accuracy(tags, visible, range(4), rule=rule) == pytest.approx(6 / 7)
     assert math.isnan(grouping_accuracy(tags, visible * 0, range(4), rule=rule))
     assert math.isnan(grouping_accuracy(tags[:0], visible[:0], range(4), rule=rule))
+
+
+def test_which_joints_are_right():
+    tags, visible = np.zeros((2, 4, 1)), np.ones((2, 4), bool)
+    tags[1] = 20
+    tags[:, 3] = tags[::-1, 3]
+    visible[1, 0] = False
+    assert grouped_right(tags, visible, range(4)).tolist() == [
+        [True, True, True, False],
+        [False, True, True, False],
+    ]
+    assert grouped_right(tags, visible * 0, range(4)).sum() == 0
 
 
 def test_a_person_split_in_two_counts_once():

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import make_arrays, make_record
+from synthetic import make_record
 
-from sparse_ae import results, tables
+from sparse_ae import runs, tables
 
 
 @pytest.fixture
@@ -34,17 +34,9 @@ def test_crowd_table_by_hand(records, monkeypatch):
 def test_another_own_seed(records, monkeypatch):
     monkeypatch.setenv("SPARSE_AE_SEED", "3")
     assert ("AE, D = 8", "seeds 0, 1, 2") in tables.crowd_table(records).index
-    assert tables.example_run(records, "rve")["seed"] == 3
-    assert tables.example_run(records[:2], "ae8")["seed"] == 0
-    assert tables.example_run(records[:2], "rve") is None
-
-
-def test_differences_are_paired_by_seed(records):
-    lonely = [record for record in records if (record["method"], record["seed"]) != ("rve", 1)]
-    assert tables.paired_seeds(lonely) == [0, 2, 3]
-    assert np.allclose(tables.paired_difference(lonely, "AP"), [0.01, 0.03, 0.04])
-    two = tables.crowd_table([r for r in records if r["seed"] in (1, 2)])["AP"].iloc[-1]
-    assert two == "+2.5 (+2.0 to +3.0)"  # a range: two seeds give no interval
+    assert runs.example_run(records, "rve")["seed"] == 3
+    assert runs.example_run(records[:2], "ae8")["seed"] == 0
+    assert runs.example_run(records[:2], "rve") is None
 
 
 def test_t_interval_by_hand():
@@ -62,15 +54,8 @@ def test_undefined_metrics_are_dashes(records):
 def test_no_record_is_said_and_shown_empty():
     assert tables.crowd_table([]).empty
     assert tables.provenance_table([]).empty
-    assert "make book" in tables.run_note([])
+    assert "make book" in runs.run_note([])
     assert "<table" in tables.html_table(tables.crowd_table([]))
-
-
-def test_note_tells_own_run_and_others(records):
-    note = tables.run_note(records)
-    assert "seed 0, made 2030-01-02 on cpu: a processor, commit 0123456" in note
-    assert "seeds 1, 2, 3" in note
-    assert "`make book` makes one" in tables.run_note([r for r in records if r["seed"]])
 
 
 def test_html_joins_equal_index_cells_and_escapes():
@@ -80,15 +65,6 @@ def test_html_joins_equal_index_cells_and_escapes():
     assert html.count(">y</th>") == 2
     assert "&lt;v&gt;" in html
     assert html.count("<tr>") == 4
-
-
-def test_read_runs_follows_the_environment(tmp_path, monkeypatch):
-    results.write_record(make_record("rve", 2), make_arrays(5), tmp_path)
-    monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")
-    monkeypatch.setenv("SPARSE_AE_RESULTS", str(tmp_path))
-    records, arrays = tables.read_runs()
-    assert [record["seed"] for record in records] == [2]
-    assert len(arrays["rve", 2]["image_id"]) == 5
 
 
 def test_provenance_says_what_was_modified(records):
@@ -117,3 +93,20 @@ def test_search_table_by_hand(tmp_path):
     assert table["first component"].tolist() == ["0.125", "0.250"]
     assert table["runs"].tolist() == [2, 2]
     assert table["best"].tolist() == ["", "★"]
+
+
+def test_failures_by_hand(records):
+    run = {
+        "persons": np.array([2, 3]),
+        "failure_counts": np.array([[1, 0, 0, 0, 2], [0, 0, 0, 1, 0]]),
+    }
+    twice = run | {"failure_counts": 2 * run["failure_counts"]}
+    table = tables.failure_table(records, {("ae8", 1): run, ("ae8", 2): twice, ("rve", 1): {}})
+    assert table.index.tolist() == ["AE, D = 8"]
+    assert table.loc["AE, D = 8"].tolist() == [
+        "30.0 (20.0 to 40.0)",
+        "0.0 (0.0 to 0.0)",
+        "0.0 (0.0 to 0.0)",
+        "30.0 (20.0 to 40.0)",
+        "60.0 (40.0 to 80.0)",
+    ]

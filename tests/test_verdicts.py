@@ -169,22 +169,24 @@ def test_no_run_and_half_a_pair():
     alone = make_runs(methods=("ae8",))
     assert verdict_of(alone, "C1") == REPRODUCED
     assert verdict_of(alone, "C3") == NOT_TESTED
-    table = verdicts.verdicts(*make_runs(methods=("ae8",), seeds=(1,)), ("C1", "C6"))
+    single = make_runs(methods=("ae8",), seeds=(1,))
+    table = verdicts.verdicts(verdicts.measurements(*single, resamples=400), ("C1", "C6"))
     assert table["found"].tolist()[-1] == "no runs"
     assert table.index.get_level_values("verdict").tolist() == [REPRODUCED, NOT_TESTED]
 
 
 def test_the_table_shows_estimate_interval_and_both_values():
     runs = make_runs({"sparsity": 0.3}, noise=0.0)
-    row = verdicts.verdicts(*runs, ("C3",)).iloc[1]
+    found = verdicts.measurements(*runs, resamples=400)
+    row = verdicts.verdicts(found, ("C3",)).iloc[1]
     assert row["found"].replace(verdicts.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
     assert row["of"] == "0.500 AE, D = 8, with L_s; 0.200 AE, D = 8"
-    assert verdicts.verdicts(*runs, ("C1",)).iloc[0]["of"] == "AE, D = 8"
+    assert verdicts.verdicts(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
 def test_every_claim_has_measures_and_every_measure_its_place():
     assert {measure.claim for measure in verdicts.MEASURES} == set(CLAIMS)
-    table = verdicts.verdicts([], {})
+    table = verdicts.verdicts(verdicts.measurements([], {}))
     assert len(table) == len(verdicts.MEASURES)
     assert set(table.index.get_level_values("verdict")) == {NO_RUN}
 
@@ -193,7 +195,7 @@ def test_runs_on_other_scenes_are_refused():
     records, arrays = make_runs({})
     arrays["rve", 2]["crowd_index"] = arrays["rve", 2]["crowd_index"] + 1
     with pytest.raises(ValueError, match="rve/seed-2 was evaluated on other test scenes"):
-        verdicts.verdicts(records, arrays)
+        verdicts.measurements(records, arrays)
 
 
 def test_gains_by_hand():

@@ -1,0 +1,125 @@
+"""Every method beside one other, and what grouping accuracy goes with: numbers with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.curves import seeds_of
+from sparse_ae.knobs import SETTINGS
+from sparse_ae.measures import CONTROLS, Measure, estimate
+from sparse_ae.methods import ALL
+from sparse_ae.resample import RESAMPLES, draw, interval, slopes
+from sparse_ae.tables import number
+
+QUANTITIES = {
+    "AP": Measure("", "AP", "AP", "", ""),
+    "AP easy": Measure("", "AP easy", "AP", "easy", ""),
+    "AP medium": Measure("", "AP medium", "AP", "medium", ""),
+    "AP hard": Measure("", "AP hard", "AP", "hard", ""),
+    "hard minus easy": Measure("", "hard minus easy", "AP", "hard − easy", ""),
+    "grouping accuracy": Measure("", "grouping accuracy", "image", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "the same, hard", "image", "grouping_accuracy", "", level="hard"),
+}
+REGRESSORS = {"first_component": "first component", "group_margin": "group margin"}
+
+
+def differences(
+    arrays: Mapping, methods: Sequence[str], base: str = "ae8", *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """How much more than `base` each method has of each of QUANTITIES, one row each.
+
+    Columns method, base, quantity, value (the method's), difference, low, high, seeds. Paired by
+    seed and image; methods that share no seed with the base have no rows.
+    """
+    rows = []
+    for method in methods:
+        seeds = [] if method == base else seeds_of(arrays, (method, base))
+        for name, quantity in QUANTITIES.items() if seeds else ():
+            found = estimate(quantity._replace(method=method, base=base), arrays, seeds, resamples)
+            rows.append((method, base, name, found.method, found.samples[0],
+                         *interval(found.samples), len(seeds)))  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
+                                       "high", "seeds"])  # fmt: skip
+
+
+def regressions(
+    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """Points of grouping accuracy per standard deviation of each of REGRESSORS, image by image
+    within runs, the number of persons and the crowd index held fixed: columns method, regressor,
+    model ("alone", or "together" with the other one), slope, low, high, images, seeds.
+
+    Images in which something is undefined are left out, such as those of a single person.
+    """
+    rows = []
+    for method in methods:
+        seeds = seeds_of(arrays, [method])
+        runs = [arrays[method, seed] for seed in seeds]
+        names = [name for name in REGRESSORS
+                 if runs and np.isfinite(np.stack([run[name] for run in runs])).any()
+                 and np.nanstd(runs[0][name]) > 0]  # fmt: skip
+        models = [("alone", [name]) for name in names] + [("together", names)] * (len(names) > 1)
+        for model, chosen in models:
+            found, images = _slopes(runs, chosen, resamples)
+            for column, name in enumerate(chosen):
+                rows.append((method, name, model, found[0, column], *interval(found[:, column]),
+                             images, len(seeds)))  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "regressor", "model", "slope", "low", "high",
+                                       "images", "seeds"])  # fmt: skip
+
+
+def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
+    """(1 + R, Q) slopes on the named arrays, CONTROLS beside them; and how many images count."""
+    values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
+    regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
+                           for run in runs]).astype(float)  # fmt: skip
+    regressors /= np.nanstd(regressors, axis=1, keepdims=True)
+    known = np.isfinite(values) & np.isfinite(regressors).all(2)
+    draws = draw(*values.shape, resamples)
+    return slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())
+
+
+def difference_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`differences` for a page, in points: a row a method, a column a quantity."""
+    rows: dict[str, dict] = {}
+    for row in found.itertuples():
+        points = (100 * value for value in (row.difference, row.low, row.high))
+        rows.setdefault(ALL[row.method].label, {})[row.quantity] = with_interval(*points, 1)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(QUANTITIES))
+    return table.rename_axis("method")
+
+
+def regression_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`regressions` for a page: the slopes, alone and together, by method and regressor."""
+    rows: dict[tuple, dict] = {}
+    for row in found.itertuples():
+        key = (ALL[row.method].label, REGRESSORS[row.regressor])
+        rows.setdefault(key, {})[row.model] = with_interval(row.slope, row.low, row.high, 2)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["alone", "together"])
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "per deviation of"])
+    return table.fillna("–")
+
+
+def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
+    """`curves.ends` of one knob for a page, in points: by quantity and method."""
+    low, high = (f"{end(s.value for s in SETTINGS if s.knob == knob):g}" for end in (min, max))
+    columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
+    rows: dict[tuple, dict] = {}
+    for row in found[found["knob"] == knob].itertuples():
+        key = (row.name.replace("_", " "), ALL[row.method].label)
+        points = (100 * value for value in (row.value, row.low, row.high))
+        rows.setdefault(key, {})[columns[row.at]] = with_interval(*points, 1)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns.values()))
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["difference of", "method"])
+    return table
+
+
+def with_interval(value: float, low: float, high: float, digits: int) -> str:
+    """A difference with its interval, which stay on one line."""
+    parts = (number(part, digits, "+") for part in (value, low, high))
+    return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)

@@ -1,0 +1,41 @@
+"""The runs at hand: which there are, the reader's own among them."""
+
+import numpy as np
+import pytest
+from synthetic import make_arrays, make_record
+
+from sparse_ae import results, runs, tables
+
+
+@pytest.fixture
+def records():
+    """ae8 and rve with seeds 0 (the reader's own) to 3; rve is better by 1, 2, 3, 4 points."""
+    return [
+        make_record(method, seed, AP=0.5 + 0.1 * seed + (0.01 * (seed + 1)) * (method == "rve"))
+        for method in ("ae8", "rve")
+        for seed in range(4)
+    ]
+
+
+def test_differences_are_paired_by_seed(records):
+    lonely = [record for record in records if (record["method"], record["seed"]) != ("rve", 1)]
+    assert runs.paired_seeds(lonely) == [0, 2, 3]
+    assert np.allclose(runs.paired_difference(lonely, "AP"), [0.01, 0.03, 0.04])
+    two = tables.crowd_table([r for r in records if r["seed"] in (1, 2)])["AP"].iloc[-1]
+    assert two == "+2.5 (+2.0 to +3.0)"  # a range: two seeds give no interval
+
+
+def test_note_tells_own_run_and_others(records):
+    note = runs.run_note(records)
+    assert "seed 0, made 2030-01-02 on cpu: a processor, commit 0123456" in note
+    assert "seeds 1, 2, 3" in note
+    assert "`make book` makes one" in runs.run_note([r for r in records if r["seed"]])
+
+
+def test_read_runs_follows_the_environment(tmp_path, monkeypatch):
+    results.write_record(make_record("rve", 2), make_arrays(5), tmp_path)
+    monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")
+    monkeypatch.setenv("SPARSE_AE_RESULTS", str(tmp_path))
+    records, arrays = runs.read_runs()
+    assert [record["seed"] for record in records] == [2]
+    assert len(arrays["rve", 2]["image_id"]) == 5
