@@ -34,7 +34,7 @@ from sparse_ae.losses import gather_tags, grouping_loss
 from sparse_ae.metrics import keypoint_ap
 from sparse_ae.provenance import provenance
 from sparse_ae.skeleton import COCO, CROWDPOSE
-from sparse_ae.targets import heatmap_targets
+from sparse_ae.targets import clear_targets, heatmap_targets
 
 ROUNDS, QUICK_ROUNDS = 15, 1
 SECONDS = 2.0  # a pair of quick calls is repeated for so long
@@ -74,13 +74,20 @@ def loss_work(persons, dim, images=8, size=128, ratio=None, at_once=False) -> Wo
     )
 
 
-def targets_work(size, persons=30, ratio=None) -> Work:
-    """Heatmap targets of one image."""
+def targets_work(size, persons=30, ratio=None, again=False) -> Work:
+    """Heatmap targets of one image; again: into maps that are cleared afterwards, as one who draws
+    many images into the same memory does."""
     joints = scenes.joints(np.random.default_rng(0), persons, size)
     visible = np.ones(joints.shape[:2], bool)
+    maps = np.zeros((joints.shape[1], size, size), np.float32)
+
+    def draw_and_clear():
+        heatmap_targets(joints, visible, size, out=maps)
+        clear_targets(maps, joints, visible)
+
     return Work(
-        f"targets, {persons} persons, {size}²",
-        lambda: heatmap_targets(joints, visible, size),
+        f"targets, {persons} persons, {size}²" + "; drawn and cleared in the same maps" * again,
+        draw_and_clear if again else lambda: heatmap_targets(joints, visible, size),
         lambda: reference.heatmap_targets(joints, visible, size),
         ratio,
     )
@@ -168,6 +175,7 @@ def works(quick: bool) -> list[Work]:
         loss_work(30, 8, at_once=True),
         targets_work(128, ratio=40),
         targets_work(256, ratio=40),
+        targets_work(256, ratio=40, again=True),
         decode_work(30, 512, 8, ratio=20, limit=60),
         decode_work(30, 512, 8, noise=True),
         decode_work(15, 256, 8, ratio=20),

@@ -74,9 +74,8 @@ def collate(examples: list[Example], config: Config) -> Batch:
         visible[b, :count] = seen
         scale[b, :count] = person_scale(example.boxes, config.size)
         for target, stride in zip(targets, STRIDES, strict=True):
-            target[b] = heatmap_targets(
-                corner / stride, seen, config.size // stride, sigma=config.sigma
-            )
+            cells = config.size // stride
+            heatmap_targets(corner / stride, seen, cells, sigma=config.sigma, out=target[b])
     return Batch(
         to_input(np.stack([example.image for example in examples])),
         tuple(map(torch.from_numpy, targets)),

@@ -10,13 +10,16 @@ AT = np.uintp  # an index that is known not to be negative: loops over others ar
 LANES = 8  # float32 numbers that most processors handle at once
 
 
-def heatmap_targets(joints, visible, size, *, sigma=2.0) -> np.ndarray:
+def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray:
     """One heatmap per joint, with a Gaussian of height 1 at each person's joint.
 
     joints: (P, K, 2) x, y in map cells; read only where visible.
     visible: (P, K) bool.
     size: H = W, or (H, W), in cells.
     sigma: standard deviation in cells.
+    out: (K, H, W) float32, contiguous, to draw into and return: an image's place in a batch of
+        zeros, or maps that `clear_targets` has cleared. To fill large maps with zeros takes longer
+        than to draw what is in them.
 
     Returns (K, H, W) float32. A joint belongs to the cell (int(x), int(y)), truncated towards 0;
     joints whose cell lies outside the map are left out. The Gaussian is centred on the cell, cut
@@ -26,15 +29,22 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0) -> np.ndarray:
     not.
 
     ValueError for wrong shapes, visible joints that are not finite, a size or sigma that is not
-    positive.
+    positive, an `out` that does not fit.
     """
     joints, visible, shape = _check(joints, visible, size)
-    if np.ndim(sigma) or not 0 < sigma < np.inf:
-        raise ValueError(f"sigma: expected a positive number of cells, got {sigma!r}")
-    reach = int(3 * sigma + 1)
-    patch = _patch(sigma, reach, 2 * reach + 1)
+    patch, reach = _one_patch(sigma)
     persons = np.zeros(len(joints), np.int64)  # all of them draw the one patch
-    return _drawn(joints, visible, shape, persons, [patch], np.array([reach - 1.0]))
+    return _drawn(joints, visible, shape, persons, [patch], reach, out)
+
+
+def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
+    """Set back to 0 what `heatmap_targets` drew into `heatmaps` (K, H, W) from the same joints
+    (P, K, 2), visible (P, K) and sigma, so that they can be drawn into again. ValueError as there.
+    """
+    joints, visible, shape = _check(joints, visible, np.shape(heatmaps)[1:])
+    patch, reach = _one_patch(sigma)
+    persons = np.zeros(len(joints), np.int64)
+    _drawn(joints, visible, shape, persons, [np.zeros_like(patch)], reach, heatmaps, clear=True)
 
 
 def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
@@ -98,22 +108,41 @@ def _patch(sigma, centre, side):
     return np.exp(-(square + square[:, None]) / (2 * sigma**2)).astype(np.float32)
 
 
-def _drawn(joints, visible, shape, persons, patches, reach):
+def _one_patch(sigma):
+    """The Gaussian that all joints have, and how far it reaches beside its middle."""
+    if np.ndim(sigma) or not 0 < sigma < np.inf:
+        raise ValueError(f"sigma: expected a positive number of cells, got {sigma!r}")
+    reach = int(3 * sigma + 1)
+    return _patch(sigma, reach, 2 * reach + 1), np.array([reach - 1.0])
+
+
+def _drawn(joints, visible, shape, persons, patches, reach, out=None, clear=False):
     """The heatmaps of persons (P,) that each have one of the patches."""
     sides = np.array([len(patch) for patch in patches], np.int64)
     widest = sides.max(initial=1)
     table = np.zeros((len(patches), widest, -(-widest // LANES) * LANES), np.float32)
     for row, patch in zip(table, patches, strict=True):
         row[: len(patch), : len(patch)] = patch
-    heatmaps = np.empty(shape, np.float32)
-    if not _draw(heatmaps, joints, visible, persons, table, sides, reach):
+    heatmaps = np.empty(shape, np.float32) if out is None else out
+    if getattr(heatmaps, "shape", None) != shape or heatmaps.dtype != np.float32:
+        raise ValueError(f"out: expected {shape} float32, got {_told(out)}")
+    if not (heatmaps.flags.c_contiguous and heatmaps.flags.writeable):
+        raise ValueError("out: expected a contiguous array that can be written to")
+    if not _draw(heatmaps, joints, visible, persons, table, sides, reach, out is None, clear):
         raise ValueError("joints: expected finite visible joints, got NaN or infinity")
     return heatmaps
 
 
+def _told(array):
+    """An array's shape and type, or its class if it is none."""
+    shape, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
+    return f"{tuple(shape)} {kind}" if shape is not None else type(array).__name__
+
+
 @kernel
-def _draw(heatmaps, joints, visible, persons, table, sides, reach):
-    """Fill the heatmaps (K, H, W); False for a visible joint that is not finite.
+def _draw(heatmaps, joints, visible, persons, table, sides, reach, fresh, clear):
+    """Draw into the heatmaps (K, H, W), or `clear` where would be drawn; `fresh` ones are filled
+    with zeros first. False for a visible joint that is not finite.
 
     The patch of a joint in column x begins at round(x − reach − 1) and ends before
     round(x + reach + 2), halves to even. It is drawn LANES cells at a time: the table is padded
@@ -122,7 +151,8 @@ def _draw(heatmaps, joints, visible, persons, table, sides, reach):
     kinds, height, width = heatmaps.shape
     cells, patches = heatmaps.ravel(), table.ravel()
     for k in range(kinds):
-        heatmaps[k] = 0
+        if fresh:
+            heatmaps[k] = 0
         for p in range(len(joints)):
             if not visible[p, k]:
                 continue
@@ -143,6 +173,9 @@ def _draw(heatmaps, joints, visible, persons, table, sides, reach):
             for row in range(max(0, top), bottom):
                 patch = (which * table.shape[1] + row - top) * table.shape[2] + first
                 cell = (k * height + row) * width + left + first
+                if clear:
+                    cells[cell : cell + right - left - first] = 0
+                    continue
                 for i in range(last - first):
                     cells[AT(cell + i)] = max(cells[AT(cell + i)], patches[AT(patch + i)])
     return True

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparse_ae.targets import heatmap_targets, person_scale, scale_aware_targets
+from sparse_ae.targets import clear_targets, heatmap_targets, person_scale, scale_aware_targets
 
 
 def one(x, y, size=32, sigma=2.0):
@@ -97,6 +97,37 @@ def test_padding_with_invisible_persons_changes_nothing():
     np.testing.assert_array_equal(
         heatmap_targets(joints, visible, 9), heatmap_targets(joints[:1], visible[:1], 9)
     )
+
+
+@pytest.mark.parametrize("sigma", [0.7, 2.0])
+def test_maps_are_drawn_into_and_cleared_again(sigma):
+    generator = np.random.default_rng(3)
+    joints, visible = generator.uniform(-9, 60, (9, 3, 2)), generator.random((9, 3)) < 0.7
+    batch = np.zeros((2, 3, 40, 50), np.float32)
+    fresh = heatmap_targets(joints, visible, (40, 50), sigma=sigma)
+    drawn = heatmap_targets(joints, visible, (40, 50), sigma=sigma, out=batch[1])
+    assert drawn.base is batch
+    np.testing.assert_array_equal(batch[1], fresh)
+    assert (batch[0] == 0).all()
+    batch[0] = 5.0
+    clear_targets(batch[1], joints, visible, sigma=sigma)
+    assert (batch[1] == 0).all()
+    clear_targets(batch[0], joints, visible, sigma=sigma)
+    np.testing.assert_array_equal(batch[0] == 0, fresh > 0)  # nothing else is touched
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (np.zeros((1, 8, 9), np.float32), r"out: expected \(1, 8, 8\) float32, got \(1, 8, 9\)"),
+        (np.zeros((1, 8, 8)), r"out: expected \(1, 8, 8\) float32, got \(1, 8, 8\) float64"),
+        ([[0.0]], r"out: expected \(1, 8, 8\) float32, got list"),
+        (np.zeros((1, 8, 16), np.float32)[..., ::2], "out: expected a contiguous array"),
+    ],
+)
+def test_maps_that_do_not_fit_are_named(out, message):
+    with pytest.raises(ValueError, match=message):
+        heatmap_targets(np.zeros((1, 1, 2)), np.ones((1, 1)), 8, out=out)
 
 
 def test_person_scale_by_hand():
