@@ -58,7 +58,7 @@ def group(
         found = candidates[joint, kept[joint]]  # (n, 3 + D)
         if persons and len(found):
             means = (total[:persons] / count[:persons])[:limit]  # (p, D)
-            owners = _owners(*_cost(found[:, 3:], found[:, 2], means, max_distance, rule))
+            owners = _owners(*pair_costs(found[:, 3:], found[:, 2], means, max_distance, rule))
         else:
             owners = np.full(len(found), -1)
         founders = owners < 0
@@ -71,10 +71,11 @@ def group(
     return people[:persons].copy()
 
 
-def _cost(tags, scores, means, max_distance, rule):
+def pair_costs(tags, scores, means, max_distance=1.0, rule="released"):
     """What it costs to let each of n candidates join each of P persons, and where it may.
 
-    Returns cost (n, P), near (n, P) bool and the cost of a column of padding.
+    tags: (n, D) and scores: (n,) of the candidates, means: (P, D) of the persons' tags, float32.
+    Returns cost (n, P), near (n, P) bool and the cost of founding a person instead.
     "higherhrnet" has no limit on the cost: a pair far apart is assigned like any other and then
     refused. It computes in float64 from float32 tags and means, the released code in float32.
     """

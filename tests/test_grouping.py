@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from sparse_ae.grouping import _cost, group
+from sparse_ae.grouping import group, pair_costs
 
 PEERS = {"released": "ce", "higherhrnet": "higher"}
 both_rules = pytest.mark.parametrize("rule", list(PEERS))
@@ -76,7 +76,7 @@ def test_the_peers_assignments_are_as_cheap_as_ours(decode_case, rule):
         if not len(before) or not keep.any():
             continue
         means = np.stack([p[p[:, 2] > 0, 3:].mean(axis=0) for p in earlier[before]])
-        cost, near, padding = _cost(tag[joint, keep], score[joint, keep], means, 1.0, rule)
+        cost, near, padding = pair_costs(tag[joint, keep], score[joint, keep], means, 1.0, rule)
         extra = max(0, len(cost) - len(before))
         cost = np.pad(cost.astype(float), ((0, 0), (0, extra)), constant_values=padding)
         chosen = np.pad(~near, ((0, 0), (0, extra)), constant_values=True)  # who founds a person

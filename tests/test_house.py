@@ -22,9 +22,11 @@ RANKS = {
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
     "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1, "runs": 9,
     "comparisons": 11, "summaries": 12, "embedding_figures": 11, "published": 11,
+    "grouping_steps": 10,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
-          "crowd_figures", "curve_figures", "embedding_figures", "published"}  # fmt: skip
+          "crowd_figures", "curve_figures", "embedding_figures", "published",
+          "grouping_steps"}  # fmt: skip
 # what stands alone, so that it can be lifted into another project, and what it may know
 ALONE = {
     "losses": {"skeleton"},
