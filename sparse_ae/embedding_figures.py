@@ -59,7 +59,7 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
         label = METHOD_LABELS.get(record["method"], record["method"])
         count = int((visible & ~right).sum())
         axis.set_title(f"{label}\n{share:.1%} on the first component, "
-                       f"{count} of {int(visible.sum())} joints wrong")  # fmt: skip
+                       f"{count} of {int(visible.sum())} joints wrong", fontsize=9.5)  # fmt: skip
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
