@@ -1,4 +1,4 @@
-"""Write the README's table and picture from the committed records of the preset `reader`.
+"""Write the README's tables and picture from the committed records of the preset `laptop`.
 
 python experiments/readme.py            # after the records changed
 python experiments/readme.py --check    # exits 1 where the README is not what they say
@@ -11,38 +11,57 @@ import sys
 from pathlib import Path
 
 from sparse_ae.figures import example_people_figure
-from sparse_ae.results import read_arrays, read_record, read_records, record_path
+from sparse_ae.runs import EVIDENCE, read_runs
+from sparse_ae.summaries import summary
 from sparse_ae.tables import crowd_table
+from sparse_ae.verdicts import verdicts
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"
 README = HOUSE / "README.md"
 PICTURE = HOUSE / "book" / "images" / "people.png"
-START, END = "<!-- crowd table", "<!-- end of crowd table -->"
-SEEDS = (1, 2, 3)  # those that are committed; seed 0 is what `make book` makes
+MARKS = {"crowds": "crowd table", "claims": "verdicts"}  # of the comments about each table
+SEEDS = (1, 2, 3, 4, 5)  # those that are committed
 
 
-def table() -> str:
-    """The crowded-scene table of the committed seeds, as Markdown."""
-    records = [record for record in read_records("reader", RESULTS) if record["seed"] in SEEDS]
-    frame = crowd_table(records).reset_index()
+def committed():
+    """Records and arrays of the committed seeds."""
+    records, arrays = read_runs(EVIDENCE, RESULTS)
+    records = [record for record in records if record["seed"] in SEEDS]
+    return records, {run: found for run, found in arrays.items() if run[1] in SEEDS}
+
+
+def tables() -> dict[str, str]:
+    """The crowded-scene table and the claims with their verdicts, as Markdown."""
+    records, arrays = committed()
+    claims = verdicts(summary("verdicts", records, arrays, RESULTS)).reset_index()
+    claims = claims[["claim", "verdict"]].drop_duplicates()
+    frames = {"crowds": crowd_table(records, difference=False).reset_index(), "claims": claims}
+    return {name: _markdown(frame) for name, frame in frames.items()}
+
+
+def _markdown(frame) -> str:
     rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.values.tolist()]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def updated() -> str:
-    """The README with its table as the records have it."""
+    """The README with its tables as the records have them."""
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    comment, rest = rest.split("\n", 1)
-    after = rest.split(END)[1]
-    return f"{before}{START}{comment}\n{table()}\n{END}{after}"
+    for name, table in tables().items():
+        start, end = f"<!-- {MARKS[name]}", f"<!-- end of {MARKS[name]} -->"
+        before, rest = text.split(start)
+        comment, rest = rest.split("\n", 1)
+        after = rest.split(end)[1]
+        text = f"{before}{start}{comment}\n{table}\n{end}{after}"
+    return text
 
 
 def draw() -> None:
     """Four test scenes with the persons that the first committed run of `rve` found."""
-    path = record_path("reader", "rve", SEEDS[0], RESULTS)
-    figure = example_people_figure(read_record(path), read_arrays(path))
+    records, arrays = committed()
+    record = next(record for record in records if record["method"] == "rve")
+    figure = example_people_figure(record, arrays["rve", record["seed"]])
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=80, bbox_inches="tight")
 
@@ -56,7 +75,7 @@ def main() -> int:
         draw()
         return 0
     if updated() != README.read_text(encoding="utf-8"):
-        print("README.md: its table is not that of the records; run experiments/readme.py")
+        print("README.md: a table is not that of the records; run experiments/readme.py")
         return 1
     return 0
 

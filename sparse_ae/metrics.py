@@ -12,7 +12,7 @@ from sparse_ae.crowding import EASY, HARD, crowd_index
 from sparse_ae.grouping import group
 
 __all__ = ["EASY", "HARD", "Linearity", "Matches", "crowd_index", "group_margin",
-           "group_spread", "grouped_right", "grouping_accuracy", "keypoint_ap",
+           "group_spread", "grouped", "grouped_right", "grouping_accuracy", "keypoint_ap",
            "keypoint_matches", "linearity", "sparsity"]  # fmt: skip
 
 
@@ -122,21 +122,39 @@ def grouping_accuracy(tags, visible, order, *, max_distance=1.0, rule="released"
     return float(right.sum() / count) if count else float("nan")
 
 
-def grouped_right(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> np.ndarray:
+def grouped_right(tags, visible, order, **settings) -> np.ndarray:
     """(P, K) bool: the ground-truth keypoints that grouping gives to the right person.
+
+    As `grouped`, whose groups and the persons are matched one to one so that they share the most
+    keypoints. Joints that are not visible are False.
+    """
+    label = grouped(tags, visible, order, **settings)
+    person, joint = np.nonzero(label >= 0)
+    which = label[person, joint]
+    shared = np.zeros((which.max(initial=-1) + 1, len(label)))
+    np.add.at(shared, (which, person), 1)
+    matched = np.full(len(shared), -1)
+    rows, columns = linear_sum_assignment(shared, maximize=True)
+    matched[rows] = columns
+    right = np.zeros(label.shape, bool)
+    right[person, joint] = matched[which] == person
+    return right
+
+
+def grouped(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> np.ndarray:
+    """(P, K) int: the group that each true keypoint ends in, by founding; −1 where not visible.
 
     tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; order,
     max_distance, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
     each joint's candidates are shuffled (by `seed`) before they are grouped: between equal tags
-    the solver would otherwise find the right persons by their place in the list. Groups and
-    persons are matched one to one so that they share the most keypoints. Joints that are not
-    visible are False. ValueError as `linearity` and `grouping.group`.
+    the solver would otherwise find the right persons by their place in the list. ValueError as
+    `linearity` and `grouping.group`.
     """
     tags, visible = _embeddings(tags, visible)
     persons, joints = visible.shape
-    right = np.zeros(visible.shape, bool)
+    label = np.full(visible.shape, -1)
     if not visible.any():
-        return right
+        return label
     generator = np.random.default_rng(seed)
     shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)  # (K, P)
     index = np.arange(joints)[:, None]
@@ -150,14 +168,8 @@ def grouped_right(tags, visible, order, *, max_distance=1.0, rule="released", se
         rule=rule,
     )  # (G, K, 3 + D)
     which, joint = np.nonzero(groups[..., 2])
-    person = groups[which, joint, 0].astype(int)
-    shared = np.zeros((len(groups), persons))
-    np.add.at(shared, (which, person), 1)
-    matched = np.full(len(groups), -1)
-    rows, columns = linear_sum_assignment(shared, maximize=True)
-    matched[rows] = columns
-    right[person, joint] = matched[which] == person
-    return right
+    label[groups[which, joint, 0].astype(int), joint] = which
+    return label
 
 
 def _embeddings(tags, visible):

@@ -11,6 +11,7 @@ from synthetic import PAIR
 from sparse_ae.metrics import (
     crowd_index,
     group_margin,
+    grouped,
     grouped_right,
     grouping_accuracy,
     keypoint_ap,
@@ -113,6 +114,10 @@ def test_which_joints_are_right():
         [False, True, True, False],
     ]
     assert grouped_right(tags, visible * 0, range(4)).sum() == 0
+    label = grouped(tags, visible, range(4))
+    first = label[0, 0]
+    assert label[0].tolist() == [first, first, first, 1 - first]
+    assert label[1].tolist() == [-1, 1 - first, 1 - first, first]
 
 
 def test_a_person_split_in_two_counts_once():

@@ -1,0 +1,185 @@
+"""The directives `embedding-explorer` and `threshold-slider`: a scene beside its embeddings, and
+what grouping makes of them at other thresholds. All steps are computed by the library when the
+book is built; the script in `explorer.js` draws them."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+
+import cv2
+import numpy as np
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+from sparse_ae.embedding_figures import crowded_example, example_scene
+from sparse_ae.metrics import group_margin, grouped, grouped_right, linearity
+from sparse_ae.pictures import PERSON_COLOURS, distinct
+from sparse_ae.runs import example_run, read_evidence, source
+from sparse_ae.skeleton import get_skeleton
+from sparse_ae.tables import METHOD_LABELS
+
+METHODS = ("ae8", "ae8_scale", "rve", "ae1")
+THRESHOLDS = tuple(float(t) for t in np.round(0.25 * 2 ** (np.arange(17) / 4), 3))  # 0.25 to 4
+USED = THRESHOLDS.index(1.0)
+ENLARGED = 3  # the pictures, so that a browser need not
+SCRIPT = Path(__file__).with_suffix(".js")
+
+
+def components(tags: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """(n, 3) the visible embeddings on their first three principal components, 0 beyond D."""
+    points = tags[visible].astype(float)
+    points -= points.mean(0)
+    _, _, basis = np.linalg.svd(points, full_matrices=False)
+    flat = points @ basis[:3].T
+    return np.pad(flat, ((0, 0), (0, 3 - flat.shape[1])))
+
+
+def at_threshold(tags, visible, order, threshold: float) -> dict:
+    """What grouping makes of the embeddings: the group of each visible joint, which are right, the
+    share of those, how many groups there are, and the group margin."""
+    label = grouped(tags, visible, order, max_distance=threshold)[visible]
+    right = grouped_right(tags, visible, order, max_distance=threshold)[visible]
+    return {
+        "group": label.tolist(),
+        "right": "".join("01"[int(one)] for one in right),
+        "accuracy": round(100 * float(right.mean()), 1),
+        "groups": int(label.max()) + 1,
+        "margin": round(group_margin(tags, visible, threshold), 2),
+    }
+
+
+def view(arrays, example: int, order) -> dict:
+    """One method's embeddings of an example scene, and the persons that it decoded there."""
+    tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
+    people = distinct(arrays["example_people"][example])
+    return {
+        "points": np.round(components(tags, visible), 3).tolist(),
+        "share": round(100 * linearity(tags, visible).first_component, 1),
+        "steps": [at_threshold(tags, visible, order, one) for one in THRESHOLDS],
+        "people": [[[round(float(v), 1) for v in joint[:2]] if joint[2] > 0 else None
+                    for joint in person] for person in people],
+    }  # fmt: skip
+
+
+def gather(folder: Path) -> dict | None:
+    """Everything that the script draws; the scenes' pictures are written to `folder`. None without
+    runs."""
+    records, arrays = read_evidence()
+    runs = [run for run in (example_run(records, method) for method in METHODS) if run]
+    if not runs:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    first = arrays[runs[0]["method"], runs[0]["seed"]]
+    skeleton = get_skeleton(runs[0]["config"]["skeleton"])
+    scenes = []
+    for example in range(len(first["example_id"])):
+        scene = example_scene(runs[0], first, example)
+        size = scene.image.shape[1] * ENLARGED
+        large = cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{example}.jpg"), large[..., ::-1],
+                    [cv2.IMWRITE_JPEG_QUALITY, 86])  # fmt: skip
+        person, joint = np.nonzero(first["example_visible"][example])
+        where = scene.keypoints[person, joint, :2]
+        scenes.append({
+            "number": int(first["example_id"][example]),
+            "crowding": round(float(scene.crowd_index), 2),
+            "person": person.tolist(),
+            "joint": joint.tolist(),
+            "at": np.round(where, 1).tolist(),
+            "views": {run["method"]: view(arrays[run["method"], run["seed"]], example,
+                                          skeleton.order) for run in runs},
+        })  # fmt: skip
+    return {
+        "size": int(scene.image.shape[1]),
+        "start": crowded_example(first),
+        "scenes": scenes,
+        "methods": {run["method"]: METHOD_LABELS[run["method"]] for run in runs},
+        "thresholds": THRESHOLDS,
+        "used": USED,
+        "joints": [name.replace("_", " ") for name in skeleton.keypoints],
+        "limbs": skeleton.limbs,
+        "colours": PERSON_COLOURS,
+        "source": source(runs),
+    }
+
+
+def options(names: dict, chosen) -> str:
+    return "".join(
+        f'<option value="{escape(str(value))}"{" selected" * (value == chosen)}>{escape(label)}'
+        "</option>"
+        for value, label in names.items()
+    )
+
+
+def scene_choice(data: dict, prefix: str) -> str:
+    names = {}
+    for index, scene in enumerate(data["scenes"]):
+        persons = max(scene["person"]) + 1
+        names[index] = (f"test scene {scene['number']}, {persons} person{'s' * (persons > 1)}, "
+                        f"crowd index {scene['crowding']:.2f}")  # fmt: skip
+    return (f'<label for="{prefix}-scene">scene</label><select id="{prefix}-scene">'
+            f"{options(names, data['start'])}</select>")  # fmt: skip
+
+
+def explorer_html(data: dict) -> str:
+    """A scene, its embeddings under one method, and a sentence about what is pointed at."""
+    return f"""<div class="explorer" id="explorer">
+<div class="explorer-set">{scene_choice(data, "explorer")}
+<label for="explorer-method">method</label>
+<select id="explorer-method">{options(data["methods"], "rve")}</select>
+<label><input type="checkbox" id="explorer-people"> skeletons that it decoded</label>
+<label><input type="checkbox" id="explorer-space"> three components</label></div>
+<div class="explorer-panels">
+<svg class="explorer-scene" viewBox="0 0 100 100" role="group" aria-label="The scene"></svg>
+<svg class="explorer-plot" viewBox="0 0 100 100" role="group" aria-label="Its embeddings"
+tabindex="0"></svg></div>
+<p class="explorer-told" aria-live="polite"></p>
+{data["source"]}</div>"""
+
+
+def slider_html(data: dict) -> str:
+    """Two methods on one scene, and the threshold of grouping."""
+    panels = "".join(
+        f'<figure><figcaption>{escape(data["methods"][method])}</figcaption>'
+        f'<svg data-method="{method}" viewBox="0 0 100 100" role="img"></svg>'
+        f'<p data-method="{method}"></p></figure>'
+        for method in ("ae8", "rve") if method in data["methods"]
+    )  # fmt: skip
+    return f"""<div class="explorer" id="threshold">
+<div class="explorer-set">{scene_choice(data, "threshold")}
+<label for="threshold-at">threshold: <output id="threshold-is">1</output></label>
+<input type="range" id="threshold-at" min="0" max="{len(THRESHOLDS) - 1}" step="1" value="{USED}"
+aria-valuetext="1"></div>
+<div class="explorer-panels">{panels}</div>
+<p class="explorer-told" aria-live="polite"></p>
+{data["source"]}</div>"""
+
+
+class Explorer(Directive):
+    """`embedding-explorer` and `threshold-slider`, without content or options; the first of them on
+    a page brings data and script."""
+
+    def run(self) -> list[nodes.Node]:
+        environment = self.state.document.settings.env
+        folder = Path(environment.app.outdir) / "_static" / "explorer"
+        if not hasattr(environment.app, "explorer_data"):
+            environment.app.explorer_data = gather(folder)
+        data = environment.app.explorer_data
+        if data is None:
+            return [nodes.paragraph(text="No run yet.")]
+        html = (explorer_html if self.name == "embedding-explorer" else slider_html)(data)
+        if not environment.temp_data.get("explorer"):
+            environment.temp_data["explorer"] = True
+            text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+            html += f'<script type="application/json" id="explorer-data">{text}</script>'
+            html += f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+        return [nodes.raw("", html, format="html")]
+
+
+def setup(app) -> dict:
+    """Register with Sphinx."""
+    app.add_directive("embedding-explorer", Explorer)
+    app.add_directive("threshold-slider", Explorer)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
