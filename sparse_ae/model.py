@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,25 +13,11 @@ from torch import Tensor, nn
 
 from sparse_ae.alternatives import start_tags
 from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
+from sparse_ae.outputs import PoseOutput
 
 WEIGHTS_FORMAT = "sparse_ae/1"
 TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
 HEAD_WEIGHT_STD = 1e-3
-
-
-class PoseOutput(NamedTuple):
-    """heatmaps: (B, K, h, w) each, coarse to fine; the others are None where a net has no such
-    head, and but for `adapt` at the coarse size.
-
-    tags: (B, K, D, h, w). adapt: (B, K, h, w) each, coarse to fine, which widths the heatmaps
-    have (SWAHR). centre: (B, 1, h, w) and offsets: (B, 2K, h, w), from centres to joints.
-    """
-
-    heatmaps: tuple[Tensor, ...]
-    tags: Tensor | None
-    adapt: tuple[Tensor, ...] | None = None
-    centre: Tensor | None = None
-    offsets: Tensor | None = None
 
 
 class PoseNet(nn.Module):
