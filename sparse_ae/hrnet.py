@@ -115,6 +115,8 @@ class HRNet(nn.Module):
     `IMAGENET_MEAN`, divided by `IMAGENET_STD`.
     """
 
+    heads: tuple[str, ...] = ()  # how the names of a subclass's own parameters begin
+
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         if width < 1:

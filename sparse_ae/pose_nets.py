@@ -41,6 +41,7 @@ class HigherHRNet(HRNet):
     """
 
     network = "higher_hrnet"
+    heads = ("final_layers.", "deconv_layers.")
     mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, keypoints: int, dim: int = 1, width: int = 32, *, fine: bool = True):
