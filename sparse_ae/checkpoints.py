@@ -134,11 +134,15 @@ def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
             return f"{name}: expected {shape}, found none"
         if tuple(found.shape) != shape:
             return f"{name}: expected {shape}, found {tuple(found.shape)}"
-        if not found.is_floating_point():
-            return f"{name}: expected floating point numbers, found {found.dtype}"
+        if not found.is_floating_point() or found.is_sparse or found.is_meta:
+            return f"{name}: expected dense floating point numbers, found {_words(found)}"
         if not found.isfinite().all():
             return f"{name}: {shape}, holds values that are not finite"
     return None
+
+
+def _words(tensor: Tensor) -> str:
+    return f"{tensor.dtype}, {tensor.layout}, on {tensor.device}"
 
 
 def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path) -> nn.Module:

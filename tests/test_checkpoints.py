@@ -118,9 +118,10 @@ def test_wrappers_and_prefixes_of_official_files(tmp_path, higher, case, legacy)
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     net, report = load_with_report(path)
     assert len(report.left) == left
+    found = net.state_dict()
     for name, tensor in higher.state_dict().items():
-        expected = tensor.half().float() if case == "half" else tensor
-        assert torch.equal(net.state_dict()[name], expected.to(tensor.dtype))
+        expected = tensor.half() if case == "half" else tensor
+        assert torch.equal(found[name], expected.to(tensor.dtype))
     assert all(name.endswith("num_batches_tracked") for name in report.missing)
 
 
@@ -154,9 +155,10 @@ def test_a_backbone_is_filled_and_the_heads_are_left_alone(tmp_path, backbone, d
     assert len(report.matched) == len(backbone.state_dict()) == 1752
     assert len(report.left) == FILES[dress][1]
     assert set(report.missing) == set(before) - set(report.matched)
+    source = backbone.state_dict()
     for name, tensor in net.state_dict().items():
-        theirs = backbone.state_dict().get(name.removeprefix("backbone."))
-        assert torch.equal(tensor, before[name] if theirs is None else theirs)
+        expected = source.get(name.removeprefix("backbone."), before[name])
+        assert torch.equal(tensor, expected)
 
 
 def test_the_report_in_words(tmp_path, backbone):
@@ -202,7 +204,9 @@ BN, LAST, CONV = "bn1.running_var", "final_layers.1.weight", "stage2.0.branches.
         ({BN: torch.ones(3)}, r"bn1.running_var: expected \(64,\), found \(3,\)"),
         ({CONV: None}, r"stage2.0.branches.0.0.conv1.weight: expected \(4, 4, 3, 3\), found none"),
         ({"scale_head.weight": torch.ones(2)}, r"scale_head.weight: expected none, found \(2,\)"),
-        ({BN: torch.ones(64).int()}, "bn1.running_var: expected floating point numbers"),
+        ({BN: torch.ones(64).int()}, "bn1.running_var: expected dense floating .* torch.int32"),
+        ({BN: torch.ones(64).to_sparse()}, "bn1.running_var: expected dense .* torch.sparse_coo"),
+        ({BN: torch.ones(64, device="meta")}, "bn1.running_var: expected dense .* on meta"),
         ({BN: torch.full((64,), torch.nan)}, "bn1.running_var: .* not finite"),
         ({LAST: torch.ones(4, 4, 1, 1)}, "final_layers.0.weight: expected a multiple of 4 output"),
         ({LAST: torch.ones(4)}, "final_layers.1.weight: expected the weights of a convolution"),

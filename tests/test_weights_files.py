@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 
 import pytest
 import torch
@@ -113,3 +114,25 @@ def test_prefixes_go_only_where_all_tensors_have_them(tmp_path):
     assert (tuple(tensors), besides) == (("b",), ("a", "c"))
     torch.save({"1.a": one, "2.b": one, "epoch": 3}, path)
     assert read_tensors(path)[::2] == ({"1.a": one, "2.b": one}, ("epoch",))
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_damaged_files_give_tensors_or_one_line(tmp_path, kind):
+    path = tmp_path / ("net.safetensors" if kind == "safetensors" else "net.pth")
+    small = {f"a{i}.weight": torch.ones(3, 2) for i in range(5)}
+    if kind == "safetensors":
+        save_file(small, str(path))
+    else:
+        torch.save({"state_dict": small}, path, _use_new_zipfile_serialization=kind == "zip")
+    whole, draw, refused = path.read_bytes(), random.Random(0), []
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(draw.choice((1, 2, 8))):
+            damaged[draw.randrange(min(len(whole), 1200))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            read_tensors(path)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    assert all(path.name in message and "\n" not in message for message in refused)
