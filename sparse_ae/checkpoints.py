@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sparse_ae.hrnet import HRNet
+from sparse_ae.lite import Lite0
 from sparse_ae.pose_nets import NETWORKS
 from sparse_ae.weights_files import Contents, read_tensors
 
@@ -68,6 +69,8 @@ def recognise(shapes: Shapes) -> Recognised | None:
 
     ValueError where the names are those of a network, but its sizes contradict each other.
     """
+    if "_conv_stem.weight" in shapes and "_blocks.15._bn2.weight" in shapes:
+        return Recognised("EfficientNet-Lite0, pre-trained on ImageNet", None)
     prefix = _backbone_prefix(shapes)
     if prefix + WIDTH_FROM not in shapes:
         return None
@@ -135,14 +138,11 @@ def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
         if tuple(found.shape) != shape:
             return f"{name}: expected {shape}, found {tuple(found.shape)}"
         if not found.is_floating_point() or found.is_sparse or found.is_meta:
-            return f"{name}: expected dense floating point numbers, found {_words(found)}"
+            words = f"{found.dtype}, {found.layout}, on {found.device}"
+            return f"{name}: expected dense floating point numbers, found {words}"
         if not found.isfinite().all():
             return f"{name}: {shape}, holds values that are not finite"
     return None
-
-
-def _words(tensor: Tensor) -> str:
-    return f"{tensor.dtype}, {tensor.layout}, on {tensor.device}"
 
 
 def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path) -> nn.Module:
@@ -203,23 +203,36 @@ def _recognised(contents: Contents, path: Path) -> Recognised:
     return found
 
 
-def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
-    """Fill the HRNet of `net` from a weights file, and leave the heads of both alone.
+def _trunk(net: nn.Module) -> tuple[nn.Module, str]:
+    """The part of a net that pre-trained files hold, and what stands before its names."""
+    if isinstance(net, HRNet):
+        return net, ""
+    backbone = getattr(net, "backbone", None)
+    if isinstance(backbone, HRNet):
+        return backbone, "backbone."
+    if isinstance(getattr(backbone, "encoder", None), Lite0):
+        return backbone.encoder, "backbone.encoder."
+    raise ValueError(
+        "net: expected a network on top of HRNet or EfficientNet-Lite0, "
+        f"got {type(net).__name__} on top of {type(backbone).__name__}"
+    )
 
-    net: an HRNet, a HigherHRNet or a CoupledNet; the file: any that holds an HRNet of that width,
-    pre-trained on ImageNet, for top-down pose, or the backbone of a whole network. The whole
-    backbone must be there: ValueError names the first tensor that does not fit, and `net` is then
-    unchanged.
+
+def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
+    """Fill the backbone of `net` from a weights file, and leave the heads of both alone.
+
+    net: an HRNet, a HigherHRNet, a CoupledNet, or a PoseNet on top of EfficientNet-Lite0; the file:
+    any that holds that backbone in that width, pre-trained on ImageNet, for top-down pose, or as
+    part of a whole network. The whole backbone must be there: ValueError names the first tensor
+    that does not fit, and `net` is then unchanged.
     """
     path = Path(path)
-    backbone = net if isinstance(net, HRNet) else getattr(net, "backbone", None)
-    if not isinstance(backbone, HRNet):
-        raise ValueError(f"net: expected a network on top of HRNet, got {type(net).__name__}")
+    trunk, ours = _trunk(net)
     contents = read_tensors(path)
     found = _recognised(contents, path)
-    state = backbone.state_dict()
-    expected = shapes_of({n: t for n, t in state.items() if not n.startswith(backbone.heads)})
-    theirs, ours = _backbone_prefix(contents.tensors), "" if backbone is net else "backbone."
+    state = trunk.state_dict()
+    expected = shapes_of({n: t for n, t in state.items() if not n.startswith(trunk.heads)})
+    theirs = _backbone_prefix(contents.tensors)
     tensors = {
         name.removeprefix(theirs): tensor for name, tensor in contents.tensors.items()
         if name.startswith(theirs) and name.removeprefix(theirs) in expected
@@ -227,10 +240,10 @@ def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
     wrong = first_mismatch(expected, tensors)
     if wrong is not None:
         raise ValueError(
-            f"{path}: {found.kind}, does not fit HRNet-W{backbone.width}: first mismatch at {wrong}"
+            f"{path}: {found.kind}, does not fit the backbone of the net: first mismatch at {wrong}"
         )
-    backbone.load_state_dict(tensors, strict=False)
+    trunk.load_state_dict(tensors, strict=False)
+    matched = {ours + name: None for name in tensors}
     left = [name for name in contents.tensors if name.removeprefix(theirs) not in tensors]
-    matched = tuple(ours + name for name in tensors)
-    missing = tuple(name for name in net.state_dict() if name not in set(matched))
-    return LoadReport(path, found.kind, matched, (*left, *contents.besides), missing)
+    missing = tuple(name for name in net.state_dict() if name not in matched)
+    return LoadReport(path, found.kind, tuple(matched), (*left, *contents.besides), missing)

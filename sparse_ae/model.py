@@ -13,20 +13,23 @@ from torch import Tensor, nn
 from sparse_ae.alternatives import start_tags
 from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
 from sparse_ae.checkpoints import WEIGHTS_FORMAT, LoadReport, build, build_recognised
+from sparse_ae.lite import LiteNet
 from sparse_ae.outputs import PoseOutput
 from sparse_ae.pose_nets import NETWORKS, CoupledNet, HigherHRNet
 from sparse_ae.weights_files import Contents, read_tensors
 
 TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
 HEAD_WEIGHT_STD = 1e-3
+BACKBONES = {"small": SmallNet, "lite0": LiteNet}
 
 
 class PoseNet(nn.Module):
     """(B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, embeddings at H/4.
 
-    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the small backbone, fine to
-    coarse; adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
-    `alternatives.start_tags` is to start the embeddings' head.
+    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the backbone, fine to coarse;
+    adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
+    `alternatives.start_tags` is to start the embeddings' head; backbone: "small", or "lite0",
+    which `checkpoints.load_backbone` fills with ImageNet weights.
     """
 
     mean, std = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)  # of RGB in [0, 1], as the image is prepared
@@ -34,12 +37,15 @@ class PoseNet(nn.Module):
     def __init__(
         self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128), *,
         adapt: bool = False, offsets: bool = False, tag_init: str = "small",
+        backbone: str = "small",
     ) -> None:  # fmt: skip
         super().__init__()
+        if backbone not in BACKBONES:
+            raise ValueError(f"backbone: expected one of {list(BACKBONES)}, got {backbone!r}")
         self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths),
-                         "adapt": adapt, "offsets": offsets}  # fmt: skip
+                         "adapt": adapt, "offsets": offsets, "backbone": backbone}  # fmt: skip
         self.keypoints, self.dim = keypoints, dim
-        self.backbone = SmallNet(tuple(widths))
+        self.backbone = BACKBONES[backbone](tuple(widths))
         coarse, fine = self.backbone.coarse_channels, self.backbone.fine_channels
         self.heatmap_head = nn.Conv2d(coarse, keypoints, 1)
         self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1) if dim else None

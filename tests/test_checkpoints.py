@@ -181,7 +181,7 @@ def test_a_backbone_alone_is_no_network(tmp_path, backbone):
     path = saved(tmp_path / "hrnet.pth", top_down(backbone.state_dict()))
     with pytest.raises(ValueError, match=r"hrnet.pth: .*top-down pose, is a backbone .*load_backb"):
         load_checkpoint(path)
-    with pytest.raises(ValueError, match="expected a network on top of HRNet, got PoseNet"):
+    with pytest.raises(ValueError, match=r"expected a network on top of HRNet .*, got PoseNet on"):
         load_backbone(PoseNet(5, 1, (4, 4, 4, 4, 4)), path)
 
 
@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, higher, changes, message
 def test_another_width_is_refused_and_the_net_stays_as_it_was(tmp_path, backbone):
     net, path = random_net(lambda: HRNet(2)), saved(tmp_path / "w4.pth", backbone.state_dict())
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    message = r"HRNet-W4, .*does not fit HRNet-W2: first mismatch at transition1.0.0.weight: "
+    message = r"HRNet-W4, .*does not fit the backbone of the net: .* at transition1.0.0.weight: "
     with pytest.raises(ValueError, match=message + r"expected \(2, 256, 3, 3\), found \(4, 256"):
         load_backbone(net, path)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
