@@ -13,7 +13,7 @@ from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
-from sparse_ae.model import load_checkpoint, save_checkpoint
+from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
 from sparse_ae.results import (
     METRICS,
     ROOT,
@@ -111,6 +111,8 @@ def evaluate_weights(
     """Evaluate weights that `run` saved, on a split of the preset's crowds."""
     torch.set_num_threads(1)
     model = load_checkpoint(weights).to(memory_format=torch.channels_last)
+    if not isinstance(model, PoseNet):
+        raise ValueError(f"{weights}: a {type(model).__name__}, which a preset's crowds are not for")
     if (model.keypoints, model.dim) != (len(get_skeleton(config.skeleton)), config.dim):
         raise ValueError(
             f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "

@@ -5,53 +5,47 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparse_ae.alternatives import start_tags
 from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
+from sparse_ae.checkpoints import WEIGHTS_FORMAT, LoadReport, build, build_recognised
+from sparse_ae.lite import LiteNet
+from sparse_ae.outputs import PoseOutput
+from sparse_ae.pose_nets import NETWORKS, CoupledNet, HigherHRNet
+from sparse_ae.weights_files import Contents, read_tensors
 
-WEIGHTS_FORMAT = "sparse_ae/1"
 TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
 HEAD_WEIGHT_STD = 1e-3
-
-
-class PoseOutput(NamedTuple):
-    """heatmaps: (B, K, h, w) each, coarse to fine; the others are None where a net has no such
-    head, and but for `adapt` at the coarse size.
-
-    tags: (B, K, D, h, w). adapt: (B, K, h, w) each, coarse to fine, which widths the heatmaps
-    have (SWAHR). centre: (B, 1, h, w) and offsets: (B, 2K, h, w), from centres to joints.
-    """
-
-    heatmaps: tuple[Tensor, ...]
-    tags: Tensor | None
-    adapt: tuple[Tensor, ...] | None = None
-    centre: Tensor | None = None
-    offsets: Tensor | None = None
+BACKBONES = {"small": SmallNet, "lite0": LiteNet}
 
 
 class PoseNet(nn.Module):
     """(B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, embeddings at H/4.
 
-    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the small backbone, fine to
-    coarse; adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
-    `alternatives.start_tags` is to start the embeddings' head.
+    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the backbone, fine to coarse;
+    adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
+    `alternatives.start_tags` is to start the embeddings' head; backbone: "small", or "lite0",
+    which `checkpoints.load_backbone` fills with ImageNet weights.
     """
+
+    mean, std = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)  # of RGB in [0, 1], as the image is prepared
 
     def __init__(
         self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128), *,
         adapt: bool = False, offsets: bool = False, tag_init: str = "small",
+        backbone: str = "small",
     ) -> None:  # fmt: skip
         super().__init__()
+        if backbone not in BACKBONES:
+            raise ValueError(f"backbone: expected one of {list(BACKBONES)}, got {backbone!r}")
         self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths),
-                         "adapt": adapt, "offsets": offsets}  # fmt: skip
+                         "adapt": adapt, "offsets": offsets, "backbone": backbone}  # fmt: skip
         self.keypoints, self.dim = keypoints, dim
-        self.backbone = SmallNet(tuple(widths))
+        self.backbone = BACKBONES[backbone](tuple(widths))
         coarse, fine = self.backbone.coarse_channels, self.backbone.fine_channels
         self.heatmap_head = nn.Conv2d(coarse, keypoints, 1)
         self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1) if dim else None
@@ -90,7 +84,7 @@ class PoseNet(nn.Module):
         return PoseOutput(both, tags, adapt, centre, offsets)
 
 
-def save_checkpoint(model: PoseNet, path: str | Path) -> None:
+def save_checkpoint(model: PoseNet | HigherHRNet | CoupledNet, path: str | Path) -> None:
     """Write the weights as safetensors, with the settings from which the net is built again."""
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     metadata = {"format": WEIGHTS_FORMAT, "settings": json.dumps(model.settings)}
@@ -103,27 +97,39 @@ def save_checkpoint(model: PoseNet, path: str | Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: str | Path) -> PoseNet:
-    """A PoseNet in evaluation mode with the weights that `save_checkpoint` wrote.
+def load_checkpoint(path: str | Path) -> PoseNet | HigherHRNet | CoupledNet:
+    """The network that a weights file holds, in evaluation mode.
 
-    Tensors only: nothing in the file is executed. FileNotFoundError where there is no file,
-    ValueError where it is none of ours.
+    Ours (what `save_checkpoint` wrote), HigherHRNet and the paper's released models, told from
+    names and shapes. Tensors only: nothing in the file is executed. FileNotFoundError where there
+    is no file, ValueError where it is none of these. A backbone alone: see
+    `checkpoints.load_backbone`.
     """
+    return load_with_report(path)[0]
+
+
+def load_with_report(
+    path: str | Path,
+) -> tuple[PoseNet | HigherHRNet | CoupledNet, LoadReport]:
+    """The same, and what the file was taken for, what of it was matched, and what was left."""
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}: train a model first (sparse-ae train)")
+    contents = read_tensors(path)
+    if contents.metadata.get("format", "").startswith("sparse_ae/"):
+        net = _build_ours(contents, path)
+        return net, LoadReport(path, f"ours, {WEIGHTS_FORMAT}", tuple(contents.tensors))
+    return build_recognised(contents, path)
+
+
+def _build_ours(contents: Contents, path: Path) -> PoseNet | HigherHRNet | CoupledNet:
+    if contents.metadata["format"] != WEIGHTS_FORMAT:
+        raise ValueError(
+            f"{path}: expected weights of format {WEIGHTS_FORMAT}, found "
+            f"{contents.metadata['format']}: use the version of sparse_ae that wrote it"
+        )
     try:
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no complete safetensors file: {error}") from error
-    if metadata.get("format") != WEIGHTS_FORMAT:
-        raise ValueError(f"{path}: expected weights of format {WEIGHTS_FORMAT}")
-    try:
-        model = PoseNet(**json.loads(metadata["settings"]))
-        model.load_state_dict(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: the tensors do not fit the net: {reason}") from error
-    return model.eval()
+        settings = dict(json.loads(contents.metadata["settings"]))
+        network = settings.pop("network", None)
+        make = PoseNet if network is None else NETWORKS[network]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: the settings beside the tensors name no net: {error}") from error
+    return build(lambda: make(**settings), contents.tensors, path)

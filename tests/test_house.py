@@ -14,15 +14,16 @@ PACKAGE = ROOT / "sparse_ae"
 # from the ground up: a module may import those of lower rank, and its own rank where listed
 RANKS = {
     "kernels": 0, "skeleton": 0, "crowding": 1, "files": 0, "bootstrap": 2, "losses": 1,
-    "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 1,
+    "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 0,
     "config": 1, "provenance": 1, "matching": 1, "average_precision": 2, "metrics": 3, "decode": 3,
-    "model": 2, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
+    "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
     "experiment": 8, "search": 9, "tables": 10, "pictures": 9, "verdicts": 11, "figures": 12,
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
     "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1, "runs": 9,
     "comparisons": 11, "summaries": 12, "embedding_figures": 11, "published": 11,
-    "grouping_steps": 10,
+    "grouping_steps": 10, "outputs": 0, "hrnet": 0, "weights_files": 0, "pose_nets": 1,
+    "checkpoints": 2, "lite": 1,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",
