@@ -10,9 +10,6 @@ are met, and how cost grows with persons and with cells. Five minutes or so on a
 from __future__ import annotations
 
 import argparse
-import contextlib
-import copy
-import io
 import json
 import os
 import statistics
@@ -135,28 +132,10 @@ def batch_work(images, size) -> Work:
 def evaluation_work(images) -> Work:
     """Average precision as CrowdPose counts it, against faster-coco-eval where that is there."""
     annotations, found = scenes.crowds(images)
-    try:
-        from faster_coco_eval import COCO as Index
-        from faster_coco_eval import COCOeval_faster
-    except ImportError:
-        other = None
-    else:
-
-        def other():
-            with contextlib.redirect_stdout(io.StringIO()):
-                truth = Index(copy.copy(annotations))
-                evaluation = COCOeval_faster(
-                    truth, truth.loadRes(found), "keypoints_crowd", print_function=lambda *_: None
-                )
-                evaluation.params.kpt_oks_sigmas = np.array(CROWDPOSE.sigmas)
-                evaluation.evaluate()
-                evaluation.accumulate()
-                evaluation.summarize()
-
     return Work(
         f"evaluation, {images} images, {len(found)} detections; faster-coco-eval",
         lambda: keypoint_ap(annotations, found, CROWDPOSE, crowd=True),
-        other,
+        reference.coco_evaluation(annotations, found, CROWDPOSE.sigmas),
         1.0,
     )
 

@@ -112,7 +112,7 @@ def evaluate_weights(
     torch.set_num_threads(1)
     model = load_checkpoint(weights).to(memory_format=torch.channels_last)
     if not isinstance(model, PoseNet):
-        raise ValueError(f"{weights}: a {type(model).__name__}, which a preset's crowds are not for")
+        raise ValueError(f"{weights}: expected a net of a preset, got a {type(model).__name__}")
     if (model.keypoints, model.dim) != (len(get_skeleton(config.skeleton)), config.dim):
         raise ValueError(
             f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "
