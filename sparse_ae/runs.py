@@ -108,7 +108,8 @@ def source(records: Sequence[dict], *methods: str) -> str:
         for key in ("commit", "data_digest")
     )
     return (
-        f'<p class="made-of">Made of {len(chosen)} runs of the preset <code>{preset}</code>: '
+        f'<p class="made-of">Made of {len(chosen)} run{"s" * (len(chosen) > 1)} of the preset '
+        f"<code>{preset}</code>: "
         f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Any one again: "
         f"<code>sparse-ae train --preset {preset} --method {last['method']} "
         f"--seed {last['seed']}</code></p>"
