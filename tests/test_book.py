@@ -5,6 +5,7 @@ Uses `_build/html` where it is newer than all that it is made of, and builds int
 otherwise. Without Chromium or playwright these tests are skipped, but fail where CI=true.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "_build" / "html"
 SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/*.md", "data/*.json",
-           "experiments/results/reader/*/*.json")  # fmt: skip
+           "data/published/*.csv", "experiments/results/*/*/*.json",
+           "experiments/results/*/summary/*.csv")  # fmt: skip
 HARMLESS = "THEBE_JS_URL"  # Jupyter Book's own script misses a setting that launch buttons need
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update",
@@ -120,9 +122,8 @@ def test_figures_that_need_no_record(browser, book, name, least):
 
 
 def test_figures_and_tables_of_the_records(browser, book):
-    if not list((ROOT / "experiments" / "results" / "reader").glob("*/seed-*.json")):
-        pytest.skip("no record of the preset reader yet")
-    for name, figures in (("index", 1), ("on-a-line", 2), ("group-margin", 2), ("results", 2)):
+    for name, figures in (("index", 1), ("on-a-line", 2), ("group-margin", 2), ("results", 1),
+                          ("where-it-breaks", 3), ("grouping", 3), ("your-run", 3)):  # fmt: skip
         with Visit(browser, book / f"{name}.html") as visit:
             assert visit.page.locator("article .cell_output img").count() >= figures
             assert visit.page.locator("article .wide-table td").count() > 0
@@ -184,6 +185,63 @@ def test_knobs_show_the_crowd_that_they_say(browser, book):
         assert page.evaluate(shown % "src").endswith("knobs/3010-0-keypoints.jpg")
         assert page.evaluate(shown % "alt").endswith(told.inner_text())
         assert visit.errors == [] or all(HARMLESS in error for error in visit.errors)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_explorer_ties_joints_to_embeddings(browser, book, width):
+    with Visit(browser, book / "explore.html", viewport={"width": width, "height": 900}) as visit:
+        page = visit.page
+        data = json.loads(page.locator("#explorer-data").inner_text())
+        page.locator("#explorer-method").select_option("ae8")
+        page.locator("#explorer-scene").select_option("3")
+        scene, view = data["scenes"][3], data["scenes"][3]["views"]["ae8"]
+        right = view["steps"][data["used"]]["right"]
+        panels = [page.locator(f"#explorer svg.explorer-{name}") for name in ("scene", "plot")]
+        for panel in panels:
+            assert panel.locator(".explorer-dot").count() == len(scene["joint"])
+            assert panel.locator(".explorer-ring").count() == right.count("0")
+        told = page.locator("#explorer .explorer-told")
+        assert f"{right.count('0')} of {len(right)} joints are grouped wrongly" in told.inner_text()
+        for place, (panel, other) in enumerate((panels, panels[::-1])):
+            panel.focus()
+            for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):  # one further than before
+                page.keyboard.press(key)
+            person, name = scene["person"][place] + 1, data["joints"][scene["joint"][place]]
+            assert told.inner_text().startswith(f"Person {person}, {name}: grouped ")
+            for one in (panel, other):
+                lit = one.locator(".explorer-dot").evaluate_all(
+                    "all => all.map((dot, i) => dot.classList.contains('lit') ? i : -1)"
+                )
+                assert [i for i in lit if i >= 0] == [place]
+        last = len(right) - 1
+        panels[1].locator(".explorer-dot").nth(last).dispatch_event("pointerenter")
+        assert panels[0].locator(".explorer-dot").nth(last).get_attribute("class").endswith("lit")
+        before = [panel.inner_html() for panel in panels]
+        page.locator("#explorer-space").check()
+        page.locator("#explorer-people").check()
+        assert panels[0].locator("line").count() > 0
+        assert panels[1].inner_html() != before[1]
+        assert [error for error in visit.errors if HARMLESS not in error] == []
+
+
+def test_the_threshold_slider_merges_and_splits(browser, book):
+    with Visit(browser, book / "explore.html", viewport={"width": 390, "height": 844}) as visit:
+        page = visit.page
+        data = json.loads(page.locator("#explorer-data").inner_text())
+        groups = []
+        page.locator("#threshold-at").focus()
+        for key, place in (("Home", 0), ("End", len(data["thresholds"]) - 1)):
+            page.keyboard.press(key)
+            step = data["scenes"][data["start"]]["views"]["rve"]["steps"][place]
+            text = page.locator('#threshold p[data-method="rve"]').inner_text()
+            assert text.startswith(f"{step['groups']} groups for ")
+            assert f"{step['accuracy']:.1f} % of joints right" in text
+            shown = page.locator("#threshold-at").get_attribute("aria-valuetext")
+            assert float(shown) == pytest.approx(data["thresholds"][place], abs=0.005)
+            rings = page.locator('#threshold svg[data-method="rve"] .explorer-ring').count()
+            assert rings == step["right"].count("0")
+            groups.append(step["groups"])
+        assert groups[0] > groups[1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
