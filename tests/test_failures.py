@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from synthetic import make_record
 
+from sparse_ae import failure_figures
 from sparse_ae.failures import KINDS, failures, worst
 from sparse_ae.skeleton import get_skeleton
 
+mpl.use("Agg")
 SKELETON = get_skeleton("crowdpose")
 K = len(SKELETON)
 AREA = np.array([1600.0, 1600.0])
@@ -85,6 +90,26 @@ def test_the_worst_images_are_kept():
     assert (kept["failure_people"][0, 0] == 4).all()
     assert (kept["failure_people"][0, 1, :2] == 2).all()
     assert np.isnan(kept["failure_people"][0, 1, 2:]).all()
+
+
+def test_the_gallery_shows_the_worst_and_says_never():
+    counts = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 2, 0], [3, 0, 0, 2, 0]])
+    people = [np.full((n, K, 3), n, float) for n in (1, 2, 4)]
+    arrays = worst(counts, people) | {"persons": np.array([1, 5, 6])}
+    records = [make_record("rve", 1), make_record("rve", 2), make_record("ae8", 1)]
+    kept = {("rve", 1): {}, ("rve", 2): arrays, ("ae8", 1): {}}
+    runs = failure_figures.telling_runs(records, kept, ("ae8", "rve"))
+    assert [record["seed"] for record, _ in runs] == [2]
+    for kind, place, title in (
+        ("merged", 0, "scene 2, 6 persons: 3 × merged"),
+        ("merged", 1, "scene 1, 5 persons: 1 × merged"),
+        ("split", 0, "never"),
+    ):
+        figure = failure_figures.gallery_figure(runs, kind, place)
+        assert figure.axes[0].get_title() == f"RVE (the paper)\n{title}"
+        plt.close(figure)
+    with pytest.raises(ValueError, match="unknown kind 'lost': expected one of merged"):
+        failure_figures.gallery_figure(runs, "lost")
 
 
 @pytest.mark.parametrize(
