@@ -21,7 +21,8 @@ RANKS = {
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
     "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1, "runs": 9,
-    "comparisons": 11, "summaries": 12, "embedding_figures": 11,
+    "comparisons": 11, "summaries": 12, "embedding_figures": 11, "photos": 0, "regions": 0,
+    "records": 1, "annotations": 3, "dataset": 4,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures"}  # fmt: skip
