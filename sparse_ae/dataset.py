@@ -214,5 +214,5 @@ def _missing(found: Annotations, folder: Path) -> dict[int, str]:
                 listed[path.parent] = set()
         if path.name not in listed[path.parent]:
             record = f"{found.path}: image {found.ids[i]}"
-            missing[i] = f"{path}: no such file ({record}); fetch it, or check the folder"
+            missing[i] = f"{path}: no such file; fetch it, or check the folder ({record})"
     return missing
