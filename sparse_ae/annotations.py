@@ -7,7 +7,7 @@ what is kept: COCO's quarter of a million persons are shared by all processes th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,41 +89,10 @@ def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> 
     """
     path = Path(path)
     content = read_json(path)
-    categories = category_ids(path, content, skeleton)
     broken: list[str] = []
-
-    def report(record: str, error: ValueError):
-        message = f"{path}: {record}: {error}"
-        if not skip_broken:
-            raise ValueError(f"{message}; {ADVICE}") from None
-        broken.append(message)
-
+    report = _reporter(path, broken, skip_broken)
     images = image_sizes(content["images"], report)
-    people: dict[int, list] = {i: [] for i in images}
-    regions: dict[int, list] = {i: [] for i in images}
-    dropped = [image.get("id") for image in content["images"] if isinstance(image, dict)]
-    dropped = {key for key in dropped if isinstance(key, int)} - set(images)
-    for number, person in enumerate(content["annotations"]):
-        try:
-            where = field_of(person, "image_id", int)
-            if where not in images:
-                if where in dropped:  # its image is broken, and reported
-                    continue
-                raise ValueError(f"image_id {where} is not among images")
-            if field_of(person, "category_id", int) not in categories:
-                continue
-            entry = images[where]
-            box = box_of(person)
-            keypoints = keypoints_of(person, len(skeleton))
-            if keypoints[:, 2].any() and not person.get("iscrowd", 0):
-                people[where].append((keypoints, box))
-            else:
-                regions[where] += read_region(person.get("segmentation"), box, *entry[1:])
-        except ValueError as error:
-            name = person.get("id", "without id") if isinstance(person, dict) else f"no. {number}"
-            report(f"annotation {name}", error)
-            with contextlib.suppress(ValueError, KeyError):  # it is seen, if it cannot be used
-                regions[field_of(person, "image_id", int)].append(box_of(person))
+    people, regions = _sorted_out(path, content, skeleton, images, report)
     rows = [row for found in people.values() for row in found]
     return Annotations(
         path,
@@ -139,7 +108,60 @@ def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> 
     )
 
 
-def ground_truth(path, images=None, *, crowd: bool = False) -> dict:
+def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
+    """What to do about a broken record: raise, or note it in `broken`."""
+
+    def report(record: str, error: ValueError):
+        message = f"{path}: {record}: {error}"
+        if not skip_broken:
+            raise ValueError(f"{message}; {ADVICE}") from None
+        broken.append(message)
+
+    return report
+
+
+def _sorted_out(path: Path, content: dict, skeleton: Skeleton, images: dict, report: Callable):
+    """The labelled persons (keypoints, box) and the regions of each image."""
+    categories = category_ids(path, content, skeleton)
+    people: dict[int, list] = {i: [] for i in images}
+    regions: dict[int, list] = {i: [] for i in images}
+    broken = _ids(content["images"]) - set(images)  # images that are reported already
+    for number, person in enumerate(content["annotations"]):
+        try:
+            where = field_of(person, "image_id", int)
+            if where in broken or field_of(person, "category_id", int) not in categories:
+                continue
+            if where not in images:
+                raise ValueError(f"image_id {where} is not among images")
+            box = box_of(person)
+            keypoints = keypoints_of(person, len(skeleton))
+            if keypoints[:, 2].any() and not person.get("iscrowd", 0):
+                people[where].append((keypoints, box))
+            else:
+                size = images[where][1:]
+                regions[where] += read_region(person.get("segmentation"), box, *size)
+        except ValueError as error:
+            report(_name(person, number), error)
+            with contextlib.suppress(ValueError, KeyError):  # it is seen, if it cannot be used
+                regions[field_of(person, "image_id", int)].append(box_of(person))
+    return people, regions
+
+
+def _ids(images: list) -> set[int]:
+    """The ids of image records, broken ones too."""
+    ids = [image.get("id") for image in images if isinstance(image, dict)]
+    return {key for key in ids if isinstance(key, int)}
+
+
+def _name(person, number: int) -> str:
+    """What a message calls an annotation."""
+    named = isinstance(person, dict) and "id" in person
+    return f"annotation {person['id']}" if named else f"annotation no. {number}"
+
+
+def ground_truth(
+    path, skeleton: Skeleton, images=None, *, crowd: bool = False, skip_broken: bool = False
+) -> dict:
     """The annotations of a JSON file as `metrics.keypoint_ap` takes them.
 
     images: ids of those that were looked at, by default all. crowd: for CrowdPose's evaluation;
@@ -149,24 +171,38 @@ def ground_truth(path, images=None, *, crowd: bool = False) -> dict:
     num_keypoints, the number of labelled joints. CrowdPose's own num_keypoints stay: it gives 0 to
     persons with few labelled joints, its evaluation leaves them out, and so do published figures.
 
-    ValueError as for `read_annotations` on the file as a whole.
+    ValueError as for `read_annotations`; with skip_broken, broken records are left out.
     """
-    content = read_json(Path(path))
-    chosen = None if images is None else {int(i) for i in images}
-    kept = [image for image in content["images"] if chosen is None or image["id"] in chosen]
-    ids = {image["id"] for image in kept}
-    persons: dict[int, list[dict]] = {i: [] for i in ids}
-    for person in content["annotations"]:
-        if person["image_id"] not in ids:
+    path = Path(path)
+    content = read_json(path)
+    report = _reporter(path, [], skip_broken)
+    sizes = image_sizes(content["images"], report)
+    chosen = set(sizes) if images is None else set(sizes) & {int(i) for i in images}
+    categories = category_ids(path, content, skeleton)
+    persons: dict[int, list[dict]] = {i: [] for i in sizes if i in chosen}
+    others = _ids(content["images"]) - chosen
+    for number, person in enumerate(content["annotations"]):
+        try:
+            where = field_of(person, "image_id", int)
+            if where in others or field_of(person, "category_id", int) not in categories:
+                continue
+            if where not in chosen:
+                raise ValueError(f"image_id {where} is not among images")
+            box_of(person)
+            area = CROWD_AREA * person["bbox"][2] * person["bbox"][3]
+            keypoints = keypoints_of(person, len(skeleton))
+        except ValueError as error:
+            report(_name(person, number), error)
             continue
-        width, height = person["bbox"][2:]
-        labelled = sum(v > 0 for v in person["keypoints"][2::3])
-        filled = {"area": CROWD_AREA * width * height, "num_keypoints": labelled, **person}
-        persons[person["image_id"]].append(filled)
+        filled = {"area": area, "num_keypoints": int((keypoints[:, 2] > 0).sum())}
+        persons[where].append({**filled, "keypoints": keypoints.ravel().tolist(), **person})
+    found = {image["id"]: image for image in content["images"] if _ids([image]) & chosen}
+    kept = [found[i] for i in persons]
     if crowd:
         kept = [{"crowdIndex": _crowd_index(persons[image["id"]]), **image} for image in kept]
-    found = [person for group in persons.values() for person in group]
-    return {**content, "images": kept, "annotations": found}
+    named = [c for c in content["categories"] if c.get("id") in categories]
+    people = [person for group in persons.values() for person in group]
+    return {**content, "images": kept, "annotations": people, "categories": named}
 
 
 def _crowd_index(persons: list[dict]) -> float:

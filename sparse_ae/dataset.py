@@ -127,7 +127,8 @@ class KeypointDataset(Dataset):
         """What `metrics.keypoint_ap` compares detections in these photos with; crowd: for
         CrowdPose's evaluation."""
         ids = self.annotations.ids[~self._unread.numpy()]
-        return ground_truth(self.annotations.path, ids, crowd=crowd)
+        options = {"crowd": crowd, "skip_broken": self.skip_broken}
+        return ground_truth(self.annotations.path, self.skeleton, ids, **options)
 
     def __len__(self) -> int:
         return len(self.annotations)

@@ -93,6 +93,10 @@ def test_a_broken_record_is_told_or_skipped_and_listed(tmp_path, damage, message
     assert 3 in found.ids
     assert len(found.keypoints) == 2
     assert any(str(path) in line for line in found.broken)
+    truth = ground_truth(path, TRIANGLE, skip_broken=True)
+    assert {101, 103} <= {p["id"] for p in truth["annotations"]}
+    detections = [{**p, "score": 1.0} for p in truth["annotations"] if not p["iscrowd"]]
+    assert keypoint_ap(truth, detections, TRIANGLE)["AP"] == pytest.approx(1)
     assert len(found.broken) == (2 if data["images"][1]["id"] in (1, []) else 1)
 
 
@@ -192,19 +196,20 @@ def test_truth_for_average_precision(tmp_path):
         del p["area"], p["num_keypoints"]
     data["annotations"].append(person(9, 2, num_keypoints=0))
     path = write(tmp_path, data)
-    truth = ground_truth(path, crowd=True)
+    truth = ground_truth(path, TRIANGLE, crowd=True)
     assert [p["area"] for p in truth["annotations"]] == [0.53 * 26 * 40] * 2 + [500.0]
     assert [p["num_keypoints"] for p in truth["annotations"]] == [3, 3, 0]
     assert [image["crowdIndex"] for image in truth["images"]] == [0.0, 0.0]
     found = [{**p, "score": 0.5} for p in truth["annotations"][:2]]
     assert keypoint_ap(truth, found, TRIANGLE, crowd=True)["AP"] == pytest.approx(1)
-    assert [p["id"] for p in ground_truth(path, [2])["annotations"]] == [102, 9]
+    assert [p["id"] for p in ground_truth(path, TRIANGLE, [2])["annotations"]] == [102, 9]
 
 
 @pytest.mark.parametrize("crowd", [False, True])
 def test_truth_of_crowdpose_gives_the_official_figures(real, golden, crowd):
     path, folder = real / "crowdpose/json/crowdpose_val.json", golden / "eval"
-    truth = ground_truth(path, json.loads((folder / "image_ids_31.json").read_text()), crowd=crowd)
+    chosen = json.loads((folder / "image_ids_31.json").read_text())
+    truth = ground_truth(path, CROWDPOSE, chosen, crowd=crowd)
     found = json.loads((folder / "preds_31.json").read_text())
     numbers = json.loads((folder / "numbers.json").read_text())["31"]["crowdposetools"]
     result = keypoint_ap(truth, found, CROWDPOSE, crowd=crowd)
@@ -217,7 +222,7 @@ def test_a_missing_crowd_index_is_computed(real, tmp_path):
         del image["crowdIndex"]
     path = tmp_path / "sample.json"
     path.write_text(json.dumps(data))
-    for image in ground_truth(path, crowd=True)["images"]:
+    for image in ground_truth(path, CROWDPOSE, crowd=True)["images"]:
         people = [p for p in data["annotations"]
                   if p["image_id"] == image["id"] and p["num_keypoints"]]  # fmt: skip
         keypoints = np.reshape([p["keypoints"] for p in people], (-1, 14, 3))
