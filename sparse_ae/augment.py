@@ -56,24 +56,38 @@ def apply_affine(
     image = cv2.warpAffine(
         example.image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
-    keypoints = example.keypoints.copy()
-    keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
-    if mirrored:
-        keypoints = keypoints[:, skeleton.flip]
-    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] <= size - 1)).all(-1)
-    keypoints[~inside | (keypoints[..., 2] == 0)] = 0
+    keypoints = transform_keypoints(example.keypoints, matrix, mirrored, skeleton, size)
     return Example(image, keypoints, transform_boxes(example.boxes, matrix, size))
 
 
-def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """(P, 4) upright boxes around the corners of `boxes` under `matrix`, cut at the frame."""
+def transform_keypoints(
+    keypoints: np.ndarray, matrix: np.ndarray, mirrored: bool, skeleton: Skeleton, size
+) -> np.ndarray:
+    """(P, K, 3) keypoints under `matrix`, left and right exchanged where it mirrors.
+
+    size: side of the frame, or its (width, height). Joints outside it, and those that were not
+    labelled, are zeros.
+    """
+    keypoints = keypoints.copy()
+    keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+    if mirrored:
+        keypoints = keypoints[:, skeleton.flip]
+    last = np.subtract(size, 1)
+    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] <= last)).all(-1)
+    keypoints[~inside | (keypoints[..., 2] == 0)] = 0
+    return keypoints
+
+
+def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
+    """(P, 4) upright boxes around the corners of `boxes` under `matrix`, cut at the frame (its
+    side, or its width and height)."""
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     corners = np.stack(
         [low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)], 1
     )  # (P, 4, 2)
     corners = corners @ matrix[:, :2].T + matrix[:, 2]
-    low = corners.min(1).clip(0, size - 1)
-    high = corners.max(1).clip(0, size - 1)
+    low = corners.min(1).clip(0, np.subtract(size, 1))
+    high = corners.max(1).clip(0, np.subtract(size, 1))
     return np.concatenate([low, high - low], 1).astype(boxes.dtype)
 
 

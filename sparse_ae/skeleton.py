@@ -9,6 +9,7 @@ that of the released code (github.com/CR320/CoupledEmbedding).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -94,3 +95,66 @@ def get_skeleton(name: str) -> Skeleton:
     if name not in SKELETONS:
         raise ValueError(f"unknown skeleton {name!r}: expected one of {', '.join(SKELETONS)}")
     return SKELETONS[name]
+
+
+KEYS = {"name", "keypoints", "flip_pairs", "sigmas", "limbs", "order"}
+
+
+def read_skeleton(path) -> Skeleton:
+    """The skeleton that a YAML file describes, for a data set of one's own.
+
+    Its keys: `name`; `keypoints`, K names; `sigmas`, K numbers; `flip_pairs` and `limbs`, lists of
+    pairs of names; `order`, the K names in the order of grouping, by default that of `keypoints`.
+
+    ValueError, naming file and key, for anything else; OSError where there is no such file.
+    """
+    import yaml  # only here: losses and metrics use this module, and are lifted out without it
+
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected the keys {', '.join(sorted(KEYS))}")
+    content.setdefault("order", content.get("keypoints"))
+    if set(content) != KEYS:
+        wrong = ", ".join(map(str, sorted(set(content) ^ KEYS, key=str)))
+        raise ValueError(f"{path}: keys missing or unknown: {wrong}")
+    names = content["keypoints"]
+    if not _is_list(names, str) or len(set(names)) != len(names):
+        raise ValueError(f"{path}: keypoints: expected a list of different names")
+    if not _is_list(content["sigmas"], int | float) or min(content["sigmas"]) <= 0:
+        raise ValueError(f"{path}: sigmas: expected a list of positive numbers")
+    try:
+        return Skeleton(
+            str(content["name"]),
+            tuple(names),
+            tuple(map(float, content["sigmas"])),
+            _pairs(content["flip_pairs"], names, "flip_pairs"),
+            _pairs(content["limbs"], names, "limbs"),
+            tuple(_index(name, names, "order") for name in content["order"]),
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _is_list(value, kind) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
+
+
+def _pairs(pairs, names: list[str], key: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of names as pairs of indices; no name is in two flip pairs."""
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs or []):
+        raise ValueError(f"{key}: expected pairs of names, as [[a, b], [c, d]]")
+    found = tuple((_index(a, names, key), _index(b, names, key)) for a, b in pairs or [])
+    flat = [index for pair in found for index in pair]
+    if key == "flip_pairs" and len(set(flat)) != len(flat):
+        raise ValueError(f"{key}: a keypoint can be mirrored to one other only")
+    return found
+
+
+def _index(name, names: list[str], key: str) -> int:
+    if name not in names:
+        raise ValueError(f"{key}: {name!r} is not among keypoints")
+    return names.index(name)

@@ -1,0 +1,106 @@
+"""How fast photos are loaded for training: from JPEG files to views, and to batches.
+
+    SPARSE_AE_DATA=... python benchmarks/loading.py [--workers 2] [--quick] [--out FILE.json]
+
+Prints milliseconds of processor time a photo, step by step, on one core, and photos a second of a
+DataLoader. The aim is 150 a second with two workers, at 512 × 512. The rate means something on an
+idle machine only: the load before it is printed, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from sparse_ae.augment import transform_boxes, transform_keypoints
+from sparse_ae.batches import collate
+from sparse_ae.config import Config
+from sparse_ae.dataset import KeypointDataset, as_list, in_worker
+from sparse_ae.photos import View, random_view, read_photo, see
+from sparse_ae.provenance import provenance
+from sparse_ae.regions import counted, in_cells
+
+AIM = 150  # photos a second with two workers
+BATCH = 10  # photos, as in the paper
+
+
+def steps(data: KeypointDataset, rounds: int) -> dict[str, float]:
+    """Medians over photos and rounds of milliseconds of processor time, step by step."""
+    config = Config("loading", "ae8", 0, skeleton=data.skeleton.name, size=data.size)
+    taken: dict[str, list[float]] = {}
+
+    def timed(name, function, *arguments):
+        before = time.process_time()
+        result = function(*arguments)
+        taken.setdefault(name, []).append(1e3 * (time.process_time() - before))
+        return result
+
+    shape = (data.size, data.size)
+    for step in range(rounds * len(data)):
+        i = step % len(data)
+        width, height = data.annotations.sizes[i].tolist()
+        keypoints, boxes = data.annotations.persons(i)
+        rng = np.random.default_rng(step)
+        matrix, mirrored = random_view(width, height, data.size, rng, data.view)
+        timed("read and decode", read_photo, data.path(i), width, height)
+        timed("read, decode, warp", see, data.path(i), width, height, matrix, shape)
+        timed("joints", transform_keypoints, keypoints, matrix, mirrored, data.skeleton, shape)
+        timed("boxes", transform_boxes, boxes, matrix, shape)
+        mask = timed("mask", counted, data.annotations.regions[i], boxes, matrix, shape)
+        timed("mask in cells, twice", lambda m=mask: (in_cells(m, 4), in_cells(m, 2)))
+        sample = timed("a whole sample", data.__getitem__, i)
+        timed("a batch, each photo", collate, [sample], config)
+    return {name: round(statistics.median(times), 3) for name, times in taken.items()}
+
+
+def rate(data: KeypointDataset, workers: int, seconds: float) -> float:
+    """Photos a second that so many workers deliver to a process that drops them."""
+    loader = DataLoader(data, BATCH, shuffle=True, num_workers=workers, collate_fn=as_list,
+                        worker_init_fn=in_worker, persistent_workers=workers > 0)  # fmt: skip
+    for _ in loader:  # processes start
+        pass
+    done, epoch, begin = 0, 0, time.perf_counter()
+    while time.perf_counter() < begin + seconds:
+        epoch += 1
+        data.set_epoch(epoch)
+        done += sum(len(batch) for batch in loader)
+    return round(done / (time.perf_counter() - begin), 1)
+
+
+def main():
+    """Measure, print, and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=512, metavar="PX", help="side of a view")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="0: measure steps only")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of loading for the rate")
+    parser.add_argument("--quick", action="store_true", help="every photo once, half a second")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures here too")
+    options = parser.parse_args()
+    in_worker()
+    torch.manual_seed(0)
+    data = KeypointDataset.official("coco", "train", size=options.size, view=View())
+    found = {"size": options.size, "photos": len(data), "load": round(os.getloadavg()[0], 2)}
+    found["one_core_ms"] = steps(data, 1 if options.quick else 5)
+    for name, value in found["one_core_ms"].items():
+        print(f"{name:24}{value:8.2f} ms")
+    if options.workers:
+        seconds = 0.5 if options.quick else options.seconds
+        found["workers"] = options.workers
+        found["photos_per_second"] = rate(data, options.workers, seconds)
+        print(f"{options.workers} workers: {found['photos_per_second']} photos a second "
+              f"(aim: {AIM} with two), load {found['load']} before")  # fmt: skip
+    found["provenance"] = provenance(f"COCO train2017, {len(data)} photos", device="cpu")
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

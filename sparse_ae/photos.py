@@ -1,0 +1,128 @@
+"""Photos from files: decoded, small where a small one will do, and seen through an affine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}  # by how many times smaller libjpeg decodes
+ALIGNED = 64  # what the sides of a test image are multiples of, in the released code
+
+
+@dataclass(frozen=True)
+class View:
+    """The random views of training; the defaults are the paper's.
+
+    rotation: degrees either way. scale: range of the side of the square that is cut out, as a share
+    of the photo's short side, drawn uniformly: above 1, people get smaller. shift: of the square's
+    centre, either way, as a share of the view's side: 40 of 512 pixels. (The released code takes
+    its 40 as 200ths of the photo's scaled sides, which is at least 0.2.) flip: probability.
+    colour: spread of brightness and contrast as in `augment.jitter_colour`; the paper has none.
+    """
+
+    rotation: float = 30.0
+    scale: tuple[float, float] = (0.75, 1.5)
+    shift: float = 40 / 512
+    flip: float = 0.5
+    colour: float = 0.0
+
+
+def random_view(
+    width: int, height: int, size: int, rng: np.random.Generator, view: View
+) -> tuple[np.ndarray, bool]:
+    """A (2, 3) affine from pixels of a photo to those of a size × size view, and whether it
+    mirrors."""
+    angle = np.deg2rad(rng.uniform(-view.rotation, view.rotation))
+    factor = size / (rng.uniform(*view.scale) * min(width, height))
+    offset = rng.uniform(-view.shift, view.shift, 2) * size
+    mirrored = bool(rng.random() < view.flip)
+    cos, sin = factor * np.cos(angle), factor * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    if mirrored:
+        linear[:, 0] *= -1
+    return _centred(linear, (width, height), (size, size), offset), mirrored
+
+
+def whole_view(width: int, height: int, size: int) -> np.ndarray:
+    """The (2, 3) affine that fits the whole photo into a size × size view, in its middle."""
+    return _centred(np.eye(2) * size / max(width, height), (width, height), (size, size))
+
+
+def aligned_view(width: int, height: int, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The (2, 3) affine of testing, and the (width, height) of the image that it leads to.
+
+    The short side becomes `size`, the long one follows; both are rounded up to multiples of 64, as
+    in the released code (ResizeAlign), with black on both sides of the photo.
+    """
+    size = -(-size // ALIGNED) * ALIGNED
+    factor = size / min(width, height)
+    long = -(-int(np.ceil(max(width, height) * factor - 1e-6)) // ALIGNED) * ALIGNED
+    shape = (long, size) if width > height else (size, long)
+    return _centred(np.eye(2) * factor, (width, height), shape), shape
+
+
+def _centred(linear, old, new, offset=0.0) -> np.ndarray:
+    """The (2, 3) affine with this linear part that moves one frame's centre to another's."""
+    before, after = (np.subtract(shape, 1) / 2 for shape in (old, new))
+    return np.column_stack([linear, after - linear @ before + offset])
+
+
+def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.ndarray, int]:
+    """A photo (h, w, 3) uint8, blue first as OpenCV has it, and by how much it is reduced.
+
+    width, height: the photo's, in pixels, as its annotations say; the orientation in its Exif data
+    is not applied, as annotations are made without. reduction: 1, 2, 4 or 8, for JPEG only.
+
+    ValueError, naming file and remedy, for a file that is missing, cut short, no picture, or of
+    another size.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
+    jpeg = data[:2] == b"\xff\xd8"
+    if jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # no end after the last scan
+        raise ValueError(f"{path}: JPEG cut short; fetch it again")
+    if data[:4] == b"\x89PNG" and data.rfind(b"IEND") < 0:
+        raise ValueError(f"{path}: PNG cut short; fetch it again")
+    reduction = reduction if jpeg else 1
+    flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ValueError(f"{path}: no picture that OpenCV can decode; fetch it again")
+    if image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
+        size = f"{image.shape[1] * reduction} × {image.shape[0] * reduction}"
+        raise ValueError(
+            f"{path}: {size} pixels, but {width} × {height} in the annotations; they belong to "
+            "another picture, or to this one turned upright"
+        )
+    return image, reduction
+
+
+def see(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
+    """The photo (h, w, 3) uint8, red first, through `matrix` (2, 3), in a frame of shape (w, h).
+
+    A JPEG that is made smaller is decoded at a half, a quarter or an eighth, as long as that is not
+    below what the view shows: which also averages pixels that the warp would have skipped. Black
+    outside the photo. width, height and errors as for `read_photo`.
+    """
+    factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # pixels of the view to one of the photo
+    reduction = max(r for r in REDUCED if r == 1 or r * factor <= 1)
+    image, reduction = read_photo(path, width, height, reduction)
+    # pixel j of a reduced photo covers r pixels, their middle at r · j + (r − 1)/2
+    middle = np.full(2, (reduction - 1) / 2)
+    reduced = np.column_stack([matrix[:, :2] * reduction, matrix[:, :2] @ middle + matrix[:, 2]])
+    view = cv2.warpAffine(image, reduced, tuple(shape), flags=cv2.INTER_LINEAR)
+    return cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)

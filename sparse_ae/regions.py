@@ -1,0 +1,82 @@
+"""Where the loss is not to look: crowd regions and persons without keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from pycocotools import mask as rle
+
+FRACTION = 4  # bits after the point of coordinates in OpenCV's drawing
+HALF = (
+    0.5  # COCO counts outlines from a picture's corner, pixels here are counted from their centre
+)
+
+
+def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
+    """What an annotation covers: its outlines (n, 2), or its run lengths (a dict), or its box (4,).
+
+    segmentation: COCO's polygons or run lengths; None or empty where there is none. box: x, y,
+    width, height, pixels. width, height: the picture's. ValueError for what is none of these.
+    """
+    if not segmentation:
+        return [np.asarray(box, np.float32)]
+    if isinstance(segmentation, dict):
+        counts, size = segmentation.get("counts"), segmentation.get("size")
+        if size != [height, width] or not isinstance(counts, list | str):
+            raise ValueError(f"segmentation: expected counts and size [{height}, {width}]")
+        if isinstance(counts, list):
+            if not all(type(c) is int and c >= 0 for c in counts) or sum(counts) != width * height:
+                raise ValueError("segmentation: run lengths do not cover the picture")
+            return [rle.frPyObjects(segmentation, height, width)]
+        return [{"size": size, "counts": counts.encode("ascii")}]
+    outlines = []
+    for outline in segmentation:
+        try:
+            points = np.array(outline, np.float32).reshape(-1, 2)
+        except (TypeError, ValueError):
+            points = np.empty((0, 2), np.float32)
+        if len(points) < 2 or not np.isfinite(points).all():
+            raise ValueError("segmentation: expected outlines x, y, x, y, … of finite numbers")
+        outlines.append(points)
+    return outlines
+
+
+def counted(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
+    """(H, W) bool, False where the loss is not to look.
+
+    regions: as of `read_region`, of the persons without keypoints. boxes: (P, 4) of those with;
+    where a person without is known by its box alone, theirs are left out of it, for there the
+    joints of all that is seen are labelled. matrix: (2, 3), from the photo to the view; shape: its
+    (width, height).
+    """
+    width, height = shape
+    mask = np.ones((height, width), np.uint8)
+    plain = [region for region in regions if not isinstance(region, dict) and region.ndim == 1]
+    if plain:
+        for value, group in ((0, plain), (1, boxes)):
+            for x, y, w, h in group:
+                _fill(mask, [[x, y], [x + w, y], [x + w, y + h], [x, y + h]], matrix, value)
+    for region in regions:
+        if isinstance(region, dict):
+            inside = cv2.warpAffine(rle.decode(region), matrix, shape, flags=cv2.INTER_NEAREST)
+            mask[inside > 0] = 0
+        elif region.ndim == 2:
+            _fill(mask, region, matrix, 0)
+    return mask.view(bool)
+
+
+def _fill(mask: np.ndarray, outline, matrix: np.ndarray, value: int):
+    """Draw an outline (n, 2) of the photo into the view's mask."""
+    points = (np.asarray(outline) - HALF) @ matrix[:, :2].T + matrix[:, 2]
+    fixed = np.rint(points * 2**FRACTION).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], value, shift=FRACTION)
+
+
+def in_cells(mask: np.ndarray, stride: int) -> np.ndarray:
+    """(H, W) bool → (H/stride, W/stride) bool: cells of which more than half counts."""
+    height, width = mask.shape
+    shape = (width // stride, height // stride)
+    share = cv2.resize(mask.astype(np.uint8) * 254, shape, interpolation=cv2.INTER_AREA)
+    return share > 127
