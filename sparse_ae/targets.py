@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from sparse_ae.kernels import kernel
 
 AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 LANES = 8  # float32 numbers that most processors handle at once
+
+
+class Patches(NamedTuple):
+    """Gaussians to draw: table (n, side, side rounded up to LANES) float32, padded with zeros;
+    sides (n,) how much of each is filled; reach (n,) cells to each side of a joint, less one."""
+
+    table: np.ndarray
+    sides: np.ndarray
+    reach: np.ndarray
 
 
 def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray:
@@ -32,9 +44,8 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray
     positive, an `out` that does not fit.
     """
     joints, visible, shape = _check(joints, visible, size)
-    patch, reach = _one_patch(sigma)
     persons = np.zeros(len(joints), np.int64)  # all of them draw the one patch
-    return _drawn(joints, visible, shape, persons, [patch], reach, out)
+    return _drawn(joints, visible, shape, persons, _one_patch(sigma), out)
 
 
 def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
@@ -42,9 +53,8 @@ def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
     (P, K, 2), visible (P, K) and sigma, so that they can be drawn into again. ValueError as there.
     """
     joints, visible, shape = _check(joints, visible, np.shape(heatmaps)[1:])
-    patch, reach = _one_patch(sigma)
     persons = np.zeros(len(joints), np.int64)
-    _drawn(joints, visible, shape, persons, [np.zeros_like(patch)], reach, heatmaps, clear=True)
+    _drawn(joints, visible, shape, persons, _one_patch(sigma), heatmaps, clear=True)
 
 
 def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
@@ -67,7 +77,7 @@ def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
         raise ValueError(f"sigma: expected positive numbers of cells, got {sigma}")
     widths, persons = np.unique(sigma, return_inverse=True)
     patches = [_patch(one, 3 * one + 1, int(np.ceil(6 * one + 3))) for one in widths]
-    return _drawn(joints, visible, shape, persons, patches, 3 * widths)
+    return _drawn(joints, visible, shape, persons, _table(patches, 3 * widths))
 
 
 def person_scale(boxes, side) -> np.ndarray:
@@ -108,27 +118,38 @@ def _patch(sigma, centre, side):
     return np.exp(-(square + square[:, None]) / (2 * sigma**2)).astype(np.float32)
 
 
-def _one_patch(sigma):
-    """The Gaussian that all joints have, and how far it reaches beside its middle."""
+def _one_patch(sigma) -> Patches:
+    """The Gaussian that all joints have."""
     if np.ndim(sigma) or not 0 < sigma < np.inf:
         raise ValueError(f"sigma: expected a positive number of cells, got {sigma!r}")
+    return _kept_patch(float(sigma))
+
+
+@lru_cache(maxsize=64)
+def _kept_patch(sigma: float) -> Patches:
+    """To compute the Gaussian takes as long as to draw some dozens of joints."""
     reach = int(3 * sigma + 1)
-    return _patch(sigma, reach, 2 * reach + 1), np.array([reach - 1.0])
+    return _table([_patch(sigma, reach, 2 * reach + 1)], np.array([reach - 1.0]))
 
 
-def _drawn(joints, visible, shape, persons, patches, reach, out=None, clear=False):
-    """The heatmaps of persons (P,) that each have one of the patches."""
+def _table(patches, reach) -> Patches:
+    """Patches of several sizes in one array."""
     sides = np.array([len(patch) for patch in patches], np.int64)
     widest = sides.max(initial=1)
     table = np.zeros((len(patches), widest, -(-widest // LANES) * LANES), np.float32)
     for row, patch in zip(table, patches, strict=True):
         row[: len(patch), : len(patch)] = patch
+    return Patches(table, sides, reach)
+
+
+def _drawn(joints, visible, shape, persons, patches, out=None, clear=False):
+    """The heatmaps of persons (P,) that each have one of the patches."""
     heatmaps = np.empty(shape, np.float32) if out is None else out
     if getattr(heatmaps, "shape", None) != shape or heatmaps.dtype != np.float32:
         raise ValueError(f"out: expected {shape} float32, got {_told(out)}")
     if not (heatmaps.flags.c_contiguous and heatmaps.flags.writeable):
         raise ValueError("out: expected a contiguous array that can be written to")
-    if not _draw(heatmaps, joints, visible, persons, table, sides, reach, out is None, clear):
+    if not _draw(heatmaps, joints, visible, persons, *patches, out is None, clear):
         raise ValueError("joints: expected finite visible joints, got NaN or infinity")
     return heatmaps
 
