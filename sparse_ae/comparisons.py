@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from sparse_ae.bootstrap import at_level, ranking
 from sparse_ae.curves import seeds_of
 from sparse_ae.knobs import SETTINGS
 from sparse_ae.measures import CONTROLS, Measure, estimate
 from sparse_ae.methods import ALL
-from sparse_ae.resample import RESAMPLES, draw, interval, slopes
+from sparse_ae.resample import RESAMPLES, draw, interval, precisions, slopes
 from sparse_ae.tables import number
 
 QUANTITIES = {
@@ -43,6 +44,31 @@ def differences(
                          *interval(found.samples), len(seeds)))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
                                        "high", "seeds"])  # fmt: skip
+
+
+def proportions(
+    arrays: Mapping, method: str = "rve", base: str = "ae8", *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """How many times the base's average precision a method has, on easy, medium and hard crowds,
+    and how many times as much on hard as on easy ones: columns at, ratio, low, high.
+
+    Where precision is lower to begin with, points can grow less and proportions more. Paired by
+    seed and image. Empty without a common seed.
+    """
+    seeds, logs = seeds_of(arrays, (method, base)), {}
+    for level in ("easy", "medium", "hard") if seeds else ():
+        found = []
+        for name in (method, base):
+            runs = [arrays[name, seed] for seed in seeds]
+            counted = at_level(runs[0]["crowd_index"], level)
+            draws = draw(len(seeds), len(counted), resamples)
+            found.append(precisions([ranking(run) for run in runs], counted, draws))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may find nothing
+            logs[level] = np.log(found[0]) - np.log(found[1])
+    if seeds:
+        logs["hard over easy"] = logs["hard"] - logs["easy"]
+    rows = [(at, *np.exp([values[0], *interval(values)])) for at, values in logs.items()]
+    return pd.DataFrame(rows, columns=["at", "ratio", "low", "high"])
 
 
 def regressions(

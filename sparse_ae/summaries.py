@@ -66,6 +66,7 @@ def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 SUMMARIES: dict[str, Callable] = {
     "verdicts": verdicts.measurements,
     "differences": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), BASE),
+    "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
     "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_of(arrays)),
     "crowding": _crowding,
     "knobs": _knobs,

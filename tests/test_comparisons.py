@@ -55,6 +55,17 @@ def test_differences_are_where_they_were_put(arrays):
     assert table.loc["RVE (the paper)", "AP easy"] == "+0.0\xa0[+0.0,\xa0+0.0]"
 
 
+def test_proportions_are_ratios_of_precision(arrays):
+    found = comparisons.proportions(arrays, **FEW).set_index("at")
+    assert found.loc["easy"].tolist() == pytest.approx([1, 1, 1])
+    levels = comparisons.differences(arrays, ("rve",), **FEW).set_index("quantity").loc["AP hard"]
+    wanted = levels["value"] / (levels["value"] - levels["difference"])
+    assert found.loc["hard", "ratio"] == pytest.approx(wanted)
+    assert found.loc["hard over easy", "ratio"] == pytest.approx(wanted)
+    assert found.loc["hard", "low"] > 1
+    assert comparisons.proportions({}, **FEW).empty
+
+
 def test_regressions_tell_the_cause_from_the_bystander(arrays):
     found = comparisons.regressions(arrays, ("ae8",), **FEW).set_index(["regressor", "model"])
     deviation = np.mean([arrays["ae8", seed]["first_component"].std() for seed in (1, 2)])
