@@ -239,7 +239,10 @@ def test_bad_folders_and_values(tmp_path):
 
 def start(folder, *arguments) -> subprocess.Popen:
     """Write in a process of its own; returns when the first shard is there."""
-    process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background
+    )  # fmt: skip
     end = time.monotonic() + 60
     while not list(folder.glob(".partial/*/*.json")):
         assert process.poll() is None, process.stderr.read()
