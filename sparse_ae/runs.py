@@ -143,7 +143,7 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
             steps = trial["settings"].get("steps", runs[0]["config"]["steps"])
             searched += len(trial["runs"]) * steps * pace / HOUR
             trials += len(trial["runs"])
-    note = f"They took {core_hours(records):.1f} core-hours, evaluation included"
+    note = f"All {len(records)} runs took {core_hours(records):.1f} core-hours, evaluation included"
     if trials:
         note += f", and the {trials} shorter runs that chose their weights about {searched:.1f}"
     return f"{note}, on {records[-1]['provenance'].get('device') or 'an unknown processor'}."

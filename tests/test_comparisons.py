@@ -168,7 +168,7 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     (root / "smoke" / "rve" / "search.json").write_text(json.dumps(tried))
     # 2 runs of 100 and one of 300 steps, at 3 seconds a step
     note = cost_note(records, root)
-    assert note.startswith("They took 2.0 core-hours, evaluation included, and the 3 shorter runs")
+    assert note.startswith("All 4 runs took 2.0 core-hours, evaluation included, and the 3 ")
     assert "about 0.4, on cpu: a processor." in note
 
 
