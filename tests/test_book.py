@@ -126,7 +126,7 @@ def test_figures_and_tables_of_the_records(browser, book):
                           ("where-it-breaks", 3), ("grouping", 3), ("your-run", 3)):  # fmt: skip
         with Visit(browser, book / f"{name}.html") as visit:
             assert visit.page.locator("article .cell_output img").count() >= figures
-            assert visit.page.locator("article .wide-table td").count() > 0
+            assert visit.page.locator("article :is(.wide-table td, .made-of)").count() > 0
             assert "No run yet" not in visit.page.locator("article").inner_text()
 
 
