@@ -10,7 +10,7 @@ import pandas as pd
 from sparse_ae.bootstrap import at_level, ranking
 from sparse_ae.curves import seeds_of
 from sparse_ae.knobs import SETTINGS
-from sparse_ae.measures import CONTROLS, Measure, estimate
+from sparse_ae.measures import Measure, estimate, regression
 from sparse_ae.methods import ALL
 from sparse_ae.resample import RESAMPLES, draw, interval, precisions, slopes
 from sparse_ae.tables import number
@@ -98,11 +98,8 @@ def regressions(
 
 
 def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
-    """(1 + R, Q) slopes on the named arrays, CONTROLS beside them; and how many images count."""
-    values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
-    regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
-                           for run in runs]).astype(float)  # fmt: skip
-    regressors /= np.nanstd(regressors, axis=1, keepdims=True)
+    """(1 + R, Q) slopes on the named arrays, and how many images count."""
+    values, regressors = regression(runs, names)
     known = np.isfinite(values) & np.isfinite(regressors).all(2)
     draws = draw(*values.shape, resamples)
     return slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sparse_ae.config import Config
 from sparse_ae.decode import People
-from sparse_ae.failures import failures, worst
+from sparse_ae.failures import KINDS, failures, worst
 from sparse_ae.metrics import (
     HARD,
     Matches,
@@ -92,7 +92,7 @@ def evaluate(
     average = keypoint_ap(annotations, detections, skeleton, crowd=True)
     matches = pack_matches(keypoint_matches(annotations, detections, skeleton, crowd=True))
     numbers = {**average, **summary(per_image)}
-    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, 5), people)
+    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, len(KINDS)), people)
     return Evaluation(numbers, per_image, matches, examples)
 
 

@@ -81,13 +81,16 @@ def _precision(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
 
 
 def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    """Points of grouping accuracy per standard deviation, within its run, of a quantity; images of
-    one run with equal persons and crowd index compared."""
-    values = 100 * np.stack([run["grouping_accuracy"] for run in runs])
-    regressors = np.stack([np.stack([run[name] for name in (measure.name, *CONTROLS)], 1)
+    return slopes(*regression(runs, [measure.name]), draws)[:, 0]
+
+
+def regression(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values (S, I) and regressors (S, I, Q) of `resample.slopes`: grouping accuracy in points, and
+    the named arrays in standard deviations within their run, CONTROLS after them."""
+    values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
+    regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
                            for run in runs]).astype(float)  # fmt: skip
-    regressors /= np.nanstd(regressors, axis=1, keepdims=True)  # (S, 1, Q)
-    return slopes(values, regressors, draws)[:, 0]
+    return values, regressors / np.nanstd(regressors, axis=1, keepdims=True)
 
 
 def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The runs at hand: which there are, which are the reader's own, and what they cost.
 
-Pages show two presets. What the claims are judged by (`evidence`) is the same for every reader; a
-reader's own run, one seed made by `make book`, stands beside those of its preset that came with the
-repository.
+Pages show two presets. What the claims are judged by (`read_evidence`) is the same for every
+reader; a reader's own run, one seed made by `make book`, stands beside those of its preset that
+came with the repository.
 """
 
 from __future__ import annotations
@@ -53,10 +53,16 @@ def own_seed() -> int:
     return int(seed)
 
 
+def is_own(record: dict) -> bool:
+    """Whether a run is the reader's own: of the preset and seed that `make book` is set to."""
+    own = Path(preset_and_root(None, None)[0]).stem  # a preset may be a file
+    return record["preset"] == own and record["seed"] == own_seed()
+
+
 def example_run(records: Sequence[dict], method: str) -> dict | None:
     """The run of a method that figures show: the reader's own, else the first seed; or None."""
     runs = [record for record in records if record["method"] == method]
-    own = [record for record in runs if record["seed"] == own_seed()]
+    own = [record for record in runs if is_own(record)]
     return (own or runs or [None])[0]
 
 
@@ -77,8 +83,8 @@ def run_note(records: Sequence[dict]) -> str:
     """Markdown: which runs a page shows, and how to make the missing ones."""
     if not records:
         return f"**No run yet.** This page fills when there are records: {MAKE_ONE}."
-    own = [record for record in records if record["seed"] == own_seed()]
-    others = [record for record in records if record["seed"] != own_seed()]
+    own = [record for record in records if is_own(record)]
+    others = [record for record in records if not is_own(record)]
     parts = []
     if own:
         made = own[0]["provenance"]
@@ -158,9 +164,9 @@ def preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, P
 
 def seed_names(records: Sequence[dict]) -> str:
     """The seeds of runs, in words."""
-    return counted(sorted({record["seed"] for record in records}))
+    return in_words(sorted({record["seed"] for record in records}))
 
 
-def counted(seeds: Sequence[int]) -> str:
+def in_words(seeds: Sequence[int]) -> str:
     """Seeds in words."""
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

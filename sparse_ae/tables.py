@@ -18,7 +18,8 @@ from scipy import stats
 from sparse_ae.failures import KINDS
 from sparse_ae.methods import ALL
 from sparse_ae.runs import (
-    counted,
+    in_words,
+    is_own,
     own_seed,
     paired_difference,
     paired_seeds,
@@ -54,8 +55,8 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [record for record in records if record["method"] == method]
-        others = [record for record in runs if record["seed"] != own_seed()]
-        own = [record for record in runs if record["seed"] == own_seed()]
+        others = [record for record in runs if not is_own(record)]
+        own = [record for record in runs if is_own(record)]
         for group, name in ((others, seed_names(others)), (own, f"your run (seed {own_seed()})")):
             if group:
                 rows[METHOD_LABELS[method], name] = {
@@ -64,7 +65,7 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
                 }
     seeds = paired_seeds(records) if difference else []
     if seeds:
-        rows["difference, RVE − AE", f"{counted(seeds)}, paired"] = {
+        rows["difference, RVE − AE", f"{in_words(seeds)}, paired"] = {
             label: _difference(paired_difference(records, metric))
             for metric, label in COLUMNS.items()
         }

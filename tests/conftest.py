@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import make_record
 
 DECODE_CASES = [
     *("e05_128_d1", "e05_128_d8", "h30_128_d1", "h30_128_d8", "h30_256_d8", "h45_128_d2"),
@@ -38,3 +39,14 @@ def real() -> Path:
 def decode_case(golden, request):
     """The arrays of one decoding case: what the maps are made of, and what the peers find."""
     return np.load(golden / "decode" / f"{request.param}.npz")
+
+
+@pytest.fixture
+def records(monkeypatch):
+    """ae8 and rve with seeds 0 (the reader's own) to 3; rve is better by 1, 2, 3, 4 points."""
+    monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")  # that of make_record
+    return [
+        make_record(method, seed, AP=0.5 + 0.1 * seed + (0.01 * (seed + 1)) * (method == "rve"))
+        for method in ("ae8", "rve")
+        for seed in range(4)
+    ]
