@@ -119,8 +119,8 @@ def _crowds_options(command: argparse.ArgumentParser) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """One run, from scenes to record."""
-    from sparse_ae.config import load_config
     from sparse_ae.experiment import is_made, run
+    from sparse_ae.presets import load_config
 
     config = load_config(options.preset, options.method, options.seed)
     name = f"{config.preset}/{config.method}/seed-{config.seed}"
@@ -134,8 +134,8 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Figures of trained weights, printed."""
-    from sparse_ae.config import load_config
     from sparse_ae.experiment import evaluate_weights
+    from sparse_ae.presets import load_config
     from sparse_ae.results import record_path
 
     config = load_config(options.preset, options.method, options.seed)
@@ -146,9 +146,9 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def crowds(options: argparse.Namespace) -> None:
     """Render scenes into a COCO data set, a picture, or the cache."""
-    from sparse_ae.config import load_config
     from sparse_ae.crowds.preset import preset_crowds
     from sparse_ae.crowds.writer import write_crowds
+    from sparse_ae.presets import load_config
 
     given = {} if options.size is None else {"size": options.size}
     if options.count is not None:

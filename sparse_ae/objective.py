@@ -7,7 +7,9 @@ from torch import Tensor
 
 from sparse_ae.alternatives import decorrelation_loss
 from sparse_ae.batches import Batch
+from sparse_ae.checkpoints import load_backbone
 from sparse_ae.config import Config
+from sparse_ae.lite import imagenet_weights
 from sparse_ae.losses import (
     gather_tags,
     grouping_loss,
@@ -15,17 +17,38 @@ from sparse_ae.losses import (
     scale_from_tags,
     scale_loss,
 )
-from sparse_ae.model import PoseNet, PoseOutput
+from sparse_ae.model import TAG_BIAS, PoseNet
 from sparse_ae.offset import offset_loss
+from sparse_ae.outputs import PoseOutput, to_input
+from sparse_ae.pose_nets import NETWORKS, CoupledNet, HigherHRNet
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.swahr import swahr_loss
 
 
-def make_net(config: Config) -> PoseNet:
-    """The net of a method, with the heads that it needs."""
-    return PoseNet(len(get_skeleton(config.skeleton)), config.dim, config.widths,
-                   adapt=config.adapt, offsets=config.offsets, tag_init=config.tag_init,
-                   )  # fmt: skip
+def make_net(config: Config) -> PoseNet | HigherHRNet | CoupledNet:
+    """The net of a method, with the heads that it needs, its backbone filled from
+    `config.pretrained`."""
+    keypoints = len(get_skeleton(config.skeleton))
+    if config.network in NETWORKS:
+        net = _make_hrnet(keypoints, config)
+    else:
+        net = PoseNet(keypoints, config.dim, config.widths, adapt=config.adapt,
+                      offsets=config.offsets, tag_init=config.tag_init, backbone=config.network,
+                      )  # fmt: skip
+    if config.pretrained:
+        imagenet = config.pretrained == "imagenet"
+        load_backbone(net, imagenet_weights() if imagenet else config.pretrained)
+    return net
+
+
+def _make_hrnet(keypoints: int, config: Config) -> HigherHRNet | CoupledNet:
+    """One of the peers' networks; ValueError for a method whose heads they do not have."""
+    if config.adapt or config.offsets or config.tag_init != "small":
+        raise ValueError(f"network {config.network!r} has no heads for method {config.method!r}")
+    started = {"tag_bias": TAG_BIAS} if config.network == "coupled" else {}
+    return NETWORKS[config.network](
+        keypoints, config.dim, config.network_width, fine=config.fine, **started
+    )
 
 
 def training_losses(
@@ -33,12 +56,14 @@ def training_losses(
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """The unweighted losses of a batch, by name, those alone that the method has; and the
     embeddings at its joints (B, P, K, D), None without embeddings."""
+    image = to_input(batch.image, model)
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
-        output: PoseOutput = model(batch.image)
+        output: PoseOutput = model(image)
     losses = heatmap_losses(output, batch, config)
     if output.tags is None:
         centre, offsets, weight = batch.offsets
-        losses["centre"] = heatmap_loss(output.centre, centre[:, None], focal=False)
+        mask = None if batch.masks is None else batch.masks[0]
+        losses["centre"] = heatmap_loss(output.centre, centre[:, None], focal=False, mask=mask)
         losses["offset"] = offset_loss(output.offsets, offsets, weight)
         return losses, None
     tags = gather_tags(output.tags, batch.joints)
@@ -47,17 +72,20 @@ def training_losses(
 
 def heatmap_losses(output: PoseOutput, batch: Batch, config: Config) -> dict[str, Tensor]:
     """Those of the joints' heatmaps, summed over both sizes."""
+    masks = batch.masks or (None,) * len(batch.targets)
     if config.adapt:
-        parts = [swahr_loss(*maps) for maps in zip(output.heatmaps, batch.targets, output.adapt,
-                                                   strict=True)]  # fmt: skip
+        parts = [swahr_loss(*maps, mask=mask) for *maps, mask in zip(
+            output.heatmaps, batch.targets, output.adapt, masks, strict=True)]  # fmt: skip
         return {"heatmap": sum(part.heatmap for part in parts),
                 "adapt": sum(part.scale for part in parts)}  # fmt: skip
     scale = scale_from_tags(output.tags) if config.scale_aware else None  # (B, K, h, w)
-    heatmap = torch.zeros(())
-    for pred, target in zip(output.heatmaps, batch.targets, strict=True):
+    heatmap = torch.zeros((), device=batch.image.device)
+    for pred, target, mask in zip(output.heatmaps, batch.targets, masks, strict=True):
         if scale is not None and scale.shape != target.shape:
             scale = torch.nn.functional.interpolate(scale, size=target.shape[2:])
-        heatmap = heatmap + heatmap_loss(pred, target, scale, beta=config.beta, focal=config.focal)
+        heatmap = heatmap + heatmap_loss(
+            pred, target, scale, beta=config.beta, focal=config.focal, mask=mask
+        )
     return {"heatmap": heatmap}
 
 

@@ -1,9 +1,10 @@
-"""What every pose network of the house returns."""
+"""What every pose network of the house takes and returns."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -20,3 +21,11 @@ class PoseOutput(NamedTuple):
     adapt: tuple[Tensor, ...] | None = None
     centre: Tensor | None = None
     offsets: Tensor | None = None
+
+
+def to_input(images: Tensor, net: Any) -> Tensor:
+    """(B, 3, H, W) uint8, red first → float32 as `net` takes it: in [0, 1], less `net.mean`,
+    divided by `net.std`."""
+    mean, std = (torch.tensor(part, device=images.device)[:, None, None]
+                 for part in (net.mean, net.std))  # fmt: skip
+    return images.float().div_(255).sub_(mean).div_(std)

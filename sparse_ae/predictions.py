@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparse_ae.batches import STRIDES, to_input
+from sparse_ae.batches import STRIDES
 from sparse_ae.config import Config
 from sparse_ae.decode import People, decode_batch
 from sparse_ae.losses import gather_tags
@@ -18,6 +18,7 @@ from sparse_ae.model import PoseNet
 from sparse_ae.objective import uses_bfloat16
 from sparse_ae.offset import person_centres
 from sparse_ae.offset_decode import Regressed, offset_decode, pose_size, regress, regress_at
+from sparse_ae.outputs import to_input
 from sparse_ae.skeleton import get_skeleton
 
 BATCH = 16
@@ -100,7 +101,8 @@ def in_pixels(people: People) -> People:
 def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
     """The maps of images (B, S, S, 3) uint8."""
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
-        output = model(to_input(images).to(memory_format=torch.channels_last))
+        image = to_input(torch.tensor(images).permute(0, 3, 1, 2), model)
+        output = model(image.to(memory_format=torch.channels_last))
     size = images.shape[1:3]
     heatmaps = torch.stack([enlarge(maps, size) for maps in output.heatmaps]).mean(0)
     if output.tags is None:

@@ -8,8 +8,8 @@ import os
 import time
 from pathlib import Path
 
-from sparse_ae.config import load_config, read_search
 from sparse_ae.experiment import fit_and_evaluate, recorded_config
+from sparse_ae.presets import load_config, read_search
 from sparse_ae.results import ROOT, config_digest, provenance
 
 KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component",

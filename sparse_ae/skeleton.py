@@ -9,6 +9,7 @@ that of the released code (github.com/CR320/CoupledEmbedding).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,14 @@ SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, CROWDPOSE)}
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton called `name` ("coco" or "crowdpose"); ValueError for any other."""
+    """The skeleton called `name` ("coco" or "crowdpose"), or that of the YAML file of this name
+    (`read_skeleton`); ValueError for any other."""
+    if name.endswith((".yaml", ".yml")):
+        return _read_once(name)
     if name not in SKELETONS:
-        raise ValueError(f"unknown skeleton {name!r}: expected one of {', '.join(SKELETONS)}")
+        raise ValueError(
+            f"unknown skeleton {name!r}: expected one of {', '.join(SKELETONS)}, or a YAML file"
+        )
     return SKELETONS[name]
 
 
@@ -137,6 +143,14 @@ def read_skeleton(path) -> Skeleton:
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+@lru_cache(maxsize=8)
+def _read_once(name: str) -> Skeleton:
+    try:
+        return read_skeleton(name)
+    except OSError as error:
+        raise ValueError(f"skeleton {name}: {error.strerror}") from None
 
 
 def _is_list(value, kind) -> bool:

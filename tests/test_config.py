@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sparse_ae.config import METHODS, PRESETS, Config, load_config, read_search
+from sparse_ae.config import METHODS, Config
+from sparse_ae.presets import PRESETS, load_config, read_search
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))

@@ -136,6 +136,16 @@ def test_a_batch_is_made_of_samples(tmp_path):
     batch = collate(samples, Config("x", "ae8", 0, size=64))
     assert batch.image.shape == (2, 3, 64, 64)
     assert batch.targets[0][0].amax((1, 2))[:3].tolist() == [1, 1, 1]
+    assert batch.masks is None  # nothing to ignore
+    ignored = samples[0].mask.copy()
+    ignored[:32, :16] = False
+    masks = collate([samples[0]._replace(mask=ignored), samples[1]], Config("x", "ae8", 0, size=64))
+    coarse, fine = masks.masks
+    assert not coarse[0, :8, :4].any()
+    assert coarse.sum() == 2 * 16 * 16 - 8 * 4
+    assert fine.sum() == 2 * 32 * 32 - 16 * 8
+    scale = np.stack([np.pad(s.scale, (0, batch.scale.shape[1] - len(s.scale))) for s in samples])
+    assert np.array_equal(batch.scale, scale)  # of the whole boxes, not of what is in the frame
 
 
 def test_photos_without_people_are_for_evaluation(tmp_path):

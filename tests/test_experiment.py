@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sparse_ae.bootstrap import average_precision, ranking
-from sparse_ae.config import load_config
 from sparse_ae.experiment import evaluate_weights, is_made, recorded_config, run
 from sparse_ae.knobs import PER_IMAGE, SETTINGS, STILL, crowds_of
+from sparse_ae.presets import load_config
 from sparse_ae.results import MATCHES, config_digest, read_arrays, record_path
 
 KNOB_SCENES = 2

@@ -15,7 +15,8 @@ PACKAGE = ROOT / "sparse_ae"
 RANKS = {
     "kernels": 0, "skeleton": 0, "crowding": 1, "files": 0, "bootstrap": 2, "losses": 1,
     "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 0,
-    "config": 1, "provenance": 1, "matching": 1, "average_precision": 2, "metrics": 3, "decode": 3,
+    "config": 1, "presets": 2, "provenance": 1, "matching": 1, "average_precision": 2,
+    "metrics": 3, "decode": 3,
     "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
     "experiment": 8, "search": 9, "tables": 10, "pictures": 9, "verdicts": 11, "figures": 12,
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,

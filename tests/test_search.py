@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparse_ae import search as module
-from sparse_ae.config import load_config, read_runs, read_search
+from sparse_ae.presets import load_config, read_runs, read_search
 
 PRESET = """
 size: 64

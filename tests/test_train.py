@@ -8,12 +8,12 @@ import torch
 
 from sparse_ae.augment import Example
 from sparse_ae.batches import batches, collate
-from sparse_ae.config import load_config
 from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import evaluate
 from sparse_ae.model import PoseNet
 from sparse_ae.objective import make_net, total, training_losses
+from sparse_ae.presets import load_config
 from sparse_ae.train import train
 
 STILL = {"flip": 0.0, "rotation": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "colour": 0.0}
@@ -42,7 +42,8 @@ def test_collate_by_hand():
     one = Example(image, keypoints, np.array([[0, 0, 16, 4]], np.float32))
     batch = collate([one, empty], config)
     assert batch.image.shape == (2, 3, 64, 64)
-    assert batch.image.unique().tolist() == [0.5]
+    assert batch.image.dtype == torch.uint8
+    assert batch.image.unique().tolist() == [255]
     assert batch.visible.nonzero().tolist() == [[0, 0, 3]]
     assert batch.joints[0, 0, 3].long().tolist() == [2, 5]
     assert batch.scale.tolist() == [[8 / 64], [0]]

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from sparse_ae.cli import main
-from sparse_ae.config import PRESETS, load_config
 from sparse_ae.experiment import is_made
+from sparse_ae.presets import PRESETS, load_config
 from sparse_ae.results import read_record, record_path
 
 ROOT = Path(__file__).resolve().parents[1]
