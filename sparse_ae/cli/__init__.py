@@ -1,0 +1,52 @@
+"""The console script `sparse-ae`: subcommands that call the library, no logic of its own."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+
+from sparse_ae import __version__
+from sparse_ae.cli.crowds import add_crowds
+from sparse_ae.cli.reports import add_reports
+from sparse_ae.cli.runs import add_runs
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"sparse-ae: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        advice = str(error) or "nothing half-written is left"
+        print(f"sparse-ae: interrupted; {advice}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The subcommands with their options."""
+    parser = argparse.ArgumentParser(
+        prog="sparse-ae",
+        description="The living companion of 'Regularizing Vector Embedding in Bottom-Up Human "
+        "Pose Estimation' (ECCV 2022).",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for part in (add_runs, add_crowds, add_reports):
+        part(functools.partial(_add, commands))
+    return parser
+
+
+def _add(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    command.set_defaults(command=function)
+    return command

@@ -1,0 +1,104 @@
+"""`sparse-ae crowds`: rendered scenes as a data set, a picture, or in the cache."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+from pathlib import Path
+
+from sparse_ae.cli.options import PRESET
+
+
+def add_crowds(add) -> None:
+    """The subcommand and its options."""
+    command = add("crowds", crowds, "render crowds: a COCO data set, a picture")
+    command.formatter_class = argparse.HelpFormatter  # the texts tell the defaults
+    command.description = (
+        "Render the crowds of a preset. With --out they become a data set in COCO's format: "
+        "pictures, annotations, and a manifest that says what they are; the same command again "
+        "goes on where it was stopped. With --preview some become one picture, to look at. With "
+        "neither they go into the cache from which `sparse-ae train` reads."
+    )
+    add = command.add_argument
+    add("--preset", default=PRESET, help=f"name in experiments/presets, or a file ({PRESET})")
+    one = command.add_mutually_exclusive_group()
+    one.add_argument(
+        "--out", type=Path, metavar="DIR", help="write a COCO data set into this folder"
+    )
+    one.add_argument(
+        "--preview", type=Path, nargs="?", const=Path("crowds.png"), metavar="FILE.png",
+        help="write a picture of the first 24 scenes (crowds.png)",
+    )  # fmt: skip
+    add(
+        "--split", choices=("train", "val", "test"), nargs="+",
+        help="which scenes: no two splits share a body (--out: all three; --preview: train; "
+        "otherwise train and test)",
+    )  # fmt: skip
+    add("--count", type=int, metavar="N", help="scenes of each split (as the preset says)")
+    add("--size", type=int, metavar="PX", help="side of the square pictures (as the preset says)")
+    add("--jpeg", action="store_true", help="with --out: JPEG of quality 95, a fifth of the bytes")
+    add("--keypoints", action="store_true", help="with --preview: skeletons on every second scene")
+    add("--workers", type=int, metavar="N", help="processes that draw (one a core, eight at most)")
+
+
+def crowds(options: argparse.Namespace) -> None:
+    """Render scenes into a COCO data set, a picture, or the cache."""
+    from sparse_ae.crowds.preset import preset_crowds
+    from sparse_ae.crowds.writer import write_crowds
+    from sparse_ae.presets import load_config
+
+    given = {} if options.size is None else {"size": options.size}
+    if options.count is not None:
+        given.update(dict.fromkeys(("train_scenes", "val_scenes", "test_scenes"), options.count))
+    config = load_config(options.preset, "rve", 0, **given)
+    for needed, option in (("out", "jpeg"), ("preview", "keypoints")):
+        if getattr(options, option) and not getattr(options, needed):
+            raise ValueError(f"--{option} needs --{needed}")
+    usual = ["train", "val", "test"] if options.out else ["train", "test"]
+    for split in options.split or usual:
+        scenes = preset_crowds(config, split)
+        scenes.workers = scenes.workers if options.workers is None else options.workers
+        if options.preview:
+            print(_preview(scenes, options.preview, options.keypoints))
+            return
+        if options.out:
+            quality = 95 if options.jpeg else None
+            with _resumable():
+                print(write_crowds(scenes.config, len(scenes), options.out,
+                                   workers=scenes.workers, quality=quality))  # fmt: skip
+        else:
+            scenes.arrays(progress=True)
+
+
+def _preview(scenes, path: Path, keypoints: bool) -> Path:
+    """The first scenes as one picture."""
+    import cv2
+
+    from sparse_ae.crowds import contact_sheet
+    from sparse_ae.crowds.sheet import drawn
+
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: expected a file name that ends in .png")
+    shown = [scenes[i] for i in range(min(24, len(scenes)))]
+    if keypoints:
+        shown[1::2] = [scene._replace(image=drawn(scene)) for scene in shown[1::2]]
+    if not cv2.imwrite(str(path), contact_sheet(shown)[..., ::-1]):
+        raise OSError(f"{path}: cannot be written; is the folder there?")
+    return path
+
+
+@contextlib.contextmanager
+def _resumable():
+    """SIGTERM is like Ctrl-C, so that the workers are told to end; both tell how to go on."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on where this one stopped") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

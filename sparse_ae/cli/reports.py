@@ -1,0 +1,46 @@
+"""`sparse-ae summarise` and `figures`: what records come to."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sparse_ae.cli.options import preset_option, root_option
+
+
+def add_reports(add) -> None:
+    """The subcommands and their options."""
+    command = add("summarise", summarise, "compute a preset's tables from its records")
+    preset_option(command)
+    root_option(command)
+
+    command = add("figures", figures, "draw a preset's figures from its records")
+    preset_option(command)
+    root_option(command)
+    command.add_argument("--out", type=Path, default=Path("figures"), help="folder of the pictures")
+
+
+def summarise(options: argparse.Namespace) -> None:
+    """All of a preset's tables with intervals; those that fit its records are left as they are."""
+    from tqdm import tqdm
+
+    from sparse_ae.runs import read_runs
+    from sparse_ae.summaries import SUMMARIES, summary, summary_path
+
+    records, arrays = read_runs(options.preset, options.root)
+    if not records:
+        raise ValueError(f"{options.root}/{options.preset}: no records to summarise")
+    bar = tqdm(SUMMARIES)
+    for name in bar:
+        bar.set_description(name)
+        summary(name, records, arrays, options.root)
+    for name in SUMMARIES:
+        print(summary_path(name, options.preset, options.root))
+
+
+def figures(options: argparse.Namespace) -> None:
+    """Every figure of a preset's records, as SVG files."""
+    from sparse_ae.figures import write_figures
+
+    for path in write_figures(options.preset, options.root, options.out):
+        print(path)

@@ -1,0 +1,63 @@
+"""`sparse-ae train`, `evaluate`, `search`: runs of a preset."""
+
+from __future__ import annotations
+
+import argparse
+
+from sparse_ae.cli.options import preset_option, root_option, run_options, show
+
+
+def add_runs(add) -> None:
+    """The subcommands and their options."""
+    command = add("train", train, "train one model, evaluate it, write its record")
+    run_options(command)
+    command.add_argument(
+        "--skip-made", action="store_true", help="do nothing where the record is there already"
+    )
+
+    command = add("evaluate", evaluate, "evaluate trained weights on crowds")
+    run_options(command)
+    command.add_argument("--weights", help="safetensors file (default: beside the run's record)")
+    command.add_argument("--split", choices=("val", "test"), default="test", help="which crowds")
+
+    command = add("search", search, "choose the losses' weights on validation crowds")
+    preset_option(command, "name in experiments/presets, or a file")
+    command.add_argument(
+        "--method", nargs="+", default=["ae8", "rve"], help="methods to search for"
+    )
+    root_option(command)
+
+
+def train(options: argparse.Namespace) -> None:
+    """One run, from scenes to record."""
+    from sparse_ae.experiment import is_made, run
+    from sparse_ae.presets import load_config
+
+    config = load_config(options.preset, options.method, options.seed)
+    name = f"{config.preset}/{config.method}/seed-{config.seed}"
+    if options.skip_made and is_made(config, options.root):
+        print(f"{name}: made already")
+        return
+    metrics = run(config, options.root)["metrics"]
+    print(f"\n{name}")
+    show(metrics)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Figures of trained weights, printed."""
+    from sparse_ae.experiment import evaluate_weights
+    from sparse_ae.presets import load_config
+    from sparse_ae.results import record_path
+
+    config = load_config(options.preset, options.method, options.seed)
+    beside = record_path(config.preset, config.method, config.seed, options.root)
+    weights = options.weights or beside.with_suffix(".safetensors")
+    show(evaluate_weights(config, weights, options.split).metrics)
+
+
+def search(options: argparse.Namespace) -> None:
+    """The best of each method's settings in the preset's search, by AP on validation crowds."""
+    from sparse_ae.search import search as choose
+
+    for method in options.method:
+        choose(options.preset, method, options.root)
