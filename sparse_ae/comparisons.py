@@ -24,6 +24,15 @@ QUANTITIES = {
     "grouping accuracy": Measure("", "grouping accuracy", "image", "grouping_accuracy", ""),
     "the same, hard": Measure("", "the same, hard", "image", "grouping_accuracy", "", level="hard"),
 }
+LEVELS = {
+    "first component": Measure("", "", "level", "first_component", ""),
+    "mean absolute correlation": Measure("", "", "level", "correlation", ""),
+    "effective rank": Measure("", "", "level", "effective_rank", ""),
+    "grouping accuracy": Measure("", "", "level", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "", "level", "grouping_accuracy", "", level="hard"),
+    "AP": Measure("", "", "AP", "", ""),
+    "AP hard": Measure("", "", "AP", "hard", ""),
+}
 REGRESSORS = {"first_component": "first component", "group_margin": "group margin"}
 
 
@@ -44,6 +53,21 @@ def differences(
                          *interval(found.samples), len(seeds)))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
                                        "high", "seeds"])  # fmt: skip
+
+
+def levels(
+    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
+) -> pd.DataFrame:  # fmt: skip
+    """Each method's own value of each of LEVELS, one row each; columns method, quantity, value,
+    low, high, seeds. What a method does not have, as embeddings, has no row."""
+    rows = []
+    for method in methods:
+        seeds = seeds_of(arrays, [method])
+        for name, quantity in LEVELS.items():
+            found = estimate(quantity._replace(method=method), arrays, seeds, resamples).samples
+            if np.isfinite(found[0]):
+                rows.append((method, name, found[0], *interval(found), len(seeds)))
+    return pd.DataFrame(rows, columns=["method", "quantity", "value", "low", "high", "seeds"])
 
 
 def proportions(

@@ -35,6 +35,14 @@ def read_runs(preset: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return tuple(runs["methods"]), tuple(runs["seeds"])
 
 
+def read_base(preset: str) -> str | None:
+    """The preset that a preset stands on (its key `base`); None without one, or where there is no
+    such file: records outlive it."""
+    if not Path(preset).is_file() and not (PRESETS / f"{preset}.yaml").is_file():
+        return None
+    return _read_preset(_preset_file(preset)).base
+
+
 def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
     """The settings of `method` under `preset` (a name in experiments/presets, or a YAML file).
 
@@ -62,12 +70,14 @@ def _preset_file(preset: str) -> Path:
 
 
 class _Preset(NamedTuple):
-    """Settings for all methods, those of single methods, the search, and which runs to make."""
+    """Settings for all methods, those of single methods, the search, and which runs to make, and
+    the preset below."""
 
     common: dict
     methods: dict
     search: dict
     runs: dict
+    base: str | None
 
 
 def _read_preset(path: Path) -> _Preset:
@@ -115,4 +125,4 @@ def _read_preset(path: Path) -> _Preset:
         content = {**below.common, **content}
         names = {**below.methods, **methods}
         methods = {n: {**below.methods.get(n, {}), **methods.get(n, {})} for n in names}
-    return _Preset(content, methods, trials, runs)
+    return _Preset(content, methods, trials, runs, base)

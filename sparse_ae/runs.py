@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from sparse_ae.presets import read_base
 from sparse_ae.provenance import REPOSITORY
 from sparse_ae.results import read_arrays, read_records, record_path
 
@@ -43,6 +45,22 @@ def evidence_preset() -> str:
 def read_evidence(root: str | Path | None = None):
     """As `read_runs`, of `evidence_preset`."""
     return read_runs(evidence_preset(), root)
+
+
+def read_beside(preset: str, root: str | Path | None = None):
+    """As `read_runs`, and after a preset's runs those of the one that it stands on, if they were
+    evaluated on the same test crowds. Nothing where the preset itself has no run."""
+    records, arrays = read_runs(preset, root)
+    base = read_base(preset)
+    if not records or base is None:
+        return records, arrays
+    digest = records[0]["provenance"].get("data_digest")
+    below, theirs = read_runs(base, root)
+    below = [record for record in below if record["provenance"].get("data_digest") == digest]
+    own = {(record["method"], record["seed"]) for record in records}
+    below = [record for record in below if (record["method"], record["seed"]) not in own]
+    kept = {(record["method"], record["seed"]) for record in below}
+    return records + below, arrays | {run: theirs[run] for run in kept}
 
 
 def own_seed() -> int:
@@ -107,17 +125,18 @@ def source(records: Sequence[dict], *methods: str) -> str:
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:
         return f'<p class="made-of">No run yet of the preset <code>{evidence_preset()}</code>.</p>'
-    preset, last = chosen[0]["preset"], chosen[-1]
+    last, counts = chosen[-1], Counter(record["preset"] for record in chosen)
+    made = ", ".join(f"{count} run{'s' * (count > 1)} of the preset <code>{preset}</code>"
+                     for preset, count in counts.items())  # fmt: skip
     names = ", ".join(f"<code>{name}</code>" for name in dict.fromkeys(r["method"] for r in chosen))
     commits, data = (
         ", ".join(sorted({(r["provenance"].get(key) or "unknown")[:7] for r in chosen}))
         for key in ("commit", "data_digest")
     )
     return (
-        f'<p class="made-of">Made of {len(chosen)} run{"s" * (len(chosen) > 1)} of the preset '
-        f"<code>{preset}</code>: "
+        f'<p class="made-of">Made of {made}: '
         f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Any one again: "
-        f"<code>sparse-ae train --preset {preset} --method {last['method']} "
+        f"<code>sparse-ae train --preset {last['preset']} --method {last['method']} "
         f"--seed {last['seed']}</code></p>"
     )
 

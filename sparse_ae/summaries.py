@@ -23,10 +23,12 @@ from sparse_ae import comparisons, curves, verdicts
 from sparse_ae.files import write_temporary
 from sparse_ae.knobs import SETTINGS
 from sparse_ae.methods import ALL
+from sparse_ae.presets import read_base
 from sparse_ae.runs import preset_and_root
 
 log = logging.getLogger(__name__)
 BASE = "ae8"  # what methods are compared with
+SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
 # the modules whose code decides what a table says
 CODE = ("bootstrap", "comparisons", "curves", "measures", "resample", "summaries", "verdicts")
 
@@ -71,8 +73,21 @@ SUMMARIES: dict[str, Callable] = {
     "crowding": _crowding,
     "knobs": _knobs,
     "ends": _ends,
+    "levels": lambda _, arrays: comparisons.levels(arrays, methods_of(arrays)),
+    "over_scale": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), SCALE),
     "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_of(arrays)),
 }
+
+
+# those of a preset that stands on another, read with `runs.read_beside`
+BESIDE = ("levels", "differences", "over_scale")
+
+
+def summaries_of(preset: str) -> tuple[str, ...]:
+    """The names of the tables that are kept of a preset."""
+    if read_base(preset) is not None:
+        return BESIDE
+    return tuple(name for name in SUMMARIES if name not in ("levels", "over_scale"))
 
 
 def summary(
@@ -80,8 +95,9 @@ def summary(
 ) -> pd.DataFrame:
     """One of SUMMARIES of some runs: read if it was kept of just these, else computed and kept.
 
-    records, arrays: as of `runs.read_runs`, all of one preset; keep: False for a choice of its
-    runs, which shall not take the place of the whole. Without runs nothing is kept.
+    records, arrays: as of `runs.read_runs`, all of one preset, or of `runs.read_beside`; keep:
+    False for a choice of its runs, which shall not take the place of the whole. Without runs
+    nothing is kept.
     """
     if not records:
         return SUMMARIES[name](records, arrays)

@@ -10,7 +10,15 @@ from synthetic import make_arrays, make_matches, make_record
 from sparse_ae import comparisons, summaries
 from sparse_ae.provenance import REPOSITORY
 from sparse_ae.results import read_records, write_record
-from sparse_ae.runs import EVIDENCE, core_hours, cost_note, read_evidence, read_runs, source
+from sparse_ae.runs import (
+    EVIDENCE,
+    core_hours,
+    cost_note,
+    read_beside,
+    read_evidence,
+    read_runs,
+    source,
+)
 
 IMAGES = 80
 CROWDING = np.linspace(0, 1.6, IMAGES)
@@ -172,15 +180,13 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     assert "about 0.4, on cpu: a processor." in note
 
 
-def test_committed_summaries_are_those_of_the_committed_records():
-    """Where this fails: sparse-ae summarise --preset laptop, and commit what it writes."""
-    records, read = read_runs(EVIDENCE, REPOSITORY / "experiments" / "results")
+@pytest.mark.parametrize("preset", [EVIDENCE, "questions"])
+def test_committed_summaries_are_those_of_the_committed_records(preset):
+    """Where this fails: sparse-ae summarise --preset PRESET, and commit what it writes."""
+    root = REPOSITORY / "experiments" / "results"
+    records, read = read_beside(preset, root)
     others = {record["seed"] for record in records} - {1, 2, 3, 4, 5}
     if not records or others:
-        pytest.skip("no records of the evidence, or some of one's own among them")
-    stale = [
-        name
-        for name in summaries.SUMMARIES
-        if not summaries.is_fresh(name, records, read, REPOSITORY / "experiments" / "results")
-    ]
-    assert stale == []
+        pytest.skip(f"no records of {preset}, or some of one's own among them")
+    names = summaries.summaries_of(preset)
+    assert [name for name in names if not summaries.is_fresh(name, records, read, root)] == []

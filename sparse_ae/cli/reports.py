@@ -24,17 +24,18 @@ def summarise(options: argparse.Namespace) -> None:
     """All of a preset's tables with intervals; those that fit its records are left as they are."""
     from tqdm import tqdm
 
-    from sparse_ae.runs import read_runs
-    from sparse_ae.summaries import SUMMARIES, summary, summary_path
+    from sparse_ae.runs import read_beside
+    from sparse_ae.summaries import summaries_of, summary, summary_path
 
-    records, arrays = read_runs(options.preset, options.root)
+    records, arrays = read_beside(options.preset, options.root)
     if not records:
         raise ValueError(f"{options.root}/{options.preset}: no records to summarise")
-    bar = tqdm(SUMMARIES)
+    names = summaries_of(options.preset)
+    bar = tqdm(names)
     for name in bar:
         bar.set_description(name)
         summary(name, records, arrays, options.root)
-    for name in SUMMARIES:
+    for name in names:
         print(summary_path(name, options.preset, options.root))
 
 

@@ -1,0 +1,67 @@
+"""What the paper could not ask, drawn: dimensions, and differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_ae.methods import ALL
+from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS
+
+DIMENSIONS = {name: ALL[name].settings["dim"] for name in ("ae1", "ae2", "ae4", "ae8", "ae16")}
+PER_CENT = ("grouping accuracy", "the same, hard", "AP", "AP hard")
+
+
+def dimension_figure(levels: pd.DataFrame, panels: Sequence[Sequence[str]]) -> Figure:
+    """Quantities over the number of dimensions of Associative Embedding, with their intervals.
+
+    levels: of `comparisons.levels`; panels: the quantities that each panel has, the first of which
+    names its vertical axis.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.5),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis, quantities in zip(axes[0], panels, strict=True):
+        for quantity, line in zip(quantities, ("-", "--"), strict=False):
+            _by_dimension(axis, levels[levels["quantity"] == quantity], quantity, line)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(list(DIMENSIONS.values()), [str(d) for d in DIMENSIONS.values()])
+        axis.minorticks_off()
+        unit = ", %" if quantities[0] in PER_CENT else ""
+        axis.set(xlabel="dimensions of an embedding", ylabel=quantities[0] + unit)
+        if len(quantities) > 1 and axis.lines:
+            axis.legend()
+    return figure
+
+
+def _by_dimension(axis: Axes, found: pd.DataFrame, quantity: str, line: str) -> None:
+    found = found[found["method"].isin(DIMENSIONS)]
+    if found.empty:
+        return
+    factor = 100 if quantity in PER_CENT else 1
+    found = found.assign(place=found["method"].map(DIMENSIONS)).sort_values("place")
+    value, low, high = (factor * found[name] for name in ("value", "low", "high"))
+    colour = METHOD_COLOURS["ae8"]
+    axis.errorbar(found["place"], value, [value - low, high - value], color=colour, marker="o",
+                  ms=4, lw=1.4, ls=line, capsize=2, label=quantity)  # fmt: skip
+
+
+def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> Figure:
+    """A panel a quantity, a row a method: its difference from the base, in points, with the 95 %
+    interval. tables: by quantity, the rows of `comparisons.differences` that have it."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 0.42 * len(methods) + 1),
+                                layout="constrained", sharey=True, squeeze=False)  # fmt: skip
+    for axis, (quantity, table) in zip(axes[0], tables.items(), strict=True):
+        axis.axvline(0, color="black", lw=1)
+        for row in table.itertuples():
+            if row.method in methods:
+                middle, low, high = (100 * value for value in (row.difference, row.low, row.high))
+                axis.errorbar([middle], [methods.index(row.method)],
+                              xerr=[[middle - low], [high - middle]], fmt="o", ms=5, capsize=3,
+                              color=METHOD_COLOURS[row.method])  # fmt: skip
+        axis.set_yticks(range(len(methods)), [METHOD_LABELS[name] for name in methods])
+        axis.set(xlabel=f"{quantity}, points", ylim=(len(methods) - 0.5, -0.5))
+    return figure
