@@ -13,6 +13,7 @@ from sparse_ae.methods import ALL
 from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS
 
 DIMENSIONS = {name: ALL[name].settings["dim"] for name in ("ae1", "ae2", "ae4", "ae8", "ae16")}
+IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column says of what
 PER_CENT = ("grouping accuracy", "the same, hard", "AP", "AP hard")
 
 
@@ -45,14 +46,16 @@ def _by_dimension(axis: Axes, found: pd.DataFrame, quantity: str, line: str) -> 
     found = found.assign(place=found["method"].map(DIMENSIONS)).sort_values("place")
     value, low, high = (factor * found[name] for name in ("value", "low", "high"))
     colour = METHOD_COLOURS["ae8"]
-    axis.errorbar(found["place"], value, [value - low, high - value], color=colour, marker="o",
-                  ms=4, lw=1.4, ls=line, capsize=2, label=quantity)  # fmt: skip
+    reach = [(value - low).clip(lower=0), (high - value).clip(lower=0)]  # equal but for rounding
+    label = IN_FULL.get(quantity, quantity)
+    axis.errorbar(found["place"], value, reach, color=colour, marker="o", ms=4, lw=1.4, ls=line,
+                  capsize=2, label=label)  # fmt: skip
 
 
 def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> Figure:
     """A panel a quantity, a row a method: its difference from the base, in points, with the 95 %
     interval. tables: by quantity, the rows of `comparisons.differences` that have it."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 0.42 * len(methods) + 1),
+    figure, axes = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 0.4 * len(methods) + 1),
                                 layout="constrained", sharey=True, squeeze=False)  # fmt: skip
     for axis, (quantity, table) in zip(axes[0], tables.items(), strict=True):
         axis.axvline(0, color="black", lw=1)
@@ -60,8 +63,11 @@ def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str
             if row.method in methods:
                 middle, low, high = (100 * value for value in (row.difference, row.low, row.high))
                 axis.errorbar([middle], [methods.index(row.method)],
-                              xerr=[[middle - low], [high - middle]], fmt="o", ms=5, capsize=3,
+                              xerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt="o",
+                              ms=5, capsize=3,
                               color=METHOD_COLOURS[row.method])  # fmt: skip
         axis.set_yticks(range(len(methods)), [METHOD_LABELS[name] for name in methods])
-        axis.set(xlabel=f"{quantity}, points", ylim=(len(methods) - 0.5, -0.5))
+        axis.set(
+            xlabel=f"{IN_FULL.get(quantity, quantity)}, points", ylim=(len(methods) - 0.5, -0.5)
+        )
     return figure

@@ -23,7 +23,8 @@ RANKS = {
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
     "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1, "runs": 9,
     "comparisons": 11, "summaries": 12, "embedding_figures": 11, "published": 11,
-    "grouping_steps": 10, "question_figures": 11, "outputs": 0, "hrnet": 0, "weights_files": 0, "pose_nets": 1,
+    "grouping_steps": 10, "question_figures": 11, "outputs": 0, "hrnet": 0, "weights_files": 0,
+    "pose_nets": 1,
     "checkpoints": 2, "lite": 1, "failure_figures": 11, "photos": 0, "regions": 0, "records": 1,
     "annotations": 3, "dataset": 4,
 }  # fmt: skip
