@@ -31,8 +31,9 @@ Shapes = dict[str, tuple[int, ...]]
 class LoadReport(NamedTuple):
     """What a file was taken for, and what became of its tensors.
 
-    matched: names of the net that were filled; left: names in the file for which the net has no
-    place; missing: names of the net that the file does not fill, which stay as they were.
+    matched: names of the net that were filled; left: names in the file without a place in the net;
+    missing: names of the net that it does not fill, which stay as they were; testing: how the net
+    is to be used on photos, where the file says it.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class LoadReport(NamedTuple):
     matched: tuple[str, ...]
     left: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    testing: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return (f"{self.path}: {self.kind}; {len(self.matched)} tensors matched, "
