@@ -31,9 +31,8 @@ Shapes = dict[str, tuple[int, ...]]
 class LoadReport(NamedTuple):
     """What a file was taken for, and what became of its tensors.
 
-    matched: names of the net that were filled; left: names in the file without a place in the net;
-    missing: names of the net that it does not fill, which stay as they were; testing: how the net
-    is to be used on photos, where the file says it.
+    matched: names of the net that were filled; left: names in the file that are not; missing: names
+    of the net that are not in the file; testing: how to use the net on photos, if the file tells.
     """
 
     path: Path

@@ -40,7 +40,7 @@ class Oracle(nn.Module):
     def forward(self, images):
         self.seen.append(tuple(images.shape))
         maps = [self.maps(image.double().numpy()) for image in images]
-        coarse, fine, tags = (torch.from_numpy(np.stack(part)).float() for part in zip(*maps))
+        coarse, fine, tags = (torch.from_numpy(np.stack(part)).float() for part in zip(*maps, strict=True))
         return PoseOutput((coarse, fine), tags)
 
     def maps(self, image):
