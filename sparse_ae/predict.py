@@ -118,4 +118,3 @@ def known_settings(
         return PhotoSettings(rule=rule, **given)
     except ValueError as error:
         raise ValueError(f"{report.path}: {error}") from None
-

@@ -40,7 +40,8 @@ class Oracle(nn.Module):
     def forward(self, images):
         self.seen.append(tuple(images.shape))
         maps = [self.maps(image.double().numpy()) for image in images]
-        coarse, fine, tags = (torch.from_numpy(np.stack(part)).float() for part in zip(*maps, strict=True))
+        parts = (np.stack(part) for part in zip(*maps, strict=True))
+        coarse, fine, tags = (torch.from_numpy(part).float() for part in parts)
         return PoseOutput((coarse, fine), tags)
 
     def maps(self, image):

@@ -14,10 +14,11 @@ from oracle import Oracle, marked_photo
 from photos import TRIANGLE, content, write
 
 from sparse_ae import evaluate_photos as module
+from sparse_ae.cli import main
 from sparse_ae.dataset import KeypointDataset
 from sparse_ae.decode import People
 from sparse_ae.evaluate_photos import evaluate_photos
-from sparse_ae.model import PoseNet
+from sparse_ae.model import PoseNet, save_checkpoint
 from sparse_ae.photo_test import PhotoSettings, find_people, photo_maps, views
 from sparse_ae.photos import view_of
 from sparse_ae.skeleton import COCO, CROWDPOSE
@@ -25,7 +26,7 @@ from sparse_ae.skeleton import COCO, CROWDPOSE
 WIDTHS = (8, 16, 16, 24, 32)
 COCOS = ["AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL"]
 CROWDPOSES = ["AP", "AP50", "AP75", "AP_easy", "AP_hard", "AP_medium", "AR", "AR50", "AR75"]
-CHOSEN = (0, 1, 2, 5, 8)  # landscape and portrait
+CHOSEN = (0, 1, 2)  # landscape and portrait
 
 
 @pytest.mark.parametrize("size", [(81, 81), (97, 151), (151, 97), (640, 427), (400, 90)])
@@ -76,7 +77,7 @@ def test_an_oracle_is_perfect_on_real_photos(real, monkeypatch):
     assert result.metrics["AP"] > 0.995  # with a similarity of 0.95 among its thresholds
     assert result.metrics["AR"] > 0.995
     wrong = result.wrong
-    assert wrong["found"] == wrong["persons"] > 10
+    assert wrong["found"] == wrong["persons"] >= 8
     assert [wrong[k] for k in ("photos", "nobody", "split", "missed")] == [len(CHOSEN), 0, 0, 0]
     assert {people[i].tags.shape[1] for i in people} == {4}
 
@@ -210,3 +211,31 @@ def test_another_skeleton_is_refused(tmp_path):
     data = KeypointDataset(write(tmp_path, content()), tmp_path / "images", TRIANGLE, size=64)
     with pytest.raises(ValueError, match=r"people\.json: keypoints of 'triangle', the net finds"):
         evaluate_photos(Oracle(COCO), data, settings=PhotoSettings(64, COCO), progress=False)
+
+
+def test_the_command_evaluates_on_photos(tmp_path, monkeypatch, capsys):
+    data = content(2)
+    for person in data["annotations"]:
+        person["keypoints"] = person["keypoints"] + [0] * (3 * 14)
+    data["categories"][0]["keypoints"] = list(COCO.keypoints)
+    path = write(tmp_path / "coco", data)
+    (tmp_path / "coco/annotations").mkdir()
+    path.rename(tmp_path / "coco/annotations/person_keypoints_val2017.json")
+    (tmp_path / "coco/images").rename(tmp_path / "coco/val2017")
+    monkeypatch.setenv("SPARSE_AE_DATA", str(tmp_path))
+    weights, record, found = (tmp_path / name for name in ("n.safetensors", "r.json", "d.json"))
+    save_checkpoint(PoseNet(17, 2, WIDTHS), weights, PhotoSettings(64, COCO).to_dict())
+    arguments = ["evaluate", "--data", "coco", "--split", "val"]
+    assert main(arguments) == 1
+    assert "--data needs --weights" in capsys.readouterr().err
+    arguments += ["--weights", str(weights), "--record", str(record), "--detections", str(found)]
+    assert main([*arguments, "--no-flip"]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert (printed["AP"], printed["photos"], printed["persons"]) == ("0.0000", "2", "2")
+    assert json.loads(found.read_text()) == []
+    written = json.loads(record.read_text())
+    assert written["metrics"]["AP"] == 0
+    assert written["wrong"]["missed"] == 2
+    assert (written["settings"]["flip"], written["settings"]["size"]) == (False, 64)
+    assert len(written["weights"]["sha256"]) == len(written["provenance"]["data_digest"]) == 64
+    assert str(tmp_path) not in record.read_text()
