@@ -18,7 +18,8 @@ from sparse_ae.evaluate import as_results
 from sparse_ae.failures import KINDS, failures
 from sparse_ae.files import write_whole
 from sparse_ae.metrics import keypoint_ap, keypoint_matches
-from sparse_ae.photo_test import PhotoSettings, find_people
+from sparse_ae.photo_settings import PhotoSettings
+from sparse_ae.photo_test import find_people
 from sparse_ae.pose_nets import HigherHRNet
 from sparse_ae.predict import Predictor
 from sparse_ae.results import provenance

@@ -14,7 +14,7 @@ from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
-from sparse_ae.photo_test import PhotoSettings
+from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.results import (
     METRICS,
     ROOT,

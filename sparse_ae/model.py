@@ -90,7 +90,7 @@ def save_checkpoint(
 ) -> None:
     """Write the weights as safetensors, with the settings from which the net is built again.
 
-    testing: how the net is to be used on photos, in plain values (`photo_test.PhotoSettings`);
+    testing: how the net is to be used on photos, in plain values (`photo_settings.PhotoSettings`);
     files without it load as well.
     """
     state = {name: value.contiguous() for name, value in model.state_dict().items()}

@@ -13,7 +13,8 @@ import torch
 from sparse_ae.checkpoints import LoadReport
 from sparse_ae.decode import People
 from sparse_ae.model import load_with_report
-from sparse_ae.photo_test import PhotoSettings, find_people
+from sparse_ae.photo_settings import PhotoSettings
+from sparse_ae.photo_test import find_people
 from sparse_ae.pose_nets import HigherHRNet
 from sparse_ae.skeleton import SKELETONS, Skeleton
 

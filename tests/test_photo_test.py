@@ -19,7 +19,8 @@ from sparse_ae.dataset import KeypointDataset
 from sparse_ae.decode import People
 from sparse_ae.evaluate_photos import evaluate_photos
 from sparse_ae.model import PoseNet, save_checkpoint
-from sparse_ae.photo_test import PhotoSettings, find_people, photo_maps, views
+from sparse_ae.photo_settings import PhotoSettings
+from sparse_ae.photo_test import find_people, photo_maps, views
 from sparse_ae.photos import view_of
 from sparse_ae.skeleton import COCO, CROWDPOSE
 

@@ -19,7 +19,7 @@ from sparse_ae.decode import People
 from sparse_ae.drawing import drawn_people
 from sparse_ae.model import PoseNet, save_checkpoint
 from sparse_ae.photo_files import find_photos, predict_files, read_picture
-from sparse_ae.photo_test import PhotoSettings
+from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.pose_nets import CoupledNet, HigherHRNet
 from sparse_ae.predict import Predictor, load, unlike
 from sparse_ae.skeleton import COCO, CROWDPOSE
