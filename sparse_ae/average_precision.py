@@ -31,8 +31,8 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
     holds for CrowdPose's own 0 on persons with labelled joints; its published figures were made
     so. Where the field is missing it is the number of labelled joints.
 
-    Returns AP, AP50, AP75, AR, AR50, AR75, in [0, 1], and APM, APL (COCO's medium and large
-    persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no person to
+    Returns AP, AP50, AP75, AR, AR50, AR75, in [0, 1], and APM, APL, ARM, ARL (COCO's medium and
+    large persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no person to
     find; 0 where there is, but no detection. The arguments are left as they are.
 
     ValueError for keypoints that do not fit the skeleton or are not finite, a detection in an
@@ -55,7 +55,7 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
         numbers[f"AR{name}"] = _mean(recall[:, threshold])
     for area, name in enumerate(areas):
         if name:
-            numbers[f"AP{name}"] = _mean(curves(area)[0])
+            numbers[f"AP{name}"], numbers[f"AR{name}"] = map(_mean, curves(area))
     if crowd:
         bounds = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
         for name, (low, high) in bounds.items():

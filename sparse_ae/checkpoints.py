@@ -31,8 +31,8 @@ Shapes = dict[str, tuple[int, ...]]
 class LoadReport(NamedTuple):
     """What a file was taken for, and what became of its tensors.
 
-    matched: names of the net that were filled; left: names in the file for which the net has no
-    place; missing: names of the net that the file does not fill, which stay as they were.
+    matched: names of the net that were filled; left: names in the file that are not; missing: names
+    of the net that are not in the file; testing: how to use the net on photos, if the file tells.
     """
 
     path: Path
@@ -40,6 +40,7 @@ class LoadReport(NamedTuple):
     matched: tuple[str, ...]
     left: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    testing: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return (f"{self.path}: {self.kind}; {len(self.matched)} tensors matched, "

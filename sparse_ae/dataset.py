@@ -142,6 +142,16 @@ class KeypointDataset(Dataset):
         """A photo as the paper tests on it: `size` on the short side (`photos.aligned_view`)."""
         return self._next_readable(index, lambda i: self._see(i, *self._aligned(i)))
 
+    def whole(self, index: int) -> tuple[np.ndarray, int]:
+        """A photo as it is, (h, w, 3) uint8, red first, and the id of the image. With skip_broken
+        it may be of the next photo that is whole: the id tells."""
+
+        def load(i):
+            photo = read_photo(self.path(i), *self.annotations.sizes[i].tolist())[0]
+            return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB), int(self.annotations.ids[i])
+
+        return self._next_readable(index, load)
+
     def _aligned(self, index: int):
         matrix, shape = aligned_view(*self.annotations.sizes[index].tolist(), self.size)
         return matrix, False, shape

@@ -14,6 +14,7 @@ from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
+from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.results import (
     METRICS,
     ROOT,
@@ -77,7 +78,8 @@ def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> di
         "provenance": provenance(held_out.digest, _command(config), device="cpu", since=began),
     }
     path = record_path(config.preset, config.method, config.seed, root)
-    save_checkpoint(training.model, path.with_suffix(".safetensors"))
+    use = PhotoSettings.of(config, get_skeleton(config.skeleton)).to_dict()
+    save_checkpoint(training.model, path.with_suffix(".safetensors"), use)
     write_record(record, arrays, root)
     return record
 

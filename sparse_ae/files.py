@@ -24,6 +24,14 @@ def write_temporary(folder: Path, content: bytes) -> Path:
     return Path(name)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """`content` as a file, in place of one that is there. OSError where it cannot be written."""
+    try:
+        os.replace(write_temporary(path.parent, content), path)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written ({error.strerror or error})") from None
+
+
 def unwritable(folder: Path, error: OSError) -> OSError:
     """The error to raise for a folder that could not be written to."""
     return OSError(f"results folder {folder} cannot be written to ({error.strerror or error})")

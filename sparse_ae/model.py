@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -84,10 +85,18 @@ class PoseNet(nn.Module):
         return PoseOutput(both, tags, adapt, centre, offsets)
 
 
-def save_checkpoint(model: PoseNet | HigherHRNet | CoupledNet, path: str | Path) -> None:
-    """Write the weights as safetensors, with the settings from which the net is built again."""
+def save_checkpoint(
+    model: PoseNet | HigherHRNet | CoupledNet, path: str | Path, testing: Mapping | None = None
+) -> None:
+    """Write the weights as safetensors, with the settings from which the net is built again.
+
+    testing: how the net is to be used on photos, in plain values (`photo_settings.PhotoSettings`);
+    files without it load as well.
+    """
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     metadata = {"format": WEIGHTS_FORMAT, "settings": json.dumps(model.settings)}
+    if testing is not None:
+        metadata["testing"] = json.dumps(testing)
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -116,7 +125,12 @@ def load_with_report(
     contents = read_tensors(path)
     if contents.metadata.get("format", "").startswith("sparse_ae/"):
         net = _build_ours(contents, path)
-        return net, LoadReport(path, f"ours, {WEIGHTS_FORMAT}", tuple(contents.tensors))
+        kind, testing = f"ours, {WEIGHTS_FORMAT}", contents.metadata.get("testing")
+        try:
+            known = None if testing is None else dict(json.loads(testing))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: testing: no settings: {error}") from error
+        return net, LoadReport(path, kind, tuple(contents.tensors), testing=known)
     return build_recognised(contents, path)
 
 

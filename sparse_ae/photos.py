@@ -118,11 +118,32 @@ def see(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
     below what the view shows: which also averages pixels that the warp would have skipped. Black
     outside the photo. width, height and errors as for `read_photo`.
     """
+    image, reduction = read_photo(path, width, height, _reduction(matrix))
+    view = _warp(image, reduction, matrix, shape)
+    return cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
+
+
+def view_of(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
+    """The same of a photo (h, w, 3) in memory, whose channels keep their order."""
+    reduction = _reduction(matrix)
+    height, width = (-(-side // reduction) for side in photo.shape[:2])
+    if reduction > 1:
+        below, right = (n * reduction - side
+                        for n, side in zip((height, width), photo.shape, strict=False))  # fmt: skip
+        photo = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
+    return _warp(photo, reduction, matrix, shape)
+
+
+def _reduction(matrix: np.ndarray) -> int:
+    """By how much a photo can be reduced before it is seen through `matrix`."""
     factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # pixels of the view to one of the photo
-    reduction = max(r for r in REDUCED if r == 1 or r * factor <= 1)
-    image, reduction = read_photo(path, width, height, reduction)
+    return max(r for r in REDUCED if r == 1 or r * factor <= 1)
+
+
+def _warp(image: np.ndarray, reduction: int, matrix: np.ndarray, shape) -> np.ndarray:
+    """A reduced photo through the affine of the whole one."""
     # pixel j of a reduced photo covers r pixels, their middle at r · j + (r − 1)/2
     middle = np.full(2, (reduction - 1) / 2)
     reduced = np.column_stack([matrix[:, :2] * reduction, matrix[:, :2] @ middle + matrix[:, 2]])
-    view = cv2.warpAffine(image, reduced, tuple(shape), flags=cv2.INTER_LINEAR)
-    return cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
+    return cv2.warpAffine(image, reduced, tuple(shape), flags=cv2.INTER_LINEAR)

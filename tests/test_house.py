@@ -26,7 +26,9 @@ RANKS = {
     "grouping_steps": 10, "question_figures": 11, "outputs": 0, "hrnet": 0, "weights_files": 0,
     "pose_nets": 1,
     "checkpoints": 2, "lite": 1, "failure_figures": 11, "photos": 0, "regions": 0, "records": 1,
-    "annotations": 3, "dataset": 4,
+    "annotations": 3, "dataset": 4, "photo_settings": 2,
+    "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
+    "evaluate_photos": 9,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",

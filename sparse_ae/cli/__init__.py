@@ -8,6 +8,7 @@ import sys
 
 from sparse_ae import __version__
 from sparse_ae.cli.crowds import add_crowds
+from sparse_ae.cli.photos import add_photos
 from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
 
@@ -39,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for part in (add_runs, add_crowds, add_reports):
+    for part in (add_runs, add_photos, add_crowds, add_reports):
         part(functools.partial(_add, commands))
     return parser
 

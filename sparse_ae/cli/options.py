@@ -27,6 +27,6 @@ def preset_option(command: argparse.ArgumentParser, text: str = "whose records")
 
 
 def show(metrics: dict[str, float]) -> None:
-    """Print a run's figures, a line each."""
+    """Print a run's figures, a line each; counts are whole numbers."""
     for name, value in metrics.items():
-        print(f"{name:24} {value:10.4f}")
+        print(f"{name:24} {value:10}" if isinstance(value, int) else f"{name:24} {value:10.4f}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from sparse_ae.cli.options import preset_option, root_option, run_options, show
+from sparse_ae.cli.photos import evaluate as evaluate_on_photos
+from sparse_ae.cli.photos import view_options
 
 
 def add_runs(add) -> None:
@@ -15,10 +18,16 @@ def add_runs(add) -> None:
         "--skip-made", action="store_true", help="do nothing where the record is there already"
     )
 
-    command = add("evaluate", evaluate, "evaluate trained weights on crowds")
+    command = add("evaluate", evaluate, "evaluate trained weights on crowds or photos")
     run_options(command)
-    command.add_argument("--weights", help="safetensors file (default: beside the run's record)")
-    command.add_argument("--split", choices=("val", "test"), default="test", help="which crowds")
+    option = command.add_argument
+    option("--weights", help="weights file (default: beside the run's record)")
+    option("--split", choices=("train", "val", "test"), default="test", help="of the data")
+    option("--data", choices=("coco", "crowdpose"), help="photos instead of the preset's crowds")
+    option("--detections", type=Path, metavar="FILE", help="of --data, in COCO's results format")
+    option("--record", type=Path, metavar="FILE", help="JSON for the figures on --data")
+    option("--skip-broken", action="store_true", help="of --data: go on without broken photos")
+    view_options(command)
 
     command = add("search", search, "choose the losses' weights on validation crowds")
     preset_option(command, "name in experiments/presets, or a file")
@@ -45,6 +54,8 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Figures of trained weights, printed."""
+    if options.data:
+        return evaluate_on_photos(options)
     from sparse_ae.experiment import evaluate_weights
     from sparse_ae.presets import load_config
     from sparse_ae.results import record_path
@@ -52,7 +63,7 @@ def evaluate(options: argparse.Namespace) -> None:
     config = load_config(options.preset, options.method, options.seed)
     beside = record_path(config.preset, config.method, config.seed, options.root)
     weights = options.weights or beside.with_suffix(".safetensors")
-    show(evaluate_weights(config, weights, options.split).metrics)
+    return show(evaluate_weights(config, weights, options.split).metrics)
 
 
 def search(options: argparse.Namespace) -> None:

@@ -1,0 +1,74 @@
+"""`sparse-ae predict`, and `sparse-ae evaluate --data`: trained weights on photos."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sparse_ae.cli.options import show
+
+
+def add_photos(add) -> None:
+    """The subcommand and its options."""
+    command = add("predict", predict, "find the persons in photos: pictures and a JSON")
+    option = command.add_argument
+    option("photos", nargs="+", metavar="PHOTO", help="files, folders, or patterns in quotes")
+    option("--weights", required=True, help="weights of ours, of HigherHRNet or of the paper")
+    option("--out", type=Path, required=True, metavar="DIR", help="folder for what is found")
+    view_options(command)
+    option("--min-score", type=float, default=0.2, help="leave out persons who score less")
+
+
+def view_options(command: argparse.ArgumentParser) -> None:
+    """How photos are looked at: --size, --scales, --no-flip, --bf16."""
+    option = command.add_argument
+    option("--size", type=int, metavar="PX", help="short side of the photo (as in training)")
+    option("--scales", type=float, nargs="+", default=[1.0], help="of the view, 1 among them")
+    option("--no-flip", action="store_true", help="do not look at the mirror image too")
+    option("--bf16", action="store_true", help="compute the network in bfloat16")
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Pictures with skeletons, and the persons in COCO's results format."""
+    from sparse_ae.photo_files import RESULTS, find_photos, predict_files
+
+    photos = find_photos(options.photos)
+    answered = predict_files(predictor(options), photos, options.out, min_score=options.min_score)
+    found, persons = len(answered.pictures), len(answered.results)
+    print(f"{persons} persons in {found} of {len(photos)} photos: {options.out / RESULTS}")
+    for line in answered.failed:
+        print(f"left out: {line}", file=sys.stderr)
+    if answered.failed:
+        raise ValueError(f"{len(answered.failed)} of {len(photos)} photos could not be used")
+
+
+def predictor(options: argparse.Namespace):
+    """The Predictor that the options ask for."""
+    from sparse_ae.predict import load
+
+    return load(
+        options.weights, size=options.size, scales=options.scales, flip=not options.no_flip,
+        precision="bfloat16" if options.bf16 else "float32",
+    )  # fmt: skip
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Figures of trained weights on the photos of an official data set, printed and recorded."""
+    from sparse_ae.dataset import KeypointDataset
+    from sparse_ae.evaluate_photos import evaluate_photos, write_photo_record
+    from sparse_ae.photo_files import write_results
+
+    if not options.weights:
+        raise ValueError("--data needs --weights")
+    data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
+    used = predictor(options)
+    result = evaluate_photos(used.net, data, settings=used.settings,
+                             crowd=options.data == "crowdpose", **used.options)  # fmt: skip
+    show(result.metrics | result.wrong)
+    for line in data.broken:
+        print(f"left out: {line}", file=sys.stderr)
+    if options.detections:
+        write_results(result.detections, options.detections)
+    if options.record:
+        write_photo_record(result, options.record, used, data, options.weights)
