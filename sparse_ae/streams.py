@@ -74,7 +74,7 @@ class LoadedStream:
         loader = DataLoader(
             _Shares(self._config, self._image, self._count, place()), batch_size=None,
             sampler=range(done, self._config.steps), num_workers=self._workers,
-            pin_memory=self._pinned, worker_init_fn=_in_worker, **options,
+            pin_memory=self._pinned, worker_init_fn=_in_worker, collate_fn=_as_is, **options,
         )  # fmt: skip
         return iter(loader)
 
@@ -111,6 +111,11 @@ class _Shares(torch.utils.data.Dataset):
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     """All images of an epoch, shuffled."""
     return np.random.default_rng([seed, 3, epoch]).permutation(count)
+
+
+def _as_is(batch: Batch) -> Batch:
+    """Of what is a batch already, DataLoader would make lists."""
+    return batch
 
 
 def _in_worker(number: int):

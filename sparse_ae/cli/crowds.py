@@ -56,7 +56,8 @@ def crowds(options: argparse.Namespace) -> None:
         if getattr(options, option) and not getattr(options, needed):
             raise ValueError(f"--{option} needs --{needed}")
     if config.photos:
-        raise ValueError(f"preset {config.preset} has photos, and no crowds to render")
+        print(f"preset {config.preset} has photos, and no crowds to render")
+        return
     usual = ["train", "val", "test"] if options.out else ["train", "test"]
     if config.data == "rendered" and not options.out:
         usual = ["test"]  # the others are drawn while it trains
