@@ -181,7 +181,7 @@ class Progress:
     def curve(self) -> dict[str, np.ndarray]:
         """The points so far, as columns."""
         return {name: np.array([point[name] for point in self._points], np.float32)
-                for name in self._points[0]}  # fmt: skip
+                for name in (self._points or [{}])[0]}  # fmt: skip
 
     def validation(self) -> dict[str, np.ndarray]:
         """Steps and figures of `add_validation`, as columns; empty without any."""
