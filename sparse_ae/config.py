@@ -158,7 +158,7 @@ class Config:
                 raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out: expected a share from 0, below 1, got {self.held_out}")
-        if not all(m > 0 for m in self.milestones) or not 0 < self.short_side[0]:
+        if not all(m > 0 for m in self.milestones) or not self.short_side[0] > 0:
             raise ValueError("milestones, short_side: expected positive numbers, got "
                              f"{list(self.milestones)}, {list(self.short_side)}")  # fmt: skip
         for name in ("train_set", "val_set", "test_set"):
@@ -169,7 +169,9 @@ class Config:
         if self.data == "custom" and not self.train_set:
             raise ValueError("train_set: missing, as [annotations.json, folder of its photos]")
         if self.data in ("coco", "crowdpose") and self.skeleton != self.data:
-            raise ValueError(f"skeleton: expected {self.data!r} for its data, got {self.skeleton!r}")
+            raise ValueError(
+                f"skeleton: expected {self.data!r} for its data, got {self.skeleton!r}"
+            )
 
     @property
     def photos(self) -> bool:

@@ -19,7 +19,6 @@ from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.machine import Options, count_workers, finish, start
 from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
 from sparse_ae.processes import place, wait
-from sparse_ae.resume import remove_state, state_path
 from sparse_ae.results import (
     METRICS,
     ROOT,
@@ -31,6 +30,7 @@ from sparse_ae.results import (
     record_path,
     write_record,
 )
+from sparse_ae.resume import remove_state, state_path
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.streams import open_stream, photos_digest
 from sparse_ae.train import Training, train

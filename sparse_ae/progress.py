@@ -99,7 +99,7 @@ class Progress:
         return means
 
     def check(self) -> dict[str, float]:
-        """The mean losses since the last point; FloatingPointError where one is no longer finite."""
+        """The mean losses since the last point; FloatingPointError where one is not finite."""
         if not self._recent:
             return {}
         losses = torch.stack(self._recent)  # (n, L)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+STOPPED = "SIGTERM: {} has the state after step {}; the same command with --resume goes on"
+
+
 class Training(NamedTuple):
     """The trained net in evaluation mode, its curve, and what it took.
 
@@ -45,7 +49,7 @@ class Training(NamedTuple):
     curve: dict[str, np.ndarray]
     seconds: float
     images_per_second: float
-    validation: dict[str, np.ndarray] = {}
+    validation: Mapping[str, np.ndarray] = MappingProxyType({})
     broken: tuple[str, ...] = ()
 
 
@@ -76,17 +80,42 @@ def train(
     run = Progress(config, fabric, stream, compiled=options.compile)
     if state is not None and options.resume and state.is_file():
         run.restore(*read_state(state, settings))
-    log = None
-    if record is not None and place()[0] == 0:
-        board = record.with_suffix(".tensorboard") if options.tensorboard else None
-        log = TrainingLog(record.with_suffix(".csv"), run.step, board)
+    log = None if record is None or place()[0] else _log(record, run.step, options)
+
+    def save():
+        header, tensors = run.state()
+        if place()[0] == 0:
+            write_state(state, settings, header, tensors)
+
+    keep = None if state is None else save
+    stopped = _learn(run, stream, _Clock(run, log), options.save_every, keep, validate, progress)
+    if stopped:
+        raise KeyboardInterrupt(STOPPED.format(state, run.step))
+    if log is not None:
+        log.close()
+    return Training(run.finished(), run.curve(), run.seconds,
+                    config.steps * config.batch / run.seconds, run.validation(),
+                    tuple(stream.broken()))  # fmt: skip
+
+
+def _log(record: Path, done: int, options: Options) -> TrainingLog:
+    """The log beside a record, of a run that goes on after so many steps."""
+    board = record.with_suffix(".tensorboard") if options.tensorboard else None
+    return TrainingLog(record.with_suffix(".csv"), done, board)
+
+
+def _learn(run: Progress, stream, clock: _Clock, save_every: int, save, validate, progress) -> bool:
+    """All steps that are left, or those up to a SIGTERM; whether there was one.
+
+    save(): keeps the state; None where nothing is to be kept.
+    """
+    config = run.config
     bar = tqdm(
         stream.batches(run.step), f"{config.method} seed {config.seed}", config.steps,
         initial=run.step, unit_scale=config.batch, unit=" images",
         disable=not progress or place()[0] > 0,
     )  # fmt: skip
-    clock = _Clock(run.seconds, run.step)
-    with _sigterm(heard=state is not None) as asked:
+    with _sigterm(heard=save is not None) as asked:
         for batch in bar:
             run.learn(batch)
             if validate is not None and run.is_due(config.validate_every):
@@ -94,47 +123,43 @@ def train(
             if run.is_due(CURVE_EVERY):
                 losses = run.add_point()
                 bar.set_postfix({name: f"{v:.1e}" for name, v in losses.items()}, refresh=False)
-                clock.lap(run, losses, log)
+                clock.lap(losses)
             stop = _agreed(asked, run.step)
-            if state is not None and (stop or run.is_due(options.save_every)):
-                run.seconds = clock.seconds()
-                header, tensors = run.state()
-                if place()[0] == 0:
-                    write_state(state, settings, header, tensors)
+            if save is not None and (stop or run.is_due(save_every)):
+                clock.tell()
+                save()
             if stop:
-                raise KeyboardInterrupt(f"SIGTERM: {state} has the state after step {run.step}; "
-                                        "the same command with --resume goes on")  # fmt: skip
-    if log is not None:
-        log.close()
-    seconds = clock.seconds()
-    return Training(run.finished(), run.curve(), seconds, config.steps * config.batch / seconds,
-                    run.validation(), tuple(stream.broken()))  # fmt: skip
+                return True
+    clock.tell()
+    return False
 
 
 class _Clock:
     """Seconds of training, those before an interruption too, and the log's rows by the way."""
 
-    def __init__(self, before: float, step: int):
-        self._start = time.perf_counter() - before
-        self._lap, self._step = time.perf_counter(), step
+    def __init__(self, run: Progress, log: TrainingLog | None):
+        self._run, self._log = run, log
+        self._lap, self._step = time.perf_counter(), run.step
+        self._start = self._lap - run.seconds
 
-    def seconds(self) -> float:
-        """Up to now."""
-        return time.perf_counter() - self._start
+    def tell(self):
+        """Tell the run how long it took so far."""
+        self._run.seconds = time.perf_counter() - self._start
 
-    def lap(self, run: Progress, losses: dict[str, float], log: TrainingLog | None):
+    def lap(self, losses: dict[str, float]):
         """A row of the log, with the speed since the row before."""
-        now, images = time.perf_counter(), (run.step - self._step) * run.config.batch
-        always = {"learning_rate": run.learning_rate, "images_per_second": images / (now - self._lap)}
-        if log is not None:
-            log.add(run.step, losses, always, run.newly_validated)
+        now, run = time.perf_counter(), self._run
+        speed = (run.step - self._step) * run.config.batch / (now - self._lap)
+        if self._log is not None:
+            always = {"learning_rate": run.learning_rate, "images_per_second": speed}
+            self._log.add(run.step, losses, always, run.newly_validated)
         run.newly_validated = None
         self._lap, self._step = now, run.step
 
 
 @contextlib.contextmanager
 def _sigterm(heard: bool) -> Iterator[threading.Event]:
-    """An event that SIGTERM sets meanwhile, if `heard`: with it a cluster asks for its machine back.
+    """An event that SIGTERM sets meanwhile, if `heard`: by it clusters ask for their machine back.
 
     Only a process's main thread can hear."""
     asked = threading.Event()

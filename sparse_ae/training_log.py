@@ -1,4 +1,4 @@
-"""What a run tells while it trains: a CSV file beside its record, and TensorBoard's if asked for."""
+"""What a run tells while it trains: a CSV file beside its record, and TensorBoard's curves."""
 
 from __future__ import annotations
 

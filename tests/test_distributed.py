@@ -19,9 +19,10 @@ from sparse_ae.machine import Options, _started, count_workers, start
 from sparse_ae.processes import SharedNorm, share_norms
 
 TESTS = Path(__file__).parent
-# of the largest gradient of a net: the sums over 8 images of 64 × 64 are taken in another order, in
-# float32, whose rounding of 6e-8 grows through ten layers and normalisations by small variances
-TOLERANCE = 1e-5
+# of the largest gradient of a net, and of each loss: sums over 8 images are taken in another order,
+# in float32, whose rounding of 6e-8 grows through ten layers and normalisations by small variances
+# (9e-6 was seen); a loss divided by the number of the wrong share is wrong by per cents
+TOLERANCE = 1e-4
 
 
 def environment(number: int, port: int) -> dict[str, str]:
@@ -73,8 +74,8 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(two, method):
 
 
 def test_a_run_of_two_processes_is_that_of_one(two, tmp_path):
-    """The losses of the log, and the weights. Adam's first steps have the gradients' signs: a weight
-    whose gradient is all rounding may go the other way, by a thousandth a step; few may."""
+    """The losses of the log, and the weights. Adam's first steps have the gradients' signs: a
+    weight whose gradient is all rounding may go the other way, by a thousandth a step; few may."""
     one = short_run(tmp_path, start(Options(accelerator="cpu"))).model.state_dict()
     both = load_file(two / "weights.safetensors")
     for name, value in one.items():
@@ -126,7 +127,7 @@ def test_options(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    with pytest.raises(ValueError, match="--accelerator cuda --devices auto: .*accelerator"):
+    with pytest.raises(ValueError, match=r"--accelerator cuda --devices auto: .*accelerator"):
         start(Options(accelerator="cuda"))
 
 

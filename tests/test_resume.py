@@ -109,7 +109,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(settings, workers, tmp_path):
         assert done.validation["validation_step"].tolist() == [10, 20, 24]
         assert done.validation["validation_value"].tolist() == [-10, 0, -4]
         last = train(config, stream(), progress=False)
-        assert not torch.equal(next(iter(weights(last).values())), next(iter(weights(done).values())))
+        assert not torch.equal(
+            next(iter(weights(last).values())), next(iter(weights(done).values()))
+        )
     again = train(config, stream(), options=options, record=record, validate=validate,
                   progress=False)  # fmt: skip
     assert_same(whole, again)  # the state after the last step
@@ -208,11 +210,10 @@ def test_states_that_do_not_fit_are_refused(kept, tmp_path):
         read_state(change(path, tmp_path, versions={"sparse_ae": "0.0.9"}), settings)
     with pytest.raises(ValueError, match=f"format {FORMAT}, got sparse_ae/resume 0.*{advice}"):
         read_state(change(path, tmp_path, format="sparse_ae/resume 0"), settings)
+    changed = load_config("smoke", "ae8", 0, steps=9)
+    stream, resumed = open_stream(changed), Options(resume=True)
     with pytest.raises(ValueError, match="steps 8"):
-        changed = load_config("smoke", "ae8", 0, steps=9)
-        record = path.with_name("seed-0.json")
-        train(changed, open_stream(changed), options=Options(resume=True), record=record,
-              progress=False)  # fmt: skip
+        train(changed, stream, options=resumed, record=path.with_name("seed-0.json"))
 
 
 def test_a_state_is_whole_or_not_there(tmp_path, monkeypatch):

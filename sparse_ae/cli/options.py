@@ -32,7 +32,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     add("--nodes", type=int, default=1, metavar="N", help="machines")
     add("--workers", type=int, metavar="N",
-        help="processes that load photos or draw crowds (default: the cores left over)")  # fmt: skip
+        help="processes that load photos or draw crowds (default: the cores left)")  # fmt: skip
     add("--compile", action="store_true", help="by torch.compile: minutes first, then faster")
     add("--tensorboard", action="store_true", help="curves for TensorBoard, beside the CSV log")
     add("--skip-broken", action="store_true",
