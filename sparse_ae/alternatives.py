@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 LARGE = 0.1  # standard deviation of the head's weights; the small start has 0.001
 
 
-def decorrelation_loss(tags: Tensor, visible: Tensor) -> Tensor:
+def decorrelation_loss(
+    tags: Tensor, visible: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
+) -> Tensor:
     """How far the dimensions of the persons' mean embeddings vary together.
 
     tags: (B, P, K, D) read at the ground-truth joints; visible: (B, P, K) bool. With C the
     covariance (D, D) of the mean embeddings of all persons of the batch, the sum of its squared
     off-diagonal elements over D: the covariance term of VICReg (Bardes et al., ICLR 2022), which
     takes it over a batch of images. 0 with fewer than two persons, or at D = 1. Half-precision
-    inputs are computed in float32.
+    inputs are computed in float32. total: where several processes have a share of the batch each,
+    what adds a tensor up over them and lets gradients pass (`processes.summed`).
 
     ValueError for shapes that do not fit.
     """
@@ -28,10 +33,11 @@ def decorrelation_loss(tags: Tensor, visible: Tensor) -> Tensor:
     count = visible.sum(2)
     seen = torch.where(visible[..., None], tags, 0.0).sum(2)
     means = (seen / count.clamp(min=1)[..., None])[count > 0]  # (N, D)
-    if len(means) < 2:
+    persons = int(total(count.new_tensor(len(means))))
+    if persons < 2:
         return tags.sum() * 0
-    centred = means - means.mean(0)
-    covariance = centred.T @ centred / (len(means) - 1)
+    centred = means - total(means.sum(0)) / persons
+    covariance = total(centred.T @ centred) / (persons - 1)
     apart = covariance - torch.diag(covariance.diagonal())
     return apart.square().sum() / tags.shape[3]
 

@@ -17,7 +17,10 @@ METHODS = {name: method.settings for name, method in ALL.items()}
 # and a record leaves them out, so that older records stay valid
 LATER = ("adapt", "offsets", "tag_init", "scale_bins", "scale_form", "decorrelate",
          "adapt_weight", "centre_weight", "offset_weight", "decorrelate_weight",
-         "knob_scenes", "network", "network_width", "fine", "pretrained")  # fmt: skip
+         "knob_scenes", "network", "network_width", "fine", "pretrained", "data", "train_set",
+         "val_set", "test_set", "held_out", "short_side", "schedule", "warm_up", "milestones",
+         "decay", "sync_norm", "validate_every")  # fmt: skip
+DATA = ("crowds", "rendered", "coco", "crowdpose", "custom")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class Config:
     preset: str
     method: str
     seed: int
+
+    # what it is trained on: "crowds", rendered beforehand and held in memory; "rendered", the same,
+    # each scene drawn when its turn comes; photos of "coco" or "crowdpose" in their official
+    # folders, or of a "custom" set
+    data: str = "crowds"
+    train_set: tuple[str, ...] = ()  # of a custom set: its JSON in COCO's format, and its folder
+    val_set: tuple[str, ...] = ()
+    test_set: tuple[str, ...] = ()
+    held_out: float = 0.0  # share of the training photos kept back, to validate on
 
     # crowds
     skeleton: str = "crowdpose"  # "coco", "crowdpose", or a YAML file (skeleton.read_skeleton)
@@ -74,15 +86,22 @@ class Config:
     # training
     steps: int = 300_000
     batch: int = 10
-    learning_rate: float = 1.5e-3  # the peak of a one-cycle schedule
+    learning_rate: float = 1.5e-3  # the highest of the schedule
+    schedule: str = "one-cycle"  # or "steps": constant, and lower from each milestone on
+    warm_up: float = 0.0  # of "steps": a share of all steps, or from 1 on a number of them
+    milestones: tuple[float, ...] = (2 / 3, 13 / 15)  # likewise; the paper's epochs 200, 260 of 300
+    decay: float = 0.1  # factor at each milestone
     weight_decay: float = 0.0
-    clip: float = 1.0  # norm of the gradient
+    clip: float = 1.0  # norm of the gradient; 0: as it is
     precision: str = "auto"  # "float32", "bfloat16", or the latter where the processor has it
     flip: float = 0.5  # probability
     rotation: float = 30.0  # degrees, either way
-    zoom: tuple[float, float] = (0.75, 1.5)
+    zoom: tuple[float, float] = (0.75, 1.5)  # of crowds: magnification
+    short_side: tuple[float, float] = (0.75, 1.5)  # of photos: side cut out / short side
     shift: float = 0.08  # of the image's side, either way
     colour: float = 0.2  # spread of brightness and contrast
+    sync_norm: bool = False  # several processes: normalise over the whole batch, not each its share
+    validate_every: int = 0  # steps; the weights that are best in validation are kept; 0: the last
 
     # decoding
     rule: str = "released"
@@ -104,6 +123,8 @@ class Config:
             "precision": ("auto", "float32", "bfloat16"),
             "rule": ("released", "higherhrnet"),
             "network": ("small", "lite0", "higher_hrnet", "coupled"),
+            "data": DATA,
+            "schedule": ("one-cycle", "steps"),
             "tag_init": ("small", "large", "orthogonal"),
             "scale_bins": ("linear", "log"),
             "scale_form": ("", *SCALE_FORMS),
@@ -115,7 +136,7 @@ class Config:
                     f"unknown {name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}"
                 )
         for name in ("size", "train_scenes", "val_scenes", "test_scenes", "steps", "batch",
-                     "sigma", "beta", "learning_rate", "clip"):  # fmt: skip
+                     "sigma", "beta", "learning_rate", "decay"):  # fmt: skip
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
         if self.dim < 0 or (self.dim == 0) != self.offsets:
@@ -128,6 +149,34 @@ class Config:
             raise ValueError(f"fine: network {self.network!r} has fine heatmaps always")
         if self.size % 32:
             raise ValueError(f"size: expected a multiple of 32, got {self.size}")
+        self._check_training()
+
+    def _check_training(self):
+        """ValueError for a schedule or data that cannot be."""
+        for name in ("clip", "warm_up", "validate_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out: expected a share from 0, below 1, got {self.held_out}")
+        if not all(m > 0 for m in self.milestones) or not self.short_side[0] > 0:
+            raise ValueError("milestones, short_side: expected positive numbers, got "
+                             f"{list(self.milestones)}, {list(self.short_side)}")  # fmt: skip
+        for name in ("train_set", "val_set", "test_set"):
+            given = getattr(self, name)
+            if given and (len(given) != 2 or self.data != "custom"):
+                raise ValueError(f"{name}: expected, with `data: custom`, the names of a JSON file "
+                                 f"and of a folder, got {list(given)} and {self.data}")  # fmt: skip
+        if self.data == "custom" and not self.train_set:
+            raise ValueError("train_set: missing, as [annotations.json, folder of its photos]")
+        if self.data in ("coco", "crowdpose") and self.skeleton != self.data:
+            raise ValueError(
+                f"skeleton: expected {self.data!r} for its data, got {self.skeleton!r}"
+            )
+
+    @property
+    def photos(self) -> bool:
+        """Whether it is trained on photos."""
+        return self.data in ("coco", "crowdpose", "custom")
 
     @property
     def strides(self) -> tuple[int, ...]:

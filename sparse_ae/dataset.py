@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,6 +120,17 @@ class KeypointDataset(Dataset):
         """From now on, draw the views of this epoch; to be called before its loop begins."""
         self._epoch[0] = epoch
 
+    def view_in(self, epoch: int, index: int) -> Sample:
+        """What a photo gives in an epoch, whatever `set_epoch` was told."""
+        return self._next_readable(index, lambda i: self._square(i, epoch))
+
+    def only(self, kept: Sequence[int]) -> KeypointDataset:
+        """The photos with these indices, as a data set of its own."""
+        part = copy.copy(self)
+        part.annotations = self.annotations.only(kept)
+        part._unread = self._unread[list(kept)].clone().share_memory_()
+        return part
+
     def path(self, index: int) -> Path:
         """The file of a photo."""
         return self.images / self.annotations.names[index]
@@ -156,13 +168,14 @@ class KeypointDataset(Dataset):
         matrix, shape = aligned_view(*self.annotations.sizes[index].tolist(), self.size)
         return matrix, False, shape
 
-    def _square(self, index: int) -> Sample:
+    def _square(self, index: int, epoch: int | None = None) -> Sample:
         """The square view of a photo."""
         width, height = self.annotations.sizes[index].tolist()
         shape = (self.size, self.size)
         if self.view is None:
             return self._see(index, whole_view(width, height, self.size), False, shape)
-        rng = np.random.default_rng([self.seed, int(self._epoch[0]), index])
+        epoch = int(self._epoch[0]) if epoch is None else epoch
+        rng = np.random.default_rng([self.seed, epoch, index])
         matrix, mirrored = random_view(width, height, self.size, rng, self.view)
         sample = self._see(index, matrix, mirrored, shape)
         if self.view.colour:

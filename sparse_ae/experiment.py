@@ -1,20 +1,25 @@
-"""One experiment from a preset to its record: scenes, training, evaluation, files."""
+"""One experiment from a preset to its record: data, training, evaluation, files."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from sparse_ae.config import Config
 from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
+from sparse_ae.machine import Options, count_workers, finish, start
 from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
 from sparse_ae.photo_settings import PhotoSettings
+from sparse_ae.processes import place, wait
 from sparse_ae.results import (
     METRICS,
     ROOT,
@@ -26,16 +31,23 @@ from sparse_ae.results import (
     record_path,
     write_record,
 )
+from sparse_ae.resume import remove_state, state_path
 from sparse_ae.skeleton import get_skeleton
+from sparse_ae.streams import open_stream, photos_digest
 from sparse_ae.train import Training, train
+
+NOT_YET = "photos are not evaluated yet: the weights are those of the last step, without a record"
 
 
 def recorded_config(config: Config) -> dict:
     """All settings of a run as its record keeps them, those of its crowds included.
 
-    Equal settings mean an equal run of the same code: the scenes' digests cover the bodies too.
+    Equal settings mean an equal run of the same code: the scenes' digests cover the bodies too,
+    those of photos their annotations.
     """
     recorded = config.to_dict()
+    if config.photos:
+        return recorded | {"train_digest": photos_digest(config, "train")}
     for split in ("train", "test"):
         recorded[f"{split}_crowd"] = dataclasses.asdict(crowd_config(config, split))
         recorded[f"{split}_digest"] = preset_crowds(config, split).digest
@@ -50,37 +62,52 @@ def is_made(config: Config, root: str | Path = ROOT) -> bool:
     return is_done(path, config_digest(recorded_config(config)))
 
 
-def run(config: Config, root: str | Path = ROOT, *, progress: bool = True) -> dict:
+def run(
+    config: Config, root: str | Path = ROOT, *, options: Options | None = None,
+    progress: bool = True,
+) -> dict | None:  # fmt: skip
     """Train, evaluate, and write the record and the weights; returns the record.
 
-    Nothing is written before the evaluation is over.
+    None in all processes but the first, and for photos, of which the weights alone are written.
+    Before the evaluation is over nothing is written but the training's log and state
+    (`train.train`); the state is removed when the record, or the weights, are there.
     """
     began = time.monotonic()
-    recorded = recorded_config(config)  # bad crowds or bodies are told before a folder is made
-    check_writable(root, config.preset, config.method)
-    training, result, held_out = fit_and_evaluate(config, "test", progress=progress)
-    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve}
-    if config.knob_scenes:
-        arrays |= evaluate_knobs(training.model, config, progress=progress)
-    measured = {
-        **result.metrics,
-        "train_seconds": training.seconds,
-        "images_per_second": training.images_per_second,
-    }
-    record = {
-        "schema": SCHEMA,
-        "preset": config.preset,
-        "method": config.method,
-        "seed": config.seed,
-        "config": recorded,
-        "config_digest": config_digest(recorded),
-        "metrics": {name: measured[name] for name in METRICS},
-        "provenance": provenance(held_out.digest, _command(config), device="cpu", since=began),
-    }
+    recorded = recorded_config(config)  # bad data are told before a folder is made
     path = record_path(config.preset, config.method, config.seed, root)
+    check_writable(root, config.preset, config.method)
+    training = fit(config, options, record=path, settings=recorded, progress=progress)
+    first, device = place()[0] == 0, next(training.model.parameters()).device.type
+    finish()
+    if not first:
+        return None
+    record, arrays = None, {}
+    if not config.photos:
+        result, held_out = evaluate_on(config, training.model, "test", progress=progress)
+        arrays = {**result.per_image, **result.matches, **result.examples, **training.curve,
+                  **training.validation}  # fmt: skip
+        if config.knob_scenes:
+            arrays |= evaluate_knobs(training.model, config, progress=progress)
+        measured = {
+            **result.metrics,
+            "train_seconds": training.seconds,
+            "images_per_second": training.images_per_second,
+        }
+        record = {
+            "schema": SCHEMA,
+            "preset": config.preset,
+            "method": config.method,
+            "seed": config.seed,
+            "config": recorded,
+            "config_digest": config_digest(recorded),
+            "metrics": {name: measured[name] for name in METRICS},
+            "provenance": provenance(held_out.digest, _command(config), device, since=began),
+        }
     use = PhotoSettings.of(config, get_skeleton(config.skeleton)).to_dict()
     save_checkpoint(training.model, path.with_suffix(".safetensors"), use)
-    write_record(record, arrays, root)
+    if record is not None:
+        write_record(record, arrays, root)
+    remove_state(state_path(path))
     return record
 
 
@@ -89,22 +116,72 @@ def _command(config: Config) -> str:
     return f"sparse-ae train --preset {config.preset} --method {config.method} --seed {config.seed}"
 
 
+def fit(
+    config: Config, options: Options | None = None, *, record: Path | None = None,
+    settings: dict | None = None, progress: bool = True,
+) -> Training:  # fmt: skip
+    """Train on the data of the settings. record, settings: as of `train.train`.
+
+    On a CPU by one thread: two runs side by side use two cores best, and sums keep their order, so
+    that one seed gives one result. What the data left out is logged as a warning.
+    """
+    torch.set_num_threads(1)
+    options = options or Options()
+    fabric = start(options)
+    shown, there = progress and fabric.global_rank == 0, None
+    for turn in (True, False):  # the first process renders crowds, the others find them rendered
+        if there is None and (fabric.global_rank == 0) == turn:
+            there = open_stream(
+                config, workers=count_workers(options, processes_here(fabric)), progress=shown,
+                pinned=fabric.device.type == "cuda", skip_broken=options.skip_broken,
+            )  # fmt: skip
+        wait()
+    validate = validation(config) if config.validate_every else None
+    if config.photos and validate is None and fabric.global_rank == 0:
+        logging.getLogger("sparse_ae").warning(NOT_YET)
+    training = train(config, there, options=options, fabric=fabric, record=record,
+                     settings=settings, validate=validate, progress=progress)  # fmt: skip
+    if training.broken and fabric.global_rank == 0:
+        lines = "\n  ".join((f"left out, {len(training.broken)} in all:", *training.broken))
+        logging.getLogger("sparse_ae").warning(lines)
+    return training
+
+
+def processes_here(fabric) -> int:
+    """How many processes that train share this machine's cores."""
+    return max(1, fabric.world_size // fabric.strategy.num_nodes) if fabric.world_size > 1 else 1
+
+
+def validation(config: Config) -> Callable[[nn.Module, int], float] | None:
+    """What tells how good a net is, by data that it was neither trained on nor will be tested on:
+    AP on the validation crowds. None where it cannot be told, as of photos so far."""
+    if config.photos:
+        return None
+    scenes = preset_crowds(config, "val")
+
+    def average_precision(net: nn.Module, _step: int) -> float:
+        found = evaluate(net, config, scenes.arrays(progress=False), scenes.annotations(),
+                         progress=False)  # fmt: skip
+        return found.metrics["AP"]
+
+    return average_precision
+
+
+def evaluate_on(
+    config: Config, model: nn.Module, split: str, *, progress: bool = True
+) -> tuple[Evaluation, CrowdDataset]:
+    """Evaluate on the crowds of a split; those too."""
+    scenes = preset_crowds(config, split)
+    arrays = scenes.arrays(progress=progress)
+    return evaluate(model, config, arrays, scenes.annotations(), progress=progress), scenes
+
+
 def fit_and_evaluate(
     config: Config, split: str, *, progress: bool = True
 ) -> tuple[Training, Evaluation, CrowdDataset]:
-    """Train on the training crowds and evaluate on those of `split`; nothing is written.
-
-    Runs on one thread: two runs side by side use two cores best, and sums keep their order, so
-    that one seed gives one result.
-    """
-    torch.set_num_threads(1)
-    training = train(
-        config, preset_crowds(config, "train").arrays(progress=progress), progress=progress
-    )
-    scenes = preset_crowds(config, split)
-    arrays = scenes.arrays(progress=progress)
-    result = evaluate(training.model, config, arrays, scenes.annotations(), progress=progress)
-    return training, result, scenes
+    """Train on the training crowds and evaluate on those of `split`; nothing is written."""
+    training = fit(config, progress=progress)
+    return training, *evaluate_on(config, training.model, split, progress=progress)
 
 
 def evaluate_weights(
@@ -120,6 +197,4 @@ def evaluate_weights(
             f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "
             f"fit {config.method} of preset {config.preset}"
         )
-    scenes = preset_crowds(config, split)
-    arrays = scenes.arrays(progress=progress)
-    return evaluate(model, config, arrays, scenes.annotations(), progress=progress)
+    return evaluate_on(config, model, split, progress=progress)[0]

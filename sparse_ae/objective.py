@@ -21,6 +21,7 @@ from sparse_ae.model import TAG_BIAS, PoseNet
 from sparse_ae.offset import offset_loss
 from sparse_ae.outputs import PoseOutput, to_input
 from sparse_ae.pose_nets import NETWORKS, CoupledNet, HigherHRNet
+from sparse_ae.processes import averaged, place, summed
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.swahr import swahr_loss
 
@@ -55,16 +56,23 @@ def training_losses(
     model: PoseNet, batch: Batch, config: Config
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """The unweighted losses of a batch, by name, those alone that the method has; and the
-    embeddings at its joints (B, P, K, D), None without embeddings."""
+    embeddings at its joints (B, P, K, D), None without embeddings.
+
+    With several processes (`processes`), each with an equal share of the batch, the means of their
+    losses are those of the whole batch, and so are the means of their gradients.
+    """
     image = to_input(batch.image, model)
-    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
+    kind = image.device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=uses_bfloat16(config.precision, kind)):
         output: PoseOutput = model(image)
     losses = heatmap_losses(output, batch, config)
     if output.tags is None:
         centre, offsets, weight = batch.offsets
         mask = None if batch.masks is None else batch.masks[0]
         losses["centre"] = heatmap_loss(output.centre, centre[:, None], focal=False, mask=mask)
-        losses["offset"] = offset_loss(output.offsets, offsets, weight)
+        together = place()[1] > 1  # then it is divided by the number over the whole batch
+        entries = averaged(2 * weight.count_nonzero()) if together else None
+        losses["offset"] = offset_loss(output.offsets, offsets, weight, entries)
         return losses, None
     tags = gather_tags(output.tags, batch.joints)
     return losses | embedding_losses(tags, batch, config), tags
@@ -100,7 +108,7 @@ def embedding_losses(tags: Tensor, batch: Batch, config: Config) -> dict[str, Te
             absolute={"": None, "absolute": True, "signed": False}[sign],
         )  # fmt: skip
     if config.decorrelate:
-        losses["decorrelate"] = decorrelation_loss(tags, batch.visible)
+        losses["decorrelate"] = decorrelation_loss(tags, batch.visible, summed)
     return losses
 
 
@@ -109,8 +117,11 @@ def total(losses: dict[str, Tensor], config: Config) -> Tensor:
     return sum(getattr(config, f"{name}_weight") * value for name, value in losses.items())
 
 
-def uses_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16; "auto" means: where the processor has instructions for it."""
+def uses_bfloat16(precision: str, kind: str = "cpu") -> bool:
+    """Whether to compute in bfloat16 on a "cpu" or "cuda"; "auto" means: where it has
+    instructions for it."""
+    if precision == "auto" and kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == "auto":
         able = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.10 cannot tell
         return bool(able.get("amx_bf16") or able.get("avx512_bf16"))

@@ -93,14 +93,17 @@ def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
     return OffsetTargets(centre, offsets, weight)
 
 
-def offset_loss(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def offset_loss(
+    pred: Tensor, target: Tensor, weight: Tensor, entries: Tensor | None = None
+) -> Tensor:
     """How far the offsets are from their targets, a scalar.
 
     pred, target: (B, 2K, h, w) in cells, x then y of each joint; weight: (B, K, h, w), as of
     `offset_targets`. Smooth L1 that turns at BETA, times the weight, the mean over the entries of
     pred whose weight is above 0: DEKR's (lib/core/loss.py), whose total adds it at 0.03. Entries
     of weight 0 get no gradient; where there are no others the loss is 0. Half-precision inputs are
-    computed in float32.
+    computed in float32. entries: what to divide by instead of the number of these entries; several
+    processes with a share of the batch each give the mean of their numbers.
 
     ValueError for shapes that do not fit, or a weight that is negative or NaN.
     """
@@ -120,7 +123,8 @@ def offset_loss(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     pred, target = _at_least_float32(pred[chosen]), _at_least_float32(target[chosen])
     weight = _at_least_float32(weight[image, joint, row, column])[:, None]
     distance = F.smooth_l1_loss(pred, target, beta=BETA, reduction="none")
-    return (distance * weight).sum() / max(pred.numel(), 1)
+    entries = max(pred.numel(), 1) if entries is None else entries.clamp(min=1e-6)
+    return (distance * weight).sum() / entries
 
 
 def _check_joints(joints, visible):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparse_ae.batches import STRIDES
+from sparse_ae.batches import STRIDES, on_device
 from sparse_ae.config import Config
 from sparse_ae.decode import People, decode_batch
 from sparse_ae.losses import gather_tags
@@ -99,10 +99,12 @@ def in_pixels(people: People) -> People:
 
 
 def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
-    """The maps of images (B, S, S, 3) uint8."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(config.precision)):
-        image = to_input(torch.tensor(images).permute(0, 3, 1, 2), model)
-        output = model(image.to(memory_format=torch.channels_last))
+    """The maps of images (B, S, S, 3) uint8, on the CPU wherever the model is."""
+    device = next(model.parameters()).device
+    bfloat16 = uses_bfloat16(config.precision, device.type)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        image = to_input(torch.tensor(images).to(device).permute(0, 3, 1, 2), model)
+        output = on_device(model(image.to(memory_format=torch.channels_last)), "cpu")
     size = images.shape[1:3]
     heatmaps = torch.stack([enlarge(maps, size) for maps in output.heatmaps]).mean(0)
     if output.tags is None:

@@ -23,10 +23,11 @@ def as_type(name: str, expected, value):
 
 
 def _as_tuple(name: str, members: tuple, value) -> tuple:
+    kind = "names" if members[0] is str else "numbers"
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name}: expected a list of numbers, got {value!r}")
+        raise ValueError(f"{name}: expected a list of {kind}, got {value!r}")
     if members[-1] is Ellipsis:
         members = (members[0],) * len(value)
     if len(value) != len(members):
-        raise ValueError(f"{name}: expected {len(members)} numbers, got {len(value)}")
+        raise ValueError(f"{name}: expected {len(members)} {kind}, got {len(value)}")
     return tuple(as_type(name, kind, item) for kind, item in zip(members, value, strict=True))

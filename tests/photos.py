@@ -61,3 +61,20 @@ def write(folder: Path, data: dict) -> Path:
     path = folder / "people.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     return path
+
+
+def custom_preset(folder: Path, data: dict | None = None, **settings) -> Path:
+    """A preset file for a small net on such photos, with the skeleton of its own."""
+    path = write(folder, content(6) if data is None else data)
+    skeleton = {"name": "triangle", "keypoints": list(TRIANGLE.keypoints),
+                "sigmas": list(TRIANGLE.sigmas), "flip_pairs": [["left", "right"]],
+                "limbs": [["top", "left"], ["top", "right"]]}  # fmt: skip
+    (folder / "triangle.yaml").write_text(json.dumps(skeleton), encoding="utf-8")
+    settings = {
+        "data": "custom", "train_set": [str(path), str(folder / "images")], "size": 64,
+        "skeleton": str(folder / "triangle.yaml"), "widths": [8, 8, 8, 8, 8], "steps": 12,
+        "batch": 4, "sigma": 1.0, "learning_rate": 3e-3, **settings,
+    }  # fmt: skip
+    preset = folder / "custom.yaml"
+    preset.write_text(json.dumps(settings), encoding="utf-8")
+    return preset

@@ -21,7 +21,7 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
     assert record["provenance"]["device"].startswith("cpu")
     assert len(read_arrays(path)["image_id"]) == 24
     names = {file.name for file in path.parent.iterdir()}
-    assert names == {"seed-5.json", "seed-5.npz", "seed-5.safetensors"}
+    assert names == {"seed-5.json", "seed-5.npz", "seed-5.csv", "seed-5.safetensors"}
     capsys.readouterr()
     assert main(["evaluate", *arguments]) == 0
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from photos import custom_preset
 
 from sparse_ae.bootstrap import average_precision, ranking
 from sparse_ae.experiment import evaluate_weights, is_made, recorded_config, run
 from sparse_ae.knobs import PER_IMAGE, SETTINGS, STILL, crowds_of
+from sparse_ae.machine import Options
+from sparse_ae.model import load_checkpoint
 from sparse_ae.presets import load_config
 from sparse_ae.results import MATCHES, config_digest, read_arrays, record_path
 
@@ -84,3 +87,49 @@ def test_later_settings_leave_older_records_valid():
     assert config_digest(recorded) != config_digest(
         recorded_config(load_config("reader", "rve", 1, tag_init="large"))
     )
+
+
+def test_photos_leave_weights_and_a_log(tmp_path, caplog):
+    """Their evaluation is not here yet, and says so; what was left out is listed."""
+    preset = custom_preset(tmp_path, steps=3, validate_every=2)
+    (tmp_path / "images" / "004.jpg").write_bytes(b"no photo")
+    config = load_config(str(preset), "ae8", 1)
+    root = tmp_path / "results"
+    options = Options(skip_broken=True, workers=1)
+    assert run(config, root, options=options, progress=False) is None
+    assert not is_made(config, root)
+    folder = record_path("custom", "ae8", 1, root).parent
+    assert {path.name for path in folder.iterdir()} == {"seed-1.csv", "seed-1.safetensors"}
+    assert load_checkpoint(folder / "seed-1.safetensors").keypoints == 3
+    assert "photos are not evaluated yet" in caplog.text
+    assert "left out, 1 in all:" in caplog.text
+    assert "004.jpg" in caplog.text
+
+
+def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
+    config = load_config("smoke", "ae8", 1, steps=6, validate_every=2)
+    assert config.to_dict()["validate_every"] == 2
+    run(config, tmp_path, progress=False)
+    arrays = read_arrays(record_path("smoke", "ae8", 1, tmp_path))
+    assert arrays["validation_step"].tolist() == [2, 4, 6]
+    assert np.isfinite(arrays["validation_value"]).all()
+    assert not list(tmp_path.rglob("*.resume.safetensors"))
+
+
+def test_a_run_goes_on_to_its_record(tmp_path, monkeypatch):
+    """Interrupted in its evaluation, it does not train again."""
+    config = load_config("smoke", "ae8", 2, steps=3)
+    whole = run(config, tmp_path / "whole", progress=False)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sparse_ae.experiment.evaluate", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(config, tmp_path / "cut", progress=False)
+    monkeypatch.setattr("sparse_ae.train.Progress.learn", interrupt)
+    record = run(config, tmp_path / "cut", options=Options(resume=True), progress=False)
+    assert record["metrics"]["grouping_accuracy"] == whole["metrics"]["grouping_accuracy"]
+    assert {path.suffix for path in (tmp_path / "cut").rglob("seed-2*")} == {
+        ".json", ".npz", ".csv", ".safetensors"}  # fmt: skip

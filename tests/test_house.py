@@ -17,7 +17,7 @@ RANKS = {
     "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 0,
     "config": 1, "presets": 2, "provenance": 1, "matching": 1, "average_precision": 2,
     "metrics": 3, "decode": 3,
-    "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 5, "evaluate": 6,
+    "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 7, "evaluate": 6,
     "experiment": 8, "search": 9, "tables": 10, "pictures": 9, "verdicts": 11, "figures": 12,
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
@@ -29,6 +29,8 @@ RANKS = {
     "annotations": 3, "dataset": 4, "photo_settings": 2,
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9,
+    "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
+    "training_log": 0, "streams": 5, "progress": 6,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +15,12 @@ from sparse_ae.batches import batches, collate
 from sparse_ae.crowds import CrowdDataset
 from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import evaluate
+from sparse_ae.machine import Options
 from sparse_ae.model import PoseNet
 from sparse_ae.objective import make_net, total, training_losses
 from sparse_ae.presets import load_config
 from sparse_ae.train import train
+from sparse_ae.training_log import TrainingLog
 
 STILL = {"flip": 0.0, "rotation": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "colour": 0.0}
 
@@ -140,9 +146,69 @@ def test_one_seed_one_result_and_another_seed_another(scenes):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(scenes):
+    """With the step, its images, and the losses of the step before."""
     config = load_config("smoke", "ae8", 0, steps=20, learning_rate=1e9)
-    with pytest.raises(FloatingPointError, match=r"step 20: a loss is no longer finite: heatmap"):
+    with pytest.raises(FloatingPointError) as caught:
         train(config, scenes, progress=False)
+    told = re.fullmatch(
+        r"step (\d+): a loss is no longer finite: heatmap (.+), pull .+, push .+; "
+        r"images ([\d, ]+); the last finite losses: heatmap ([\d.e+-]+), pull .+",
+        str(caught.value),
+    )
+    assert told, caught.value
+    step = int(told[1])
+    shown = [batch.ids.tolist() for batch in batches(config, scenes)]
+    assert 1 < step <= 20
+    assert list(map(int, told[3].split(", "))) == shown[step - 1]
+    assert np.isfinite(float(told[4]))
+
+
+@pytest.mark.parametrize("changes", [{"clip": 0.0}, {"schedule": "steps", "warm_up": 0.5}])
+def test_settings_of_training_change_the_weights(scenes, changes):
+    """No clipping, and the paper's schedule, are other runs."""
+    before, after = (
+        train(load_config("smoke", "ae8", 1, steps=3, clip=clip, **more), scenes, progress=False)
+        for clip, more in ((1e-3, {}), (changes.get("clip", 1e-3),
+                                        {k: v for k, v in changes.items() if k != "clip"}))
+    )  # fmt: skip
+    left, right = (run.model.tag_head.weight for run in (before, after))
+    assert not torch.equal(left, right)
+
+
+def test_tensorboard_is_asked_for_by_name(scenes, tmp_path, monkeypatch):
+    """Without the package the run does not start; with it, it gets the curve."""
+    config = load_config("smoke", "ae8", 1, steps=2)
+    options, record = Options(tensorboard=True), tmp_path / "seed-1.json"
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match=r"pip install 'sparse-ae\[tensorboard\]'"):
+        train(config, scenes, options=options, record=record, progress=False)
+    board = MagicMock()
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)
+    train(config, scenes, options=options, record=record, progress=False)
+    board.SummaryWriter.assert_called_once_with(str(tmp_path / "seed-1.tensorboard"), purge_step=1)
+    written = [call.args for call in board.SummaryWriter.return_value.add_scalar.call_args_list]
+    assert {(name, step) for name, _, step in written} == {
+        (name, 2) for name in ("loss/heatmap", "loss/pull", "loss/push", "learning_rate",
+                               "images_per_second")}  # fmt: skip
+    board.SummaryWriter.return_value.close.assert_called_once_with()
+
+
+def test_a_log_goes_on_where_the_run_does(tmp_path):
+    """Rows after the state, and one that was cut short, are written again."""
+    path, always = tmp_path / "log.csv", {"learning_rate": 0.1, "images_per_second": 5.0}
+    log = TrainingLog(path)
+    for step in (20, 40, 60):
+        log.add(step, {"pull": 1.0 / step}, always, 0.5 if step == 40 else None)
+    whole = path.read_text().splitlines()
+    assert whole[:3] == ["step,pull,learning_rate,images_per_second,validation",
+                         "20,0.05,0.1,5,", "40,0.025,0.1,5,0.5"]  # fmt: skip
+    path.write_text("\n".join(whole)[:-4])
+    TrainingLog(path, 60).add(80, {"pull": 1.0}, always)
+    assert path.read_text().splitlines() == [*whole[:3], "80,1,0.1,5,"]
+    TrainingLog(path, 20)
+    assert path.read_text().splitlines() == whole[:2]
+    TrainingLog(path)
+    assert path.read_text() == ""
 
 
 def test_the_curve_has_a_point_every_twenty_steps(scenes):

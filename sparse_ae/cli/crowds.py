@@ -55,7 +55,12 @@ def crowds(options: argparse.Namespace) -> None:
     for needed, option in (("out", "jpeg"), ("preview", "keypoints")):
         if getattr(options, option) and not getattr(options, needed):
             raise ValueError(f"--{option} needs --{needed}")
+    if config.photos:
+        print(f"preset {config.preset} has photos, and no crowds to render")
+        return
     usual = ["train", "val", "test"] if options.out else ["train", "test"]
+    if config.data == "rendered" and not options.out:
+        usual = ["test"]  # the others are drawn while it trains
     for split in options.split or usual:
         scenes = preset_crowds(config, split)
         scenes.workers = scenes.workers if options.workers is None else options.workers

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparse_ae.machine import Options
 
 PRESET = "reader"
 ROOT = "experiments/results"
@@ -14,6 +19,32 @@ def run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", default="rve", help="ae1, ae8, ae8_scale or rve")
     command.add_argument("--seed", type=int, default=0, help="an integer from 0 on")
     root_option(command)
+
+
+def machine_options(command: argparse.ArgumentParser) -> None:
+    """What a training runs on, and what it leaves on the way: `machine.Options`."""
+    add = command.add_argument_group("options that change no result").add_argument
+    add("--resume", action="store_true", help="go on where an interrupted run was saved last")
+    add("--save-every", type=int, default=500, metavar="STEPS", help="how often it is saved")
+    add("--accelerator", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if any")
+    add("--devices", default="auto", metavar="N",
+        help="processes a machine, a GPU each; auto: those that torchrun or SLURM starts, else one",
+        )  # fmt: skip
+    add("--nodes", type=int, default=1, metavar="N", help="machines")
+    add("--workers", type=int, metavar="N",
+        help="processes that load photos or draw crowds (default: the cores left)")  # fmt: skip
+    add("--compile", action="store_true", help="by torch.compile: minutes first, then faster")
+    add("--tensorboard", action="store_true", help="curves for TensorBoard, beside the CSV log")
+    add("--skip-broken", action="store_true",
+        help="leave out broken photos and records, and list them at the end")  # fmt: skip
+
+
+def read_machine_options(options: argparse.Namespace) -> Options:
+    """The options of `machine_options`, checked."""
+    from sparse_ae.machine import Options
+
+    fields = dataclasses.fields(Options)
+    return Options(**{field.name: getattr(options, field.name) for field in fields})
 
 
 def root_option(command: argparse.ArgumentParser) -> None:

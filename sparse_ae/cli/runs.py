@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sparse_ae.cli.options import preset_option, root_option, run_options, show
+from sparse_ae.cli.options import (
+    machine_options,
+    preset_option,
+    read_machine_options,
+    root_option,
+    run_options,
+    show,
+)
 from sparse_ae.cli.photos import evaluate as evaluate_on_photos
 from sparse_ae.cli.photos import view_options
 
@@ -17,6 +24,7 @@ def add_runs(add) -> None:
     command.add_argument(
         "--skip-made", action="store_true", help="do nothing where the record is there already"
     )
+    machine_options(command)
 
     command = add("evaluate", evaluate, "evaluate trained weights on crowds or photos")
     run_options(command)
@@ -47,9 +55,10 @@ def train(options: argparse.Namespace) -> None:
     if options.skip_made and is_made(config, options.root):
         print(f"{name}: made already")
         return
-    metrics = run(config, options.root)["metrics"]
-    print(f"\n{name}")
-    show(metrics)
+    record = run(config, options.root, options=read_machine_options(options))
+    if record is not None:
+        print(f"\n{name}")
+        show(record["metrics"])
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -1,0 +1,40 @@
+"""A training without its evaluation, as a process of its own that tests stop, kill and resume.
+
+python training_run.py PRESET METHOD SEED FOLDER [OPTION=VALUE …] writes FOLDER/weights.safetensors
+at the end; FOLDER gets the log and the state.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from sparse_ae.machine import Options, start
+from sparse_ae.model import save_checkpoint
+from sparse_ae.presets import load_config
+from sparse_ae.processes import place
+from sparse_ae.streams import open_stream
+from sparse_ae.train import train
+
+
+def main(preset, method, seed, folder, *given):
+    torch.set_num_threads(1)
+    values = dict(part.split("=") for part in given)
+    settings = {"steps": int(values.get("steps", 40)), "precision": "float32",
+                "batch": int(values.get("batch", 8)), "sync_norm": "sync" in values}  # fmt: skip
+    config = load_config(preset, method, int(seed), **settings)
+    options = Options(save_every=int(values.get("save", 5)), resume="resume" in values)
+    fabric = start(options)
+    stream = open_stream(config, workers=int(values.get("workers", 0)), progress=False)
+    print("ready", flush=True)
+    training = train(config, stream, options=options, fabric=fabric, progress=False,
+                     record=Path(folder, "seed.json"))  # fmt: skip
+    if place()[0] == 0:
+        save_checkpoint(training.model, Path(folder, "weights.safetensors"))
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt as error:
+        sys.exit(f"interrupted; {error}")

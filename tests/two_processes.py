@@ -1,0 +1,72 @@
+"""One of two processes: losses and gradients of its half of a batch, gathered by Fabric.
+
+python two_processes.py FOLDER, started twice as torchrun would. The first process writes
+FOLDER/<method>.safetensors: mean losses, gradients and running statistics after a batch, and what
+a short run leaves.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from sparse_ae.batches import batches
+from sparse_ae.crowds.preset import preset_crowds
+from sparse_ae.machine import Options, finish, start
+from sparse_ae.model import save_checkpoint
+from sparse_ae.objective import make_net, total, training_losses
+from sparse_ae.presets import load_config
+from sparse_ae.processes import any_of, averaged, from_first, place, share_norms
+from sparse_ae.train import train
+
+METHODS = ("rve", "offset", "ae8_spread", "swahr")
+
+
+def settings(method):
+    return load_config("smoke", method, 8, steps=1, precision="float32", decorrelate_weight=0.1)
+
+
+def gathered(method, fabric):
+    """Losses, gradients and running statistics after one batch."""
+    config = settings(method)
+    scenes = preset_crowds(config, "train").arrays(progress=False)
+    torch.manual_seed(1)
+    model = share_norms(make_net(config).train(), torch.device("cpu"))
+    net = model if fabric is None else fabric.setup_module(model)
+    parts, _ = training_losses(net, next(batches(config, scenes, place=place())), config)
+    whole = total(parts, config)
+    whole.backward() if fabric is None else fabric.backward(whole)
+    found = {f"loss.{name}": averaged(value.detach()) for name, value in parts.items()}
+    found |= {f"gradient.{name}": p.grad for name, p in model.named_parameters()}
+    return found | {f"buffer.{name}": b for name, b in model.named_buffers()}
+
+
+def short_run(folder, fabric):
+    """Four steps with shared normalisation."""
+    config = load_config("smoke", "rve", 6, steps=4, precision="float32", sync_norm=True)
+    scenes = preset_crowds(config, "train").arrays(progress=False)
+    return train(config, scenes, fabric=fabric, options=Options(save_every=2), progress=False,
+                 record=Path(folder, "seed.json"))  # fmt: skip
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    fabric = start(Options(accelerator="cpu"))
+    assert place()[1] == 2
+    assert from_first(float(place()[0])) == 0
+    assert any_of(place()[0] == 1)
+    assert not any_of(False)
+    for method in METHODS:
+        found = gathered(method, fabric)
+        if place()[0] == 0:
+            contiguous = {name: tensor.clone().contiguous() for name, tensor in found.items()}
+            save_file(contiguous, str(Path(folder, f"{method}.safetensors")))
+    training = short_run(folder, fabric)
+    if place()[0] == 0:
+        save_checkpoint(training.model, Path(folder, "weights.safetensors"))
+    finish()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
