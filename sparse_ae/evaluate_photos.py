@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,15 +111,16 @@ def _wrong(truth: dict, people: dict, detections: list[dict], settings, crowd) -
 
 def write_photo_record(
     result: PhotoEvaluation, path: str | Path, predictor: Predictor, data: KeypointDataset,
-    weights: str | Path,
+    weights: str | Path, more: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write the figures of an evaluation as a JSON, with what they come from: the annotations' and
     weights' digests, how photos were looked at, and the provenance of every record. A figure that
-    is not defined is null. OSError where the file cannot be written."""
+    is not defined is null. more: what else it is to say. OSError where it cannot be written."""
     annotations = data.annotations.path
     settings = predictor.settings
     record = {
         "schema": SCHEMA,
+        **(more or {}),
         "data": f"{annotations.parent.parent.name}/{annotations.name}",
         "weights": {"file": Path(weights).name, "sha256": _digest(weights)},
         "settings": {**settings.to_dict(), "skeleton": settings.skeleton.name, **predictor.options},

@@ -18,6 +18,7 @@ from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.machine import Options, count_workers, finish, start
 from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
+from sparse_ae.photo_run import is_photo_record, photo_validation, record_on_photos
 from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.processes import place, wait
 from sparse_ae.results import (
@@ -36,8 +37,6 @@ from sparse_ae.skeleton import get_skeleton
 from sparse_ae.streams import open_stream, photos_digest
 from sparse_ae.train import Training, train
 
-NOT_YET = "photos are not evaluated yet: the weights are those of the last step, without a record"
-
 
 def recorded_config(config: Config) -> dict:
     """All settings of a run as its record keeps them, those of its crowds included.
@@ -47,7 +46,8 @@ def recorded_config(config: Config) -> dict:
     """
     recorded = config.to_dict()
     if config.photos:
-        return recorded | {"train_digest": photos_digest(config, "train")}
+        return recorded | {f"{split}_digest": photos_digest(config, split)
+                           for split in ("train", "test")}  # fmt: skip
     for split in ("train", "test"):
         recorded[f"{split}_crowd"] = dataclasses.asdict(crowd_config(config, split))
         recorded[f"{split}_digest"] = preset_crowds(config, split).digest
@@ -59,7 +59,8 @@ def recorded_config(config: Config) -> dict:
 def is_made(config: Config, root: str | Path = ROOT) -> bool:
     """Whether a complete record of just this run is there: what it says counts, not its age."""
     path = record_path(config.preset, config.method, config.seed, root)
-    return is_done(path, config_digest(recorded_config(config)))
+    digest = config_digest(recorded_config(config))
+    return is_photo_record(path, digest) if config.photos else is_done(path, digest)
 
 
 def run(
@@ -68,11 +69,11 @@ def run(
 ) -> dict | None:  # fmt: skip
     """Train, evaluate, and write the record and the weights; returns the record.
 
-    None in all processes but the first, and for photos, of which the weights alone are written.
-    Before the evaluation is over nothing is written but the training's log and state
-    (`train.train`); the state is removed when the record, or the weights, are there.
+    None in all processes but the first. Before the evaluation is over nothing is written but the
+    training's log and state (`train.train`); the state is removed when the record is there.
+    Of photos it is another record (`photo_run`), and its metrics are those of their data set.
     """
-    began = time.monotonic()
+    began, options = time.monotonic(), options or Options()
     recorded = recorded_config(config)  # bad data are told before a folder is made
     path = record_path(config.preset, config.method, config.seed, root)
     check_writable(root, config.preset, config.method)
@@ -81,32 +82,27 @@ def run(
     finish()
     if not first:
         return None
-    record, arrays = None, {}
-    if not config.photos:
-        result, held_out = evaluate_on(config, training.model, "test", progress=progress)
-        arrays = {**result.per_image, **result.matches, **result.examples, **training.curve,
-                  **training.validation}  # fmt: skip
-        if config.knob_scenes:
-            arrays |= evaluate_knobs(training.model, config, progress=progress)
-        measured = {
-            **result.metrics,
-            "train_seconds": training.seconds,
-            "images_per_second": training.images_per_second,
-        }
-        record = {
-            "schema": SCHEMA,
-            "preset": config.preset,
-            "method": config.method,
-            "seed": config.seed,
-            "config": recorded,
-            "config_digest": config_digest(recorded),
-            "metrics": {name: measured[name] for name in METRICS},
-            "provenance": provenance(held_out.digest, _command(config), device, since=began),
-        }
+    whose = {"preset": config.preset, "method": config.method, "seed": config.seed,
+             "config": recorded, "config_digest": config_digest(recorded)}  # fmt: skip
+    taken = {"train_seconds": training.seconds, "images_per_second": training.images_per_second}
+    if config.photos:
+        more = {**whose, **taken, "command": _command(config)}
+        metrics = record_on_photos(config, training.model, path, more,
+                                   skip_broken=options.skip_broken, progress=progress)  # fmt: skip
+        remove_state(state_path(path))
+        return {**whose, "metrics": metrics}
+    result, held_out = evaluate_on(config, training.model, "test", progress=progress)
+    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve,
+              **training.validation}  # fmt: skip
+    if config.knob_scenes:
+        arrays |= evaluate_knobs(training.model, config, progress=progress)
+    measured = {**result.metrics, **taken}
+    made = provenance(held_out.digest, _command(config), device, since=began)
+    record = {"schema": SCHEMA, **whose, "metrics": {name: measured[name] for name in METRICS},
+              "provenance": made}  # fmt: skip
     use = PhotoSettings.of(config, get_skeleton(config.skeleton)).to_dict()
     save_checkpoint(training.model, path.with_suffix(".safetensors"), use)
-    if record is not None:
-        write_record(record, arrays, root)
+    write_record(record, arrays, root)
     remove_state(state_path(path))
     return record
 
@@ -136,9 +132,8 @@ def fit(
                 pinned=fabric.device.type == "cuda", skip_broken=options.skip_broken,
             )  # fmt: skip
         wait()
-    validate = validation(config) if config.validate_every else None
-    if config.photos and validate is None and fabric.global_rank == 0:
-        logging.getLogger("sparse_ae").warning(NOT_YET)
+    skip_broken = options.skip_broken
+    validate = validation(config, skip_broken=skip_broken) if config.validate_every else None
     training = train(config, there, options=options, fabric=fabric, record=record,
                      settings=settings, validate=validate, progress=progress)  # fmt: skip
     if training.broken and fabric.global_rank == 0:
@@ -152,11 +147,11 @@ def processes_here(fabric) -> int:
     return max(1, fabric.world_size // fabric.strategy.num_nodes) if fabric.world_size > 1 else 1
 
 
-def validation(config: Config) -> Callable[[nn.Module, int], float] | None:
+def validation(config: Config, *, skip_broken: bool = False) -> Callable[[nn.Module, int], float]:
     """What tells how good a net is, by data that it was neither trained on nor will be tested on:
-    AP on the validation crowds. None where it cannot be told, as of photos so far."""
+    AP on the validation crowds, or photos."""
     if config.photos:
-        return None
+        return photo_validation(config, skip_broken=skip_broken)
     scenes = preset_crowds(config, "val")
 
     def average_precision(net: nn.Module, _step: int) -> float:

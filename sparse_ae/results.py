@@ -178,7 +178,9 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 def read_records(preset: str, root: str | Path = ROOT) -> list[dict]:
     """All records of a preset, sorted by method and seed; none is an empty list."""
-    paths = (Path(root) / preset).glob("*/seed-*.json")
+    paths = [
+        path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem
+    ]  # a run on photos has others (photo_run)
     return sorted(map(read_record, paths), key=lambda record: (record["method"], record["seed"]))
 
 

@@ -71,7 +71,10 @@ def custom_preset(folder: Path, data: dict | None = None, **settings) -> Path:
                 "limbs": [["top", "left"], ["top", "right"]]}  # fmt: skip
     (folder / "triangle.yaml").write_text(json.dumps(skeleton), encoding="utf-8")
     settings = {
-        "data": "custom", "train_set": [str(path), str(folder / "images")], "size": 64,
+        "data": "custom", "size": 64,
+        "train_set": [str(path), str(folder / "images")],
+        "val_set": [str(path), str(folder / "images")],
+        "test_set": [str(path), str(folder / "images")],
         "skeleton": str(folder / "triangle.yaml"), "widths": [8, 8, 8, 8, 8], "steps": 12,
         "batch": 4, "sigma": 1.0, "learning_rate": 3e-3, **settings,
     }  # fmt: skip

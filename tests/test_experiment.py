@@ -1,5 +1,7 @@
 """A run of every kind of method: its record is whole, and what it holds belongs together."""
 
+import json
+
 import numpy as np
 import pytest
 from photos import custom_preset
@@ -10,7 +12,7 @@ from sparse_ae.knobs import PER_IMAGE, SETTINGS, STILL, crowds_of
 from sparse_ae.machine import Options
 from sparse_ae.model import load_checkpoint
 from sparse_ae.presets import load_config
-from sparse_ae.results import MATCHES, config_digest, read_arrays, record_path
+from sparse_ae.results import MATCHES, config_digest, read_arrays, read_records, record_path
 
 KNOB_SCENES = 2
 
@@ -89,21 +91,31 @@ def test_later_settings_leave_older_records_valid():
     )
 
 
-def test_photos_leave_weights_and_a_log(tmp_path, caplog):
-    """Their evaluation is not here yet, and says so; what was left out is listed."""
+def test_a_run_on_photos_leaves_weights_log_and_record(tmp_path, caplog):
+    """Tested on its own test photos, the best of validation; what was left out is listed."""
     preset = custom_preset(tmp_path, steps=3, validate_every=2)
     (tmp_path / "images" / "004.jpg").write_bytes(b"no photo")
     config = load_config(str(preset), "ae8", 1)
     root = tmp_path / "results"
     options = Options(skip_broken=True, workers=1)
-    assert run(config, root, options=options, progress=False) is None
     assert not is_made(config, root)
+    metrics = run(config, root, options=options, progress=False)["metrics"]
+    assert 0 <= metrics["AP"] <= 1
     folder = record_path("custom", "ae8", 1, root).parent
-    assert {path.name for path in folder.iterdir()} == {"seed-1.csv", "seed-1.safetensors"}
+    left = {path.name.removeprefix("seed-1") for path in folder.iterdir()}
+    assert left == {".csv", ".safetensors", ".photos.json", ".detections.json"}
     assert load_checkpoint(folder / "seed-1.safetensors").keypoints == 3
-    assert "photos are not evaluated yet" in caplog.text
+    record = json.loads((folder / "seed-1.photos.json").read_text())
+    assert record["metrics"]["AP"] == metrics["AP"]
+    assert (record["method"], record["settings"]["flip"]) == ("ae8", True)
+    assert record["config"]["test_digest"] == record["config"]["train_digest"]
+    assert is_made(config, root)
+    assert not is_made(load_config(str(preset), "ae8", 1, steps=4), root)
+    (folder / "seed-1.photos.json").write_text("[]")
+    assert not is_made(config, root)
     assert "left out, 1 in all:" in caplog.text
     assert "004.jpg" in caplog.text
+    assert read_records("custom", root) == []  # that of photos is none of crowds
 
 
 def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
