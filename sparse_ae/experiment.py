@@ -37,6 +37,8 @@ from sparse_ae.skeleton import get_skeleton
 from sparse_ae.streams import open_stream, photos_digest
 from sparse_ae.train import Training, train
 
+SETS = ("train_set", "val_set", "test_set")  # of a custom data set: file and folder
+
 
 def recorded_config(config: Config) -> dict:
     """All settings of a run as its record keeps them, those of its crowds included.
@@ -46,6 +48,9 @@ def recorded_config(config: Config) -> dict:
     """
     recorded = config.to_dict()
     if config.photos:
+        for name in SETS:  # where they lie is the machine's affair; their digests say what they are
+            if name in recorded:
+                recorded[name] = [Path(part).name for part in recorded[name]]
         return recorded | {f"{split}_digest": photos_digest(config, split)
                            for split in ("train", "test")}  # fmt: skip
     for split in ("train", "test"):

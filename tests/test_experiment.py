@@ -108,6 +108,7 @@ def test_a_run_on_photos_leaves_weights_log_and_record(tmp_path, caplog):
     record = json.loads((folder / "seed-1.photos.json").read_text())
     assert record["metrics"]["AP"] == metrics["AP"]
     assert (record["method"], record["settings"]["flip"]) == ("ae8", True)
+    assert record["config"]["train_set"] == ["people.json", "images"]  # not where they lie
     assert record["config"]["test_digest"] == record["config"]["train_digest"]
     assert is_made(config, root)
     assert not is_made(load_config(str(preset), "ae8", 1, steps=4), root)
