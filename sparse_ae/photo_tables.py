@@ -1,0 +1,76 @@
+"""Records of runs on photos, as a page shows them."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sparse_ae.evaluate_photos import SCHEMA
+from sparse_ae.runs import preset_and_root
+from sparse_ae.tables import METHOD_LABELS, number
+
+FOUND = {  # of what went wrong, in the order of a table
+    "photos": "photos",
+    "persons": "persons to find",
+    "found": "found (similarity 0.5)",
+    "missed": "missed: no joint near",
+    "nobody": "detections of nobody",
+    "merged": "two persons merged",
+    "split": "a person split",
+    "swapped": "a limb of somebody else",
+    "twice": "found twice",
+}
+
+
+def read_photo_records(preset: str, root: str | Path | None = None) -> list[dict]:
+    """Every `seed-<n>.photos.json` of a preset, by method and seed; none is an empty list.
+    ValueError, naming the file, for one that is no such record."""
+    preset, root = preset_and_root(preset, root)
+    records = []
+    for path in sorted((root / preset).glob("*/seed-*.photos.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            known = record["schema"] == SCHEMA and record["metrics"] and record["wrong"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: no record of a run on photos ({error})") from None
+        if not known:
+            raise ValueError(f"{path}: no record of schema {SCHEMA}; evaluate the weights again")
+        records.append(record | {"method": path.parent.name, "preset": preset})
+    return records
+
+
+def precision_table(records: Sequence[dict]) -> pd.DataFrame:
+    """The official figures of runs on photos, in percent, a row a run."""
+    rows = {METHOD_LABELS[record["method"]]: {
+        name: number(float("nan") if value is None else 100 * value)
+        for name, value in record["metrics"].items()
+    } for record in records}  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def wrong_table(records: Sequence[dict]) -> pd.DataFrame:
+    """How many persons were found, and what went wrong with the others, a column a run."""
+    columns = {METHOD_LABELS[record["method"]]: {
+        label: record["wrong"][name] for name, label in FOUND.items() if name in record["wrong"]
+    } for record in records}  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def photo_source(records: Sequence[dict]) -> str:
+    """HTML for below a table: what the records are of, and from which commit."""
+    if not records:
+        return '<p class="made-of">No such run yet.</p>'
+    parts = []
+    for record in records:
+        made, size = record["provenance"], record["settings"]["size"]
+        commit = (made.get("commit") or "unknown")[:7]
+        parts.append(
+            f"<code>{html.escape(record['preset'])}</code>, <code>{record['method']}</code>, on "
+            f"{html.escape(record['data'])} at {size} pixels, commit {commit}, weights "
+            f"{record['weights']['sha256'][:7]}"
+        )
+    return f'<p class="made-of">Made of {"; ".join(parts)}.</p>'
