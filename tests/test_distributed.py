@@ -70,7 +70,8 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(two, method):
         if name.startswith("gradient."):
             assert (found[name] - value).abs().max() <= TOLERANCE * largest, name
         else:
-            torch.testing.assert_close(found[name], value, rtol=TOLERANCE, atol=1e-7, msg=name)
+            least = 0 if name.startswith("loss.") else 1e-6
+            torch.testing.assert_close(found[name], value, rtol=TOLERANCE, atol=least, msg=name)
 
 
 def test_a_run_of_two_processes_is_that_of_one(two, tmp_path):

@@ -24,7 +24,8 @@ METHODS = ("rve", "offset", "ae8_spread", "swahr")
 
 
 def settings(method):
-    return load_config("smoke", method, 8, steps=1, precision="float32", decorrelate_weight=0.1)
+    spread = {"tag_init": "large"} if method == "ae8_spread" else {}  # else nothing to decorrelate
+    return load_config("smoke", method, 8, steps=1, precision="float32", **spread)
 
 
 def gathered(method, fabric):
