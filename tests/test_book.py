@@ -115,7 +115,7 @@ def test_figures_are_there_and_described(browser, book, name):
         assert not alt.startswith(("_images", "../"))
 
 
-@pytest.mark.parametrize(("name", "least"), [("idea", 1), ("losses", 1), ("crowds", 3)])
+@pytest.mark.parametrize(("name", "least"), [("idea", 1), ("scale-as-an-anchor", 2), ("heatmaps", 3), ("crowds", 3)])
 def test_figures_that_need_no_record(browser, book, name, least):
     with Visit(browser, book / f"{name}.html") as visit:
         assert visit.page.locator("article .cell_output img").count() >= least
@@ -130,7 +130,7 @@ def test_figures_and_tables_of_the_records(browser, book):
             assert "No run yet" not in visit.page.locator("article").inner_text()
 
 
-@pytest.mark.parametrize("name", ["idea", "losses", "crowds", "on-a-line", "group-margin"])
+@pytest.mark.parametrize("name", ["idea", "scale-as-an-anchor", "heatmaps", "on-a-line"])
 def test_mathematics_is_typeset(browser, book, name):
     with Visit(browser, book / f"{name}.html") as visit:
         visit.page.wait_for_selector("mjx-container svg")
