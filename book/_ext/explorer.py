@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from inspect import signature
 from pathlib import Path
 
 import cv2
@@ -98,6 +99,7 @@ def gather(folder: Path) -> dict | None:
         "methods": {run["method"]: METHOD_LABELS[run["method"]] for run in runs},
         "thresholds": THRESHOLDS,
         "used": USED,
+        "least": signature(distinct).parameters["least"].default,  # score of a person that is drawn
         "joints": [name.replace("_", " ") for name in skeleton.keypoints],
         "limbs": skeleton.limbs,
         "colours": PERSON_COLOURS,

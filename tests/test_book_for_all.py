@@ -1,0 +1,36 @@
+"""Every page of the book can be read by everybody: no serious fault that axe-core finds, and a
+print version that holds all pages."""
+
+import pytest
+from opened_book import SCHEMES, WIDTHS, Visit, missing, pages
+
+# rules of axe-core that a page breaks by the theme's doing, and why that stays
+EXCEPTIONS: dict[str, str] = {}
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """axe-core, which a package brings along."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe-playwright-python (dev extra)")
+    return Axe()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, width, scheme):
+    settings = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    found = []
+    for name in pages():
+        with Visit(browser, book / f"{name}.html", **settings) as visit:
+            visit.page.wait_for_function("window.MathJax?.startup?.promise || !window.MathJax")
+            visit.page.wait_for_timeout(200)
+            assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
+            for fault in axe.run(visit.page).response["violations"]:
+                if fault["impact"] in SERIOUS and fault["id"] not in EXCEPTIONS:
+                    nodes = [node["html"][:120] for node in fault["nodes"][:3]]
+                    found.append(f"{name}: {fault['id']}, {len(fault['nodes'])} × {nodes}")
+    assert found == []
