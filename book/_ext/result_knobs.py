@@ -22,8 +22,8 @@ from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number
 
 METHODS = ("ae8", "ae8_scale", "rve")
 KNOBS = {"crowding": "crowd index asked for", "scale_spread": "largest to smallest person"}
-SCENE = 1  # the number of the test scene that is shown
-SIZE = 288
+SCENE = 3  # the number of the test scene that is shown
+SIZE = 320
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
