@@ -14,8 +14,6 @@ PERSON_COLOURS = (
     "#ee6677", "#4477aa", "#ccbb44", "#228833", "#66ccee", "#aa3377", "#999933", "#332288",
     "#44aa99", "#882255",
 )  # fmt: skip
-
-
 LEAST = 0.25  # the score from which on a picture shows a person
 
 

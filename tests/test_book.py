@@ -97,6 +97,13 @@ def test_a_phone_shows_pages_without_sideways_scrolling(browser, book, scheme):
             assert width <= 390, f"{name} is {width} px wide"
 
 
+def test_the_book_is_light(book):
+    size = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
+    assert size <= 40e6, f"{size / 1e6:.1f} MB"
+    heavy = {path.name: path.stat().st_size for path in book.glob("*.html")}
+    assert max(heavy.values()) < 1.5e6, max(heavy, key=heavy.get)
+
+
 def test_pages_name_nothing_of_the_machine(book):
     for name in pages():
         text = (book / f"{name}.html").read_text(encoding="utf-8")

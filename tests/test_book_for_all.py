@@ -1,5 +1,5 @@
-"""Every page of the book can be read by everybody: no serious fault that axe-core finds, and a
-print version that holds all pages."""
+"""Every page of the book can be read by everybody: no serious fault that axe-core finds, nothing
+that scrolls out of the keyboard's reach, and on paper what belongs there."""
 
 import pytest
 from opened_book import SCHEMES, WIDTHS, Visit, missing, pages
@@ -34,3 +34,22 @@ def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, width, sc
                     nodes = [node["html"][:120] for node in fault["nodes"][:3]]
                     found.append(f"{name}: {fault['id']}, {len(fault['nodes'])} × {nodes}")
     assert found == []
+
+
+def test_what_scrolls_sideways_is_reached_by_the_keyboard(browser, book):
+    with Visit(browser, book / "results.html", viewport={"width": 390, "height": 844}) as visit:
+        visit.page.wait_for_selector(".wide-table[tabindex='0']")
+        table = visit.page.locator(".wide-table[tabindex='0']").first
+        table.focus()
+        visit.page.keyboard.press("ArrowRight")
+        visit.page.wait_for_function("table => table.scrollLeft > 0", arg=table.element_handle())
+
+
+def test_paper_shows_pages_without_what_needs_a_hand(browser, book):
+    with Visit(browser, book / "explore.html", viewport={"width": 800, "height": 1100}) as visit:
+        controls = visit.page.locator(".explorer-set, .bd-sidebar-primary")
+        assert controls.first.count() == 1
+        visit.page.emulate_media(media="print")
+        assert [one.is_visible() for one in controls.all()] == [False] * controls.count()
+        assert visit.page.locator("#explorer svg.explorer-scene").is_visible()
+        assert visit.page.locator("article h1").first.is_visible()
