@@ -26,5 +26,6 @@ def vouch(app) -> None:
 def setup(app) -> dict:
     """Register with Sphinx."""
     app.parallel = max(app.parallel, min(MOST, cores()))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each kernel: cores are shared out already
     app.connect("builder-inited", vouch)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
