@@ -2,7 +2,8 @@
 # make env        the environment alone               make lint    format and static checks
 # make pages      the book from the records there     make clean   removes what was built; records
 # make notebooks  the notebooks, run anew                          and the environment stay
-# make bench      how fast crowds are drawn, and the core computes
+# make print      the book as one page to print       make bench   how fast crowds are drawn, and the
+#                 and as a PDF                                     core computes
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -12,6 +13,7 @@ CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PAGE := _build/html/index.html
+ONE_PAGE := _build/singlehtml/index.html
 NEEDS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 # the first Python that runs and is new enough: a name on the path may be a stub that does not
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
@@ -22,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages test notebooks bench lint clean help
+.PHONY: env book pages print test notebooks bench lint clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -36,6 +38,16 @@ book: env
 # the pages alone, from the records that are there; -W because a page that fails exits 0 without it
 pages: env
 	jupyter-book build book/ -W -n --keep-going --all
+
+# one page of all; the PDF is Chromium's, which other browsers can print as well
+CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome; do \
+	command -v $$name && break; done)
+print: env
+	jupyter-book build book/ --builder singlehtml -n --keep-going --all
+	@if [ -z "$(CHROMIUM)" ]; then echo "no Chromium: print $(ONE_PAGE) from a browser"; else \
+	  "$(CHROMIUM)" --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
+	    --virtual-time-budget=120000 --print-to-pdf="$(CURDIR)/_build/book.pdf" \
+	    "file://$(CURDIR)/$(ONE_PAGE)" 2>/dev/null && echo "the book to print is _build/book.pdf"; fi
 
 test: $(VENV)/.installed-dev
 	pytest tests --nbval-lax --nbval-current-env \

@@ -14,9 +14,10 @@ PERSON_COLOURS = (
     "#ee6677", "#4477aa", "#ccbb44", "#228833", "#66ccee", "#aa3377", "#999933", "#332288",
     "#44aa99", "#882255",
 )  # fmt: skip
+LEAST = 0.25  # the score from which on a picture shows a person
 
 
-def distinct(people: np.ndarray, alike: float = 0.3, least: float = 0.25) -> np.ndarray:
+def distinct(people: np.ndarray, alike: float = 0.3, least: float = LEAST) -> np.ndarray:
     """Of persons (M, K, 3), x, y, score, those that a picture shows, best first.
 
     The score of a person is the mean of its joints'. Left out are persons that score below

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from opened_book import QUIET, built_book, find_chromium, missing
 from synthetic import make_record
 
 DECODE_CASES = [
@@ -50,3 +51,23 @@ def records(monkeypatch):
         for method in ("ae8", "rve")
         for seed in range(4)
     ]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, as the system has it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright (dev extra)")
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def book(browser, tmp_path_factory) -> Path:  # noqa: ARG001  (no browser, no need to build)
+    """The folder of the built pages."""
+    return built_book(lambda: tmp_path_factory.mktemp("book"))

@@ -54,6 +54,8 @@ document.addEventListener("DOMContentLoaded", () => {
         told.textContent = `${data.methods[method.value]}: ${view.share} % of the variance on the ` +
           `first component; ${wrong} of ${count} joints are grouped wrongly and ringed. ` +
           "Point at a joint, or move to one by Tab and the arrow keys.";
+        if (people.checked) told.textContent += ` Drawn: ${view.people.length || "no"} decoded ` +
+          `person${view.people.length === 1 ? "" : "s"} with a mean score from ${data.least} on.`;
         return;
       }
       const state = step.right[index] === "1" ? "grouped rightly" : "grouped wrongly";

@@ -15,7 +15,7 @@ from docutils.parsers.rst import Directive
 
 from sparse_ae.embedding_figures import crowded_example, example_scene
 from sparse_ae.metrics import group_margin, grouped, grouped_right, linearity
-from sparse_ae.pictures import PERSON_COLOURS, distinct
+from sparse_ae.pictures import LEAST, PERSON_COLOURS, distinct
 from sparse_ae.runs import example_run, read_evidence, source
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.tables import METHOD_LABELS
@@ -98,6 +98,7 @@ def gather(folder: Path) -> dict | None:
         "methods": {run["method"]: METHOD_LABELS[run["method"]] for run in runs},
         "thresholds": THRESHOLDS,
         "used": USED,
+        "least": LEAST,
         "joints": [name.replace("_", " ") for name in skeleton.keypoints],
         "limbs": skeleton.limbs,
         "colours": PERSON_COLOURS,

@@ -1,0 +1,55 @@
+"""Every page of the book can be read by everybody: no serious fault that axe-core finds, nothing
+that scrolls out of the keyboard's reach, and on paper what belongs there."""
+
+import pytest
+from opened_book import SCHEMES, WIDTHS, Visit, missing, pages
+
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """axe-core, which a package brings along."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("axe-playwright-python (dev extra)")
+    return Axe()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, scheme):
+    found = []
+    for name in pages():
+        with Visit(browser, book / f"{name}.html", color_scheme=scheme) as visit:
+            page = visit.page
+            page.wait_for_function("window.MathJax?.startup?.promise || !window.MathJax")
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                page.wait_for_timeout(200)
+                for fault in axe.run(page).response["violations"]:
+                    if fault["impact"] in SERIOUS:
+                        nodes = [node["html"][:120] for node in fault["nodes"][:3]]
+                        told = f"{name}, {width} px: {fault['id']}, {len(fault['nodes'])} × {nodes}"
+                        found.append(told)
+    assert found == []
+
+
+def test_what_scrolls_sideways_is_reached_by_the_keyboard(browser, book):
+    with Visit(browser, book / "results.html", viewport={"width": 390, "height": 844}) as visit:
+        visit.page.wait_for_selector(".wide-table[tabindex='0']")
+        table = visit.page.locator(".wide-table[tabindex='0']").first
+        table.focus()
+        visit.page.keyboard.press("ArrowRight")
+        visit.page.wait_for_function("table => table.scrollLeft > 0", arg=table.element_handle())
+
+
+def test_paper_shows_pages_without_what_needs_a_hand(browser, book):
+    with Visit(browser, book / "explore.html", viewport={"width": 800, "height": 1100}) as visit:
+        controls = visit.page.locator(".explorer-set, .bd-sidebar-primary")
+        assert controls.first.count() == 1
+        visit.page.emulate_media(media="print")
+        assert [one.is_visible() for one in controls.all()] == [False] * controls.count()
+        assert visit.page.locator("#explorer svg.explorer-scene").is_visible()
+        assert visit.page.locator("article h1").first.is_visible()
