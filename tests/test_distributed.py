@@ -23,8 +23,8 @@ TESTS = Path(__file__).parent
 # in float32, whose rounding of 6e-8 grows through ten layers and normalisations by small variances
 # (9e-6 was seen). An activation within rounding of 0 may come to lie on the other side of its ReLU:
 # then the gradients of the convolution and normalisation below it move (one pixel of the stem, at
-# 2e-6, moved them by 1e-3), by KINK at most. A loss that is divided by the number of its share alone
-# is wrong by per cents
+# 2e-6, moved them by 1e-3), by KINK at most. A loss that is divided by the number of its share
+# alone is wrong by per cents
 TOLERANCE, KINK = 1e-4, 5e-3
 
 
