@@ -9,6 +9,7 @@ persons or joints, is added up here. With one process everything is as if this w
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -27,7 +28,9 @@ def summed(value: Tensor) -> Tensor:
         return value
     from torch.distributed.nn.functional import all_reduce
 
-    return all_reduce(value)
+    with warnings.catch_warnings():  # its successor has no gradients in torch 2.6
+        warnings.simplefilter("ignore", FutureWarning)
+        return all_reduce(value)
 
 
 def averaged(value: Tensor) -> Tensor:

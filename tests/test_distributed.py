@@ -21,8 +21,11 @@ from sparse_ae.processes import SharedNorm, share_norms
 TESTS = Path(__file__).parent
 # of the largest gradient of a net, and of each loss: sums over 8 images are taken in another order,
 # in float32, whose rounding of 6e-8 grows through ten layers and normalisations by small variances
-# (9e-6 was seen); a loss divided by the number of the wrong share is wrong by per cents
-TOLERANCE = 1e-4
+# (9e-6 was seen). An activation within rounding of 0 may come to lie on the other side of its ReLU:
+# then the gradients of the convolution and normalisation below it move (one pixel of the stem, at
+# 2e-6, moved them by 1e-3), by KINK at most. A loss that is divided by the number of its share
+# alone is wrong by per cents
+TOLERANCE, KINK = 1e-4, 5e-3
 
 
 def environment(number: int, port: int) -> dict[str, str]:
@@ -66,12 +69,15 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(two, method):
     expected, found = gathered(method, None), load_file(two / f"{method}.safetensors")
     assert set(found) == set(expected)
     largest = max(g.abs().max() for name, g in expected.items() if name.startswith("gradient."))
-    for name, value in expected.items():
-        if name.startswith("gradient."):
-            assert (found[name] - value).abs().max() <= TOLERANCE * largest, name
-        else:
-            least = 0 if name.startswith("loss.") else 1e-6
-            torch.testing.assert_close(found[name], value, rtol=TOLERANCE, atol=least, msg=name)
+    apart = {name: float((found[name] - value).abs().max() / largest)
+             for name, value in expected.items() if name.startswith("gradient.")}  # fmt: skip
+    assert sum(distance > TOLERANCE for distance in apart.values()) <= 2, apart
+    assert max(apart.values()) <= KINK, apart
+    for name in set(expected) - set(apart):
+        least = 0 if name.startswith("loss.") else 1e-6
+        torch.testing.assert_close(
+            found[name], expected[name], rtol=TOLERANCE, atol=least, msg=name
+        )
 
 
 def test_a_run_of_two_processes_is_that_of_one(two, tmp_path):

@@ -134,7 +134,8 @@ def test_snakemake_goes_on_past_a_failed_run_and_names_it(tmp_path):
     log = tmp_path / told[3].removeprefix("    log    ")
     assert told[2].strip() in log.read_text()
     again = told[4].removeprefix("    again  sparse-ae ")
-    assert again == f"train --preset {preset} --method rve --seed 1 --root {tmp_path / 'results'}"
+    folder = tmp_path / "results"
+    assert again == f"train --preset {preset} --method rve --seed 1 --root {folder} --resume"
 
 
 def test_snakemake_resumes_after_a_kill(tmp_path):
