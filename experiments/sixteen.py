@@ -3,7 +3,7 @@
     SPARSE_AE_DATA=… python experiments/sixteen.py
 
 A check of the whole path from a JPEG to average precision, affine maps and skeletons included; it
-says nothing of other photos. Costs about ten minutes on one core; at least 0.90 is expected.
+says nothing of other photos. Costs about twenty minutes on one core; at least 0.90 is expected.
 """
 
 from __future__ import annotations
