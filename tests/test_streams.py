@@ -130,7 +130,7 @@ def test_crowd_regions_reach_the_masks(tmp_path):
 
 
 def test_what_is_held_out_is_not_trained_on(tmp_path):
-    preset = custom_preset(tmp_path, content(40), held_out=0.3)
+    preset = custom_preset(tmp_path, content(40), held_out=0.3, test_set=[])
     config = load_config(str(preset), "rve", 0)
     train, val = (set(photo_set(config, split).annotations.ids.tolist())
                   for split in ("train", "val"))  # fmt: skip
