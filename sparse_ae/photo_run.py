@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from sparse_ae.config import Config
@@ -79,7 +80,7 @@ def record_on_photos(
 
 def _how(config: Config, net: nn.Module) -> dict:
     """The arguments of `evaluate_photos` that the settings and the net's device decide."""
-    kind = next(net.parameters()).device.type
+    kind = next(net.parameters(), torch.empty(0)).device.type
     bfloat16 = uses_bfloat16(config.precision, kind)
     return {
         "settings": PhotoSettings.of(config, get_skeleton(config.skeleton)),

@@ -100,7 +100,7 @@ def in_pixels(people: People) -> People:
 
 def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
     """The maps of images (B, S, S, 3) uint8, on the CPU wherever the model is."""
-    device = next(model.parameters()).device
+    device = next(model.parameters(), torch.empty(0)).device
     bfloat16 = uses_bfloat16(config.precision, device.type)
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         image = to_input(torch.tensor(images).to(device).permute(0, 3, 1, 2), model)

@@ -27,7 +27,7 @@ def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, scheme):
             assert page.evaluate("document.documentElement.dataset.theme") == scheme
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
-                page.wait_for_timeout(200)
+                page.wait_for_timeout(500)  # the theme waits 0.3 s after a change of width
                 for fault in axe.run(page).response["violations"]:
                     if fault["impact"] in SERIOUS:
                         nodes = [node["html"][:120] for node in fault["nodes"][:3]]
@@ -52,4 +52,4 @@ def test_paper_shows_pages_without_what_needs_a_hand(browser, book):
         visit.page.emulate_media(media="print")
         assert [one.is_visible() for one in controls.all()] == [False] * controls.count()
         assert visit.page.locator("#explorer svg.explorer-scene").is_visible()
-        assert visit.page.locator("article h1").first.is_visible()
+        assert visit.page.locator("h1:visible").count() == 1  # the theme's own, for paper

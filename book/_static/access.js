@@ -7,7 +7,8 @@
   const mark = () => {
     for (const [which, label] of NAMES)
       for (const element of document.querySelectorAll(which)) {
-        if (element.scrollWidth <= element.clientWidth || element.hasAttribute("tabindex")) continue;
+        if (element.scrollWidth <= element.clientWidth) continue;
+        if (Number(element.getAttribute("tabindex") ?? -1) >= 0) continue; // the theme may have set -1
         if (!["auto", "scroll"].includes(getComputedStyle(element).overflowX)) continue;
         element.setAttribute("tabindex", "0");
         element.setAttribute("role", "group");
