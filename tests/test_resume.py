@@ -223,7 +223,7 @@ def test_a_state_is_whole_or_not_there(tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("sparse_ae.resume.os.replace", fails)
+    monkeypatch.setattr("sparse_ae.files.os.replace", fails)
     with pytest.raises(OSError, match="disk full"):
         write_state(path, {}, {"step": 2}, {"a": torch.zeros(2)})
     header, tensors = read_state(path, {})
