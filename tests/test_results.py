@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_old_record_as_it_was(tmp_path, monkeypatch, call
 
     for name in ("fsync", "replace"):
         monkeypatch.setattr(files.os, name, counted(getattr(os, name)))
-    with pytest.raises(OSError, match="cannot be written to .No space left on device"):
+    with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\)"):
         results.write_record(make_record(AP=0.9), make_arrays(), tmp_path,
                              weights=weights_of(b"new"))  # fmt: skip
     monkeypatch.undo()

@@ -14,6 +14,7 @@ from sparse_ae.cli.crowds import add_crowds
 from sparse_ae.cli.photos import add_photos
 from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
+from sparse_ae.cli.verify import add_verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for part in (add_runs, add_photos, add_crowds, add_reports):
+    for part in (add_runs, add_verify, add_photos, add_crowds, add_reports):
         part(functools.partial(_add, commands))
     return parser
 
