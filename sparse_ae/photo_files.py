@@ -133,8 +133,13 @@ def predict_files(
 def write_results(results: list[dict], path: str | Path) -> None:
     """Write detections in COCO's results format, whole or not at all. OSError where the folder
     cannot be written to."""
+    write_whole(Path(path), results_file(results))
+
+
+def results_file(results: list[dict]) -> bytes:
+    """The content of that file."""
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    write_whole(Path(path), re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n")
+    return re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n"
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:

@@ -1,9 +1,9 @@
 """A run's record: what was run, on what, and what came out.
 
 One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (configuration, metrics,
-provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). The JSON is
-written last, so a record that can be read is a complete one. Nothing in a record names a folder
-of the machine that made it.
+provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
+the place of an older record together, with the weights: whenever a run is killed, one or the other
+is there, complete. Nothing in a record names a folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from sparse_ae.files import unwritable, write_temporary
+from sparse_ae.files import settle, unwritable, write_together
 from sparse_ae.provenance import provenance
 
 __all__ = [
-    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "is_done", "provenance",
-    "read_arrays", "read_record", "read_records", "record_path", "write_record",
+    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "files_of", "is_done",
+    "provenance", "read_arrays", "read_record", "read_records", "record_path", "write_record",
 ]  # fmt: skip
 SCHEMA = 2
 METRICS = (
@@ -81,7 +80,7 @@ def is_done(path: str | Path, digest: str) -> bool:
     What a record says decides, not the age of its file: in a fresh clone all files are equally old.
     """
     try:
-        record = read_record(path)
+        record = read_record(path)  # which settles what a killed run left
         with zipfile.ZipFile(Path(path).with_suffix(".npz")) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (ValueError, OSError, zipfile.BadZipFile):
@@ -102,13 +101,16 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
 
 
 def write_record(
-    record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT
-) -> Path:
-    """Write one run's record and arrays, each whole or not at all; returns the JSON's path.
+    record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT, *,
+    weights: Callable[[Path], object] | None = None,
+) -> Path:  # fmt: skip
+    """Write one run's record and arrays, together or not at all; returns the JSON's path.
 
     record: the fields of FIELDS; metrics may be nan where undefined (stored as null).
-    arrays: those of PER_IMAGE, all of shape (I,), and any others.
-    Raises ValueError for a record that would not read back, OSError for an unwritable folder.
+    arrays: those of PER_IMAGE, all of shape (I,), and any others. weights: writes those of the net
+    to a path that it is given; they take their place together with the record.
+    Raises ValueError for a record that would not read back, OSError for an unwritable folder: then
+    the older record, if there is one, is there as it was.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     path = record_path(record.get("preset"), record.get("method"), record.get("seed"), root)
@@ -122,24 +124,26 @@ def write_record(
     check_writable(root, record["preset"], record["method"])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    temporaries = []
+    more, packed, whole = files_of(path)
+    contents = [(packed, buffer.getvalue()), (whole, text.encode() + b"\n")]
     try:
-        for content in (buffer.getvalue(), text.encode() + b"\n"):
-            temporaries.append(write_temporary(path.parent, content))
-        path.unlink(missing_ok=True)  # an old record never stands beside new arrays
-        os.replace(temporaries[0], path.with_suffix(".npz"))
-        os.replace(temporaries[1], path)
+        write_together([(more, weights), *contents] if weights else contents)
     except OSError as error:
         raise unwritable(path.parent, error) from None
-    finally:
-        for temporary in temporaries:
-            temporary.unlink(missing_ok=True)
     return path
+
+
+def files_of(path: str | Path) -> tuple[Path, Path, Path]:
+    """A run's weights, arrays and record, by the path of any of them, in the order in which they
+    are written."""
+    path = Path(path)
+    return tuple(path.with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
 
 
 def read_record(path: str | Path) -> dict:
     """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
     path = Path(path)
+    settle(files_of(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -164,6 +168,7 @@ def read_record(path: str | Path) -> dict:
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays beside a record (either file's path will do), all in memory."""
+    settle(files_of(path))
     path = Path(path).with_suffix(".npz")
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 
 from sparse_ae.experiment import fit_and_evaluate, recorded_config
+from sparse_ae.files import write_whole
 from sparse_ae.presets import load_config, read_search
 from sparse_ae.results import ROOT, config_digest, provenance
 
@@ -35,9 +35,7 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
             digest = config_digest(recorded_config(config))
             made[digest] = made.get(digest) or _try(config, digest, progress)
             found = _summary(preset, method, planned, seeds, made)
-            unfinished = path.with_suffix(".part")
-            unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-            os.replace(unfinished, path)
+            write_whole(path, (json.dumps(found, indent=1) + "\n").encode())
     return found
 
 

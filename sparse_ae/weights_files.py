@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 WRAPPERS = ("state_dict", "model", "net")  # keys under which training scripts keep the tensors
@@ -61,6 +63,15 @@ def read_tensors(path: str | Path) -> Contents:
         raise ValueError(f"{path} holds no tensors: expected a network's state_dict")
     tensors, others = _without_prefixes(tensors)
     return Contents(tensors, metadata, (*besides, *others))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Named tensors as safetensors, with texts beside them; what is there is written over as it
+    goes, so name a file that nobody reads yet. OSError where it cannot be written."""
+    try:
+        save_file(dict(tensors), str(path), dict(metadata))
+    except SafetensorError as error:
+        raise OSError(_line(error).rpartition("I/O error: ")[2]) from None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -18,7 +18,8 @@ RANKS = {
     "config": 1, "presets": 2, "provenance": 1, "matching": 1, "average_precision": 2,
     "metrics": 3, "decode": 3,
     "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 7, "evaluate": 6,
-    "experiment": 11, "search": 12, "tables": 10, "pictures": 9, "verdicts": 11, "figures": 12,
+    "experiment": 11, "search": 12, "verify": 12, "tables": 10, "pictures": 9, "verdicts": 11,
+    "figures": 12,
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
     "objective": 4, "offset_decode": 4, "predictions": 5, "typed": 0, "knobs": 7, "resample": 3,
     "measures": 4, "curves": 10, "curve_figures": 11, "failures": 1, "runs": 9,
@@ -30,7 +31,7 @@ RANKS = {
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9, "photo_run": 10, "photo_tables": 11,
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
-    "training_log": 0, "streams": 5, "progress": 6, "sweep_figures": 11,
+    "training_log": 1, "streams": 5, "progress": 6, "sweep_figures": 11,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",
