@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_ae.files import unwritable, write_temporary
+from sparse_ae.files import read_npz, unwritable, write_temporary
 from sparse_ae.provenance import provenance
 
 __all__ = [
@@ -144,8 +145,10 @@ def read_record(path: str | Path) -> dict:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such record; make it with experiments/train.ipynb") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a whole JSON file ({error}); delete it, run again") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     _check(record, path)
     if (
         record_path(record["preset"], record["method"], record["seed"]).parts[-3:]
@@ -166,11 +169,10 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays beside a record (either file's path will do), all in memory."""
     path = Path(path).with_suffix(".npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: the record's arrays are missing; run it again") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path}: not a whole npz file ({error}); run it again") from None
     _check_arrays(arrays, path)
     return arrays
@@ -202,7 +204,16 @@ def _check(record: object, path: Path) -> None:
     for name, value in record["metrics"].items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"{path}: field 'metrics.{name}' must be a number or null")
-    if record["config_digest"] != config_digest(record["config"]):
+        if value is not None and not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{path}: field 'metrics.{name}' must be finite, or null")
+    for name in ("commit", "date", "device", "data_digest"):
+        if not isinstance(record["provenance"].get(name), str | None):
+            raise ValueError(f"{path}: field 'provenance.{name}' must be a text or null")
+    try:
+        digest = config_digest(record["config"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: field 'config': {error}") from None
+    if record["config_digest"] != digest:
         raise ValueError(f"{path}: field 'config_digest' does not belong to field 'config'")
 
 

@@ -30,7 +30,7 @@ RANKS = {
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9, "photo_run": 10, "photo_tables": 11,
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
-    "training_log": 0, "streams": 5, "progress": 6,
+    "training_log": 0, "streams": 5, "progress": 6, "trials": 3,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",

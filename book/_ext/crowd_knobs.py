@@ -83,7 +83,7 @@ def page_html(told: dict[str, list[str]]) -> str:
         slider(name, *knob, start) for (name, knob), start in zip(KNOBS.items(), START, strict=True)
     )
     choices = "".join(f'<option value="{i}">{i + 1}</option>' for i in range(SCENES))
-    data = json.dumps(told).replace("</", "<\\/")
+    data = json.dumps(told).replace("<", "\\u003c")
     return f"""<div class="crowd-knobs" id="crowd-knobs">
 <div class="crowd-knobs-set" role="group" aria-label="Knobs of the crowd">{sliders}
 <label for="knob-scene">scene</label><select id="knob-scene">{choices}</select>

@@ -173,7 +173,7 @@ class Explorer(Directive):
         html = (explorer_html if self.name == "embedding-explorer" else slider_html)(data)
         if not environment.temp_data.get("explorer"):
             environment.temp_data["explorer"] = True
-            text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+            text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
             html += f'<script type="application/json" id="explorer-data">{text}</script>'
             html += f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
         return [nodes.raw("", html, format="html")]

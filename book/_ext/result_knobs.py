@@ -118,7 +118,7 @@ height="{SIZE}" class="no-scaled-link" alt="A rendered crowd. {escape(knob["told
 def page_html(data: dict) -> str:
     """Both sliders, the table of all settings, and the script."""
     panels = "".join(panel(name, knob) for name, knob in data["knobs"].items())
-    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     return f"""<div class="result-knobs" id="result-knobs">{panels}
 <details><summary>All settings as a table: AP in percent, differences in points</summary>
 {table(data)}</details>{data["source"]}
