@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-MOST_BYTES = 2**30  # of an archive's arrays in memory; ours are far smaller
+MOST_BYTES = 2**27  # of an archive's arrays in memory; ours are far smaller
 # what zipfile and NumPy raise for files that are damaged, beside ValueError
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
           MemoryError, OverflowError, LookupError, TypeError, AttributeError,
@@ -82,6 +82,4 @@ def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
             raise ValueError(f"array {member.filename!r} holds Python objects")
         claimed, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
     if claimed != there:
-        raise ValueError(
-            f"array {member.filename!r} claims {claimed:,} bytes, and has {there:,}"
-        )
+        raise ValueError(f"array {member.filename!r} claims {claimed:,} bytes, and has {there:,}")

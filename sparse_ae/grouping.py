@@ -44,7 +44,8 @@ def group(
     min_score, a max_distance that is not positive, a max_people below 1, or candidates that are
     not finite, or larger than LARGEST.
     """
-    xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
+    with np.errstate(over="ignore"):  # what overflows is infinite, and told
+        xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
     _check(xy, score, tag, order, min_score, max_distance, rule, max_people)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     limit = max_people if rule == "higherhrnet" else None

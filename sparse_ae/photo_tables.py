@@ -91,8 +91,9 @@ def photo_source(records: Sequence[dict]) -> str:
     for record in records:
         made, size = record["provenance"], record["settings"]["size"]
         commit = html.escape((made.get("commit") or "unknown")[:7])
+        names = (f"<code>{html.escape(record[name])}</code>" for name in ("preset", "method"))
         parts.append(
-            f"<code>{html.escape(record['preset'])}</code>, <code>{html.escape(record['method'])}</code>, on "
+            f"{', '.join(names)}, on "
             f"{html.escape(record['data'])} at {size} pixels, commit {commit}, weights "
             f"{html.escape(record['weights']['sha256'][:7])}"
         )

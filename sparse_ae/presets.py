@@ -149,4 +149,6 @@ def _check_runs(path: Path, runs) -> None:
             whole = isinstance(value, kinds[name]) and not isinstance(value, bool)
             if not whole or (kinds[name] is int and value < 0):
                 wanted = "names" if kinds[name] is str else "integers from 0 on"
-                raise ValueError(f"{path.name}: runs: {name}: expected {wanted}, got {shown(value)}")
+                raise ValueError(
+                    f"{path.name}: runs: {name}: expected {wanted}, got {shown(value)}"
+                )

@@ -150,10 +150,11 @@ def read_record(path: str | Path) -> dict:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     _check(record, path)
-    if (
-        record_path(record["preset"], record["method"], record["seed"]).parts[-3:]
-        != (path.resolve().parts[-3:])
-    ):
+    try:
+        named = record_path(record["preset"], record["method"], record["seed"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if named.parts[-3:] != path.resolve().parts[-3:]:
         raise ValueError(
             f"{path}: fields preset, method and seed say "
             f"{record['preset']}/{record['method']}/seed-{record['seed']}: the file was moved"

@@ -47,7 +47,8 @@ class Skeleton:
             )
         if not all(0 < sigma < np.inf for sigma in self.sigmas):
             raise ValueError(f"skeleton {self.name!r}: sigmas: expected positive finite numbers")
-        if not all(type(index) is int for index in self.order) or sorted(self.order) != list(range(count)):
+        whole = all(type(index) is int for index in self.order)
+        if not whole or sorted(self.order) != list(range(count)):
             raise ValueError(f"skeleton {self.name!r}: order must name each of 0..{count - 1} once")
         for pair in (*self.flip_pairs, *self.limbs):
             if len(pair) != 2 or not all(type(i) is int and 0 <= i < count for i in pair):

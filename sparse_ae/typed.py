@@ -6,7 +6,9 @@ import math
 import reprlib
 import sys
 import typing
+
 LARGEST = sys.float_info.max
+LONGEST = 120  # of a value in a message, letters
 # a YAML file of a few lines can name one list a thousand million times over
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxlist, SHORT.maxlong = 3, 60, 8, 60
@@ -14,7 +16,8 @@ SHORT.maxlevel, SHORT.maxstring, SHORT.maxlist, SHORT.maxlong = 3, 60, 8, 60
 
 def shown(value) -> str:
     """A value for a message, its beginning where it is long."""
-    return SHORT.repr(value)
+    text = SHORT.repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def as_type(name: str, expected, value):
