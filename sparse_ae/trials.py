@@ -7,10 +7,10 @@ show it and `search.search` goes on with it, so it is checked where it is read.
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 ADVICE = "delete it and search again"
+LARGEST = 1e12  # of a number, which is a mistake beyond
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
 
@@ -63,4 +63,4 @@ def _problem(trial) -> str | None:
 
 def _is_number(value) -> bool:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+    return plain and -LARGEST <= value <= LARGEST
