@@ -6,7 +6,8 @@ from __future__ import annotations
 import fuzzing
 import pytest
 
-EXAMPLES = {"annotations": 150, "checkpoints": 60, "records": 120, "group": 150, "decode": 100}
+EXAMPLES = {"annotations": 150, "checkpoints": 60, "records": 120, "group": 150, "decode": 100,
+            "pictures": 100, "settings": 60}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", fuzzing.TARGETS)

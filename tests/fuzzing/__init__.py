@@ -20,7 +20,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from . import arrays, files
+from . import arrays, files, more
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 PATIENCE = 20.0  # seconds of processor time for one input: what takes longer hangs
@@ -37,6 +37,8 @@ TARGETS = {
     "annotations": Target(files.annotations(), files.check_annotations),
     "checkpoints": Target(files.checkpoints(), files.check_checkpoint),
     "records": Target(files.records(), files.check_record),
+    "pictures": Target(more.pictures(), more.check_picture),
+    "settings": Target(more.settings(), more.check_settings),
     "group": Target(arrays.candidates(), arrays.check_group),
     "decode": Target(arrays.maps(), arrays.check_decode),
 }

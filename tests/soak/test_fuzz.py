@@ -23,7 +23,7 @@ from sparse_ae.provenance import provenance
 
 HOUSE = Path(__file__).resolve().parents[2]
 # two processes; checkpoints and annotations take longest
-SHARES = (("checkpoints", "group"), ("annotations", "records", "decode"))
+SHARES = (("checkpoints", "group", "settings"), ("annotations", "records", "pictures", "decode"))
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def start(folder: Path, names: tuple[str, ...], seconds: float, seed: int) -> su
     path = os.pathsep.join([str(HOUSE), str(HOUSE / "tests"), os.environ.get("PYTHONPATH", "")])
     words = [sys.executable, "-m", "fuzzing", *names, "--seconds", str(seconds), "--seed",
              str(seed), "--out", str(folder / f"{names[0]}.json")]  # fmt: skip
-    return subprocess.Popen(words, env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"})
+    with (folder / f"{names[0]}.txt").open("wb") as log:  # OpenCV's remarks on pictures, and worse
+        return subprocess.Popen(words, stderr=log, stdout=log, env=os.environ | {
+            "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"})  # fmt: skip
 
 
 def test_fuzz(asked, tmp_path):  # noqa: ARG001
@@ -60,7 +62,8 @@ def test_fuzz(asked, tmp_path):  # noqa: ARG001
     if "SPARSE_AE_SOAK_OUT" in os.environ:
         path = Path(os.environ["SPARSE_AE_SOAK_OUT"]) / "fuzz.json"
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    assert codes == [0, 0], "a process died"
+    said = [path.read_text(errors="replace")[-2000:] for path in sorted(tmp_path.glob("*.txt"))]
+    assert codes == [0, 0], f"a process died: {said}"
     assert {row["target"] for row in found} == {name for names in SHARES for name in names}
     assert not [row for row in found if row["failures"]], "what failed is in tests/corpus"
     assert all(row["tried"] > 100 and 0 < row["valid"] < row["tried"] for row in found)
