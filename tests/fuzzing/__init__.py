@@ -20,7 +20,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from . import arrays, files, more
+from . import arrays, files, more, weights
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 PATIENCE = 20.0  # seconds of processor time for one input: what takes longer hangs
@@ -35,7 +35,7 @@ class Target(NamedTuple):
 
 TARGETS = {
     "annotations": Target(files.annotations(), files.check_annotations),
-    "checkpoints": Target(files.checkpoints(), files.check_checkpoint),
+    "checkpoints": Target(weights.checkpoints(), weights.check_checkpoint),
     "records": Target(files.records(), files.check_record),
     "pictures": Target(more.pictures(), more.check_picture),
     "settings": Target(more.settings(), more.check_settings),

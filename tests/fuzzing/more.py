@@ -19,7 +19,7 @@ from sparse_ae.presets import PRESETS, load_config
 from sparse_ae.skeleton import read_skeleton
 
 from .arrays import in_a_line
-from .files import _in_a_file, _told, damaged
+from .damage import damaged, in_a_file, told_of
 
 ENDINGS = {"jpg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WEBP", "bmp": "BMP"}
 
@@ -43,7 +43,7 @@ def pictures() -> st.SearchStrategy:
     ))  # fmt: skip
 
 
-@_in_a_file
+@in_a_file
 def check_picture(path: Path) -> bool:
     """Valid: (H, W, 3) uint8, of no more pixels than are allowed; as part of a data set, of the
     size that its annotations say. Or a ValueError."""
@@ -51,11 +51,11 @@ def check_picture(path: Path) -> bool:
         photo, _ = read_photo(path, 32, 24)
         assert photo.shape == (24, 32, 3)
     except ValueError as error:
-        _told(error, path)
+        told_of(error, path)
     try:
         picture = read_picture(path)
     except ValueError as error:
-        return _told(error, path)
+        return told_of(error, path)
     assert picture.dtype == np.uint8
     assert picture.ndim == 3
     assert picture.shape[2] == 3
@@ -72,7 +72,7 @@ def settings() -> st.SearchStrategy:
     )
 
 
-@_in_a_file
+@in_a_file
 def check_settings(path: Path) -> bool:
     """Valid: a skeleton whose indices are within it; a configuration that is what its plain values
     make again, with crowds that can be described. Or a ValueError."""
@@ -84,7 +84,7 @@ def check_settings(path: Path) -> bool:
             return True
         config = load_config(str(path), "rve", 0)
     except ValueError as error:
-        return _told(error, path, "\n") if "preset" not in str(error) else False
+        return told_of(error, path, "\n") if "preset" not in str(error) else False
     assert Config(**config.to_dict()) == config
     try:
         if config.data == "crowds" and config.train_scenes < 1e5:
