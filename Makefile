@@ -5,6 +5,7 @@
 # make print      the book as one page to print       make bench   how fast crowds are drawn, and the
 #                 and as a PDF                                     core computes
 # make coverage   which branches no test takes     make mutation   faults that no test finds
+# make audit      known faults of the pinned versions, where a database can be reached
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -25,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages print test notebooks bench coverage mutation lint clean help
+.PHONY: env book pages print test notebooks bench coverage mutation lint audit clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -79,6 +80,9 @@ mutation: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	ruff check .
 	ruff format --check .
+
+audit: $(BIN)/python
+	python .ci/audit.py
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .snakemake .coverage

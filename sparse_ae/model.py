@@ -128,7 +128,7 @@ def load_with_report(
         kind, testing = f"ours, {WEIGHTS_FORMAT}", contents.metadata.get("testing")
         try:
             known = None if testing is None else dict(json.loads(testing))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path}: testing: no settings: {error}") from error
         return net, LoadReport(path, kind, tuple(contents.tensors), testing=known)
     return build_recognised(contents, path)
@@ -144,6 +144,6 @@ def _build_ours(contents: Contents, path: Path) -> PoseNet | HigherHRNet | Coupl
         settings = dict(json.loads(contents.metadata["settings"]))
         network = settings.pop("network", None)
         make = PoseNet if network is None else NETWORKS[network]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: the settings beside the tensors name no net: {error}") from error
     return build(lambda: make(**settings), contents.tensors, path)

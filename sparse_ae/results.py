@@ -13,6 +13,7 @@ import io
 import json
 import math
 import re
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_ae.array_files import read_npz
 from sparse_ae.files import settle, unwritable, write_together
 from sparse_ae.provenance import provenance
 
@@ -136,8 +138,7 @@ def write_record(
 def files_of(path: str | Path) -> tuple[Path, Path, Path]:
     """A run's weights, arrays and record, by the path of any of them, in the order in which they
     are written."""
-    path = Path(path)
-    return tuple(path.with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
+    return tuple(Path(path).with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
 
 
 def read_record(path: str | Path) -> dict:
@@ -148,17 +149,18 @@ def read_record(path: str | Path) -> dict:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such record; make it with experiments/train.ipynb") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a whole JSON file ({error}); delete it, run again") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     _check(record, path)
-    if (
-        record_path(record["preset"], record["method"], record["seed"]).parts[-3:]
-        != (path.resolve().parts[-3:])
-    ):
-        raise ValueError(
-            f"{path}: fields preset, method and seed say "
-            f"{record['preset']}/{record['method']}/seed-{record['seed']}: the file was moved"
-        )
+    try:
+        named = record_path(record["preset"], record["method"], record["seed"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if named.parts[-3:] != path.resolve().parts[-3:]:
+        said = "/".join(named.with_suffix("").parts[-3:])
+        raise ValueError(f"{path}: fields preset, method and seed say {said}: the file was moved")
     record["metrics"] = {
         name: math.nan if value is None else float(value)
         for name, value in record["metrics"].items()
@@ -171,11 +173,10 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     settle(files_of(path))
     path = Path(path).with_suffix(".npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: the record's arrays are missing; run it again") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path}: not a whole npz file ({error}); run it again") from None
     _check_arrays(arrays, path)
     return arrays
@@ -207,19 +208,26 @@ def _check(record: object, path: Path) -> None:
     for name, value in record["metrics"].items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"{path}: field 'metrics.{name}' must be a number or null")
-    if record["config_digest"] != config_digest(record["config"]):
+        if value is not None and not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{path}: field 'metrics.{name}' must be finite, or null")
+    for name in ("commit", "date", "device", "data_digest"):
+        if not isinstance(record["provenance"].get(name), str | None):
+            raise ValueError(f"{path}: field 'provenance.{name}' must be a text or null")
+    try:
+        digest = config_digest(record["config"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: field 'config': {error}") from None
+    if record["config_digest"] != digest:
         raise ValueError(f"{path}: field 'config_digest' does not belong to field 'config'")
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     """ValueError unless the arrays are there, per-image ones of one length, and none holds
     objects."""
-    for name in ("accuracy_at", *MATCHES):
+    for name in ("accuracy_at", *MATCHES, *PER_IMAGE):
         if name not in arrays:
             raise ValueError(f"{path}: array {name!r} is missing")
     for name in PER_IMAGE:
-        if name not in arrays:
-            raise ValueError(f"{path}: array {name!r} is missing")
         if arrays[name].shape != (len(arrays["image_id"]),):
             raise ValueError(f"{path}: array {name!r} must have one value an image")
     for name, array in arrays.items():
@@ -229,9 +237,7 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 def _null(value: float | None) -> float | None:
     """nan, which JSON does not have, as None."""
-    if isinstance(value, float | np.floating) and math.isnan(value):
-        return None
-    return value
+    return None if isinstance(value, float | np.floating) and math.isnan(value) else value
 
 
 def _plain(value: object) -> object:

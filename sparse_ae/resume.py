@@ -59,8 +59,11 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
         if found != FORMAT:
             raise ValueError(f"{path}: expected a state of format {FORMAT}, got {found}")
         header = json.loads(contents.metadata["header"])
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{error}; {ADVICE}") from None
+        if not all(isinstance(header[part], dict) for part in ("versions", "settings")):
+            raise ValueError(f"{path}: no state of a run")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error) if str(path) in str(error) else f"{path}: no state of a run ({error!r})"
+        raise ValueError(f"{reason}; {ADVICE}") from None
     for package, version in _versions().items():
         if header["versions"].get(package) != version:
             raise ValueError(

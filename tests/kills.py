@@ -10,6 +10,7 @@ import torch
 from forked_runs import PHASES, Forks, copy, kill, preset
 
 from sparse_ae.results import files_of, read_arrays, read_record, record_path
+from sparse_ae.weights_files import read_tensors
 
 TIMES = ("train_seconds", "images_per_second")
 SETTINGS = {"train_scenes": 130, "steps": 24}  # three tasks for the processes that draw

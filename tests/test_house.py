@@ -31,7 +31,8 @@ RANKS = {
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9, "photo_run": 10, "photo_tables": 11,
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
-    "training_log": 1, "streams": 5, "progress": 6, "sweep_figures": 11,
+    "training_log": 1, "streams": 5, "progress": 6, "sweep_figures": 11, "trials": 3,
+    "array_files": 0,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",

@@ -85,43 +85,6 @@ def test_bad_arrays_are_refused(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no such record"),
-        ("", "not a whole JSON file"),
-        ('{"schema": 1, "pre', "not a whole JSON file"),
-        ("[1, 2]", "expected a JSON object"),
-        ('{"images": [], "annotations": []}', "'schema' is missing"),
-    ],
-)
-def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
-    path = tmp_path / "seed-1.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ValueError, match=message) as error:
-        results.read_record(path)
-    assert "seed-1.json" in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_moved_record_is_refused(tmp_path):
-    path = results.write_record(make_record(), make_arrays(), tmp_path)
-    moved = path.rename(path.with_name("seed-2.json"))
-    with pytest.raises(ValueError, match="moved"):
-        results.read_record(moved)
-
-
-def test_truncated_arrays_are_named(tmp_path):
-    path = results.write_record(make_record(), make_arrays(), tmp_path).with_suffix(".npz")
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"seed-1\.npz"):
-        results.read_arrays(path)
-    path.unlink()
-    with pytest.raises(ValueError, match="missing"):
-        results.read_arrays(path)
-
-
 def test_an_unwritable_folder_ends_in_one_line(tmp_path):
     (tmp_path / "smoke").write_text("a file where the folder should be")
     for attempt in (
