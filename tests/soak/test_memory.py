@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "benchmarks" / "results" / "memory.json"
-GROWS = 25  # megabytes that the last quarter may have more than the second one
+GROWS = 60  # megabytes by which two quarters' means may differ: the allocator takes 28 at a time
 PEAK = 1500  # megabytes of either
 
 
