@@ -73,7 +73,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     try:
         save_file(dict(tensors), str(path), dict(metadata))
     except SafetensorError as error:
-        raise OSError(_line(error).rpartition("I/O error: ")[2]) from None
+        reason = _line(error).rpartition("I/O error: ")[2]
+        raise OSError(reason.partition(" (os error")[0]) from None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

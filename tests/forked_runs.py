@@ -101,7 +101,7 @@ def terminate(number: int):
 
 
 def preset(folder: Path, **settings) -> Path:
-    """A preset file of a run of about a second, whose crowds several processes draw."""
+    """A preset file of a run of about a second."""
     path = folder / "small.yaml"
     text = (ROOT / "experiments" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
     kept = [line for line in text.splitlines() if line.partition(":")[0] not in settings]

@@ -13,7 +13,7 @@ from sparse_ae.results import files_of, read_arrays, read_record, record_path
 from sparse_ae.weights_files import read_tensors
 
 TIMES = ("train_seconds", "images_per_second")
-SETTINGS = {"train_scenes": 130, "steps": 24}  # three tasks for the processes that draw
+SETTINGS = {"steps": 24, "test_scenes": 16}
 
 
 class Killed:
@@ -46,15 +46,16 @@ class Killed:
             "--root", self.root, "--skip-made", "--resume", "--save-every", 5, **options,
         )  # fmt: skip
 
-    def reset(self):
-        """The older records in place, and no crowds drawn."""
+    def reset(self, phase: str):
+        """The older records in place; before the phase in which they are drawn, no crowds."""
         copy(self.kept, self.root)
-        shutil.rmtree(self.forks.cache, ignore_errors=True)
+        if phase == "rendering":
+            shutil.rmtree(self.forks.cache)
 
     def at(self, phase: str, share: float) -> str:
         """Kill it after so large a share of a phase, look, and make it again; "old" or "new", which
         record was there in between."""
-        self.reset()
+        self.reset(phase)
         untouched = {path: path.stat().st_mtime_ns for path in files_of(self.other)}
         self.make(1, during=phase, act=kill, after=share * self.lasts[phase])
         found = read_record(self.path)  # whole, whichever it is
