@@ -27,7 +27,7 @@ def changed_json(draw, make):
         holder, key = places[draw(st.integers(0, len(places) - 1))]
         how = draw(st.sampled_from(["junk", "junk", "junk", "other", "out", "twice"]))
         if how == "junk":
-            holder[key] = draw(st.sampled_from(JUNK))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))  # it may be changed too
         elif how == "other":
             inner, name = places[draw(st.integers(0, len(places) - 1))]
             holder[key] = copy.deepcopy(inner[name])
