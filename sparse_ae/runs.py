@@ -171,7 +171,11 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
     note = f"All {len(records)} runs took {core_hours(records):.1f} core-hours, evaluation included"
     if trials:
         note += f", and the {trials} shorter runs that chose their weights about {searched:.1f}"
-    return f"{note}, on {records[-1]['provenance'].get('device') or 'an unknown processor'}."
+    device = records[-1]["provenance"].get("device") or "an unknown processor"
+    return (
+        f"{note}, on {device}. Hours are by the clock, a core to a run; where the machine did "
+        "other work as well, the runs' own are fewer."
+    )
 
 
 def preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, Path]:

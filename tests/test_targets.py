@@ -130,10 +130,23 @@ def test_maps_that_do_not_fit_are_named(out, message):
         heatmap_targets(np.zeros((1, 1, 2)), np.ones((1, 1)), 8, out=out)
 
 
+def test_the_usual_sigma_is_the_same_drawn_and_cleared():
+    joints, visible = np.full((1, 1, 2), 20.0), np.ones((1, 1))
+    maps = heatmap_targets(joints, visible, 40)
+    np.testing.assert_array_equal(maps, heatmap_targets(joints, visible, 40, sigma=2.0))
+    wider = maps.copy()
+    wider[0, 20, 28] = 7  # beyond sigma 2's patch, within that of sigma 3
+    clear_targets(wider, joints, visible)
+    assert wider[0, 20, 28] == 7
+    assert wider.sum() == 7
+
+
 def test_person_scale_by_hand():
     scale = person_scale([[3, 4, 16, 64], [0, 0, 0, 5]], 128)
     np.testing.assert_array_equal(scale, np.float32([0.25, 0]))
     assert person_scale(np.zeros((0, 4)), 128).shape == (0,)
+    assert scale.dtype == np.float32
+    assert person_scale([["1", "2", "3", "12"]], 0.5) == 12  # a side below 1, and text that tells
 
 
 @pytest.mark.parametrize(
@@ -172,9 +185,10 @@ def test_a_sigma_that_is_not_positive_is_named(sigma):
     ("boxes", "side", "message"),
     [
         ([1, 2, 3, 4], 8, r"boxes: expected \(P, 4\), got shape \(4,\)"),
-        ([[1, 2, -3, 4]], 8, "boxes: expected .* 0 or more"),
+        ([[1, 2, -3, 4]], 8, "^boxes: expected .* 0 or more$"),
         ([[1, np.nan, 3, 4]], 8, "boxes: expected finite"),
         ([[1, 2, 3, 4]], 0, "side: expected .* got 0"),
+        ([[1, 2, 3, 4]], np.inf, "side: expected .* got inf"),
     ],
 )
 def test_bad_scales_are_named(boxes, side, message):

@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sparse_ae.methods import ALL
+
 if TYPE_CHECKING:
     from sparse_ae.machine import Options
 
@@ -16,7 +18,7 @@ ROOT = "experiments/results"
 def run_options(command: argparse.ArgumentParser) -> None:
     """--preset, --method and --seed of a run, and --root of its record."""
     command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
-    command.add_argument("--method", default="rve", help="ae1, ae8, ae8_scale or rve")
+    command.add_argument("--method", default="rve", help=", ".join(ALL))
     command.add_argument("--seed", type=int, default=0, help="an integer from 0 on")
     root_option(command)
 
