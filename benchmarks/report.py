@@ -56,7 +56,7 @@ def table(record: dict) -> pd.DataFrame:
 def loading_table(record: dict) -> pd.DataFrame:
     """A record of benchmarks/loading.py as rows for a page, formatted."""
     steps = record["one_core_ms"]
-    return pd.DataFrame({"ms": [f"{ms:.3g}" for ms in steps.values()]},
+    return pd.DataFrame({"ms": [f"{ms:.2f}" for ms in steps.values()]},
                         index=pd.Index(list(steps), name="step"))  # fmt: skip
 
 
