@@ -36,7 +36,7 @@ def glossary() -> dict[str, tuple[str, str]]:
     for entry in page("glossary").split(":sorted:")[1].split("\n\n"):
         words = [word.lower() for word in re.findall(r"^(?=\S)([^`\n]+)$", entry, re.MULTILINE)]
         home = re.search(r"\{doc\}`([\w-]+)`", entry)
-        found |= dict.fromkeys(words, (words[0], home[1] if home else ""))
+        found |= dict.fromkeys(words, (*words[:1], home[1] if home else ""))
     return found
 
 
