@@ -102,12 +102,12 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
-    """One legend below all panels, read row by row: from the highest line of the last panel to the
-    lowest, where it is nearest `ranked_at` on the horizontal axis; None: in the order drawn."""
-    handles = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles[label] = handle
+    """One legend below all panels, read row by row: from the highest line to the lowest of the
+    panel that has most of them, at the point nearest `ranked_at` on the horizontal axis; None: in
+    the order drawn."""
+    fullest = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
+    lines, labels = fullest.get_legend_handles_labels()
+    handles = dict(zip(labels, lines, strict=True))
     if not handles:
         return
     names = list(handles)
