@@ -4,6 +4,7 @@
 # make notebooks  the notebooks, run anew                          and the environment stay
 # make print      the book as one page to print       make bench   how fast crowds are drawn, and the
 #                 and as a PDF                                     core computes
+# make coverage   which branches no test takes     make mutation   faults that no test finds
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages print test notebooks bench lint clean help
+.PHONY: env book pages print test notebooks bench coverage mutation lint clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -63,6 +64,17 @@ notebooks: $(VENV)/.installed-dev
 bench: env
 	python benchmarks/crowds.py
 	python benchmarks/core.py
+
+coverage: $(VENV)/.installed-dev
+	coverage erase
+	coverage run -m pytest tests
+	coverage combine --quiet
+	coverage report --skip-covered --show-missing
+
+# most of an hour; the files and the tests are in pyproject.toml
+mutation: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -e '.[dev,mutation]' -c constraints.txt
+	python benchmarks/mutation.py --out benchmarks/results/mutation.json
 
 lint: $(VENV)/.installed-dev
 	ruff check .

@@ -4,9 +4,9 @@
 
 A check of the whole path from a JPEG to average precision, affine maps and skeletons included; it
 says nothing of other photos. The sixteen are the first of COCO's whose persons are all labelled
-and, in COCO's sense, large: at 320 pixels a net with cells of two pixels cannot place the joints
+and, in COCO's sense, large: at 256 pixels a net with cells of two pixels cannot place the joints
 of small ones well enough for the strictest of the ten similarities, were it ever so well trained.
-Costs about twenty minutes on one core; at least 0.90 is expected.
+Costs about ten minutes on one core; at least 0.90 is expected.
 """
 
 from __future__ import annotations
