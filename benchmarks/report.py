@@ -1,6 +1,9 @@
-"""A record of benchmarks/core.py as text, as a table for a page, and as a picture."""
+"""Records of benchmarks as a page shows them: core.py's as text, as a table and as a picture,
+loading.py's as a table."""
 
 from __future__ import annotations
+
+import html
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -50,6 +53,28 @@ def table(record: dict) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index("work")
 
 
+def loading_table(record: dict) -> pd.DataFrame:
+    """A record of benchmarks/loading.py as rows for a page, formatted."""
+    steps = record["one_core_ms"]
+    return pd.DataFrame({"ms": [f"{ms:.2f}" for ms in steps.values()]},
+                        index=pd.Index(list(steps), name="step"))  # fmt: skip
+
+
+def loading_note(record: dict) -> str:
+    """HTML below it: what came of it with workers, and on which machine."""
+    origin = record["provenance"]
+    return (
+        f"<p>Together, {record['workers']} worker processes deliver "
+        f"<strong>{record['photos_per_second']:.0f} photos a second</strong> at "
+        f"{record['size']} × {record['size']} pixels, in batches.</p>"
+        f'<p class="made-of">Made of {record["photos"]} photos by '
+        f"<code>{html.escape(origin['command'])}</code>, commit "
+        f"{(origin['commit'] or 'none')[:7]}, {origin['date'][:10]}, "
+        f"{html.escape(origin['device'])}, {origin['cores']} cores, load {record['load']:.1f} at "
+        f"the start; data: {html.escape(origin['data_digest'])}.</p>"
+    )
+
+
 def growth_figure(record: dict):
     """Milliseconds over persons and over cells, beside the line of a cost in proportion."""
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
@@ -63,6 +88,10 @@ def growth_figure(record: dict):
             axis.loglog(row["size"], row["ms"], "o-", color=colour, label=label)
             line = [row["ms"][-1] * size / row["size"][-1] for size in row["size"]]
             axis.loglog(row["size"], line, ":", color=colour, alpha=0.6)
+        sizes = sorted({size for row in record["growth"] if row["curve"].endswith(by)
+                        for size in row["size"]})  # fmt: skip
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.minorticks_off()
         axis.set(xlabel="persons in an image" if by == "persons" else "cells of a map")
         axis.legend(fontsize=8)
     axes[0].set_ylabel("milliseconds")

@@ -17,12 +17,13 @@ SETS = {  # name: (label, colour, line style); Paul Tol's "bright" colours
 }
 PANELS = {  # name in crowds.statistics: (label of the axis, logarithmic)
     "persons": ("persons in an image", False),
-    "scale": ("scale of a person, sqrt(box area) / side", False),
+    "scale": ("scale of a person, root of box area / image side", False),
     "scale_spread": ("largest / smallest scale in an image", True),
     "crowd_index": ("crowd index of an image", False),
-    "hidden": ("labelled keypoints of a person that are hidden", False),
-    "unlabelled": ("keypoints of a person that are not labelled", False),
+    "hidden": ("share of a person's labelled keypoints that are hidden", False),
+    "unlabelled": ("share of a person's keypoints without a label", False),
 }
+OF_PERSONS = ("scale", "hidden", "unlabelled")  # the others are counts of images
 
 
 def data_folder() -> Path:
@@ -53,7 +54,7 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
             axis.set_xscale("log", base=2)
             axis.set_xlim(1, 16)
             axis.xaxis.set_major_formatter("{x:g}")
-        axis.set(xlabel=label, ylabel="share")
+        axis.set(xlabel=label, ylabel=f"share of {'persons' if name in OF_PERSONS else 'images'}")
     axes[0, 0].set_xlim(1, 16)
     axes[0, 0].legend()
     return figure
@@ -80,11 +81,13 @@ def angles_figure(data: Mapping) -> Figure:
                             zorder=3 if key == "ours" else 2)  # fmt: skip
         axis.set_title(name.replace("_", " "))
         axis.set(xlim=(-180, 180), xticks=(-180, -90, 0, 90, 180))
-    for axis in axes[-1]:
+    for axis in axes.flat[len(data["joints"]) - 3 : len(data["joints"])]:  # lowest of each column
         axis.set_xlabel("angle in the image, degrees")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("share per 10°")
     axes.flat[0].legend(fontsize=7)
+    axes.flat[0].set_ylim(top=1.25 * axes.flat[0].get_ylim()[1])  # room for the legend
     return figure
 
 

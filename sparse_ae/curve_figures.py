@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ def knob_figure(tables: Mapping[str, pd.DataFrame], label: str, factor: float = 
 
 def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
     """Grouping accuracy over the threshold, logarithmic; used: the one that evaluation takes."""
-    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     draw_curves(axis, table, 100)
     axis.axvline(used, color="black", lw=1)
     places = sorted(set(table["place"]))
@@ -76,13 +77,13 @@ def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
     axis.set_xticks(places, [f"{place:g}" for place in places])
     axis.minorticks_off()
     axis.set(xlabel="threshold of grouping (distance of embeddings)", ylabel="grouping accuracy, %")
-    if axis.lines[1:]:
-        axis.legend()
+    _legend(figure, [axis], ranked_at=used)
     return figure
 
 
 def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """A panel a measure, (its label, the table of `curves.over_training`); a line a run."""
+    """A panel a measure, (its label, the table of `curves.over_training`); a line a run, the
+    methods in the order of the table."""
     figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 3.6),
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis, (label, table) in zip(axes[0], tables, strict=True):
@@ -96,16 +97,30 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
         if named:
             axis.set_xscale("log")  # what happens, happens early
             axis.xaxis.set_major_formatter("{x:g}")
-    _legend(figure, axes[0])
+    _legend(figure, axes[0], ranked_at=None)
     return figure
 
 
-def _legend(figure: Figure, axes) -> None:
-    """One legend below all panels."""
-    handles = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles[label] = handle
-    if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center",
-                      ncols=min(4, len(handles)))  # fmt: skip
+def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
+    """One legend below all panels, read row by row: from the highest line to the lowest of the
+    panel that has most of them, at the point nearest `ranked_at` on the horizontal axis; None: in
+    the order drawn."""
+    fullest = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
+    lines, labels = fullest.get_legend_handles_labels()
+    handles = dict(zip(labels, lines, strict=True))
+    if not handles:
+        return
+    names = list(handles)
+    if ranked_at is not None:
+        height = {name: _height(handles[name], ranked_at) for name in names}
+        names.sort(key=height.get, reverse=True)
+    columns = min(3, len(names))
+    down = [name for column in range(columns) for name in names[column::columns]]
+    figure.legend([handles[name] for name in down], down, loc="outside lower center",
+                  ncols=columns)  # fmt: skip
+
+
+def _height(line, place: float) -> float:
+    """Where a line is at its point nearest `place`."""
+    x, y = line.get_data()
+    return float(y[np.abs(x - min(place, x.max())).argmin()])

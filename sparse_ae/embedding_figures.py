@@ -58,7 +58,7 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])
         count = int((visible & ~right).sum())
-        axis.set_title(f"{label}\n{share:.1%} on the first component, "
+        axis.set_title(f"{label}\n{share:.1%} on the first component,\n"
                        f"{count} of {int(visible.sum())} joints wrong", fontsize=9.5)  # fmt: skip
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
@@ -84,7 +84,7 @@ def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=Non
                      linewidths=0.9, zorder=5)  # fmt: skip
     span = 1.12 * np.abs(flat[visible]).max() + 1e-9
     axis.set(xlim=(-span, span), ylim=(-span, span), aspect="equal")
-    axis.set(xlabel="first component", ylabel="second component")
+    axis.set(xlabel="first component (embedding units)", ylabel="second component")
     if threshold < 1.8 * span:
         y = -0.86 * span
         axis.plot([-0.9 * span, -0.9 * span + threshold], [y, y], color="black", lw=2)

@@ -115,7 +115,7 @@ def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8",
     for axis in axes[1]:
         axis.set_xlabel("training step")
     if axes[0, 0].lines:
-        axes[0, 0].legend()
+        figure.legend(handles=axes[0, 0].lines, loc="outside lower center", ncols=len(methods))
     return figure
 
 

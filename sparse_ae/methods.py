@@ -35,9 +35,9 @@ ALL = {
     # no embeddings: a centre and an offset from it to every joint
     "offset": Method("centre and offset", "#e69f00", {**PLAIN, "dim": 0, "offsets": True}),
     # how many dimensions
-    "ae2": Method("AE, D = 2", "#b8a58c", {**PLAIN, "dim": 2}),
-    "ae4": Method("AE, D = 4", "#c68b59", {**PLAIN, "dim": 4}),
-    "ae16": Method("AE, D = 16", "#8a3b00", {**PLAIN, "dim": 16}),
+    "ae2": Method("AE, D = 2", "#8a84c4", {**PLAIN, "dim": 2}),
+    "ae4": Method("AE, D = 4", "#b5a22a", {**PLAIN, "dim": 4}),
+    "ae16": Method("AE, D = 16", "#5c2600", {**PLAIN, "dim": 16}),
     # Γ and W, each alone
     "rve_widths": Method("with L_s and Γ", "#56b4e9", {**WITH_SCALE, "scale_aware": True}),
     "rve_weights": Method("with L_s and W", "#004466", {**WITH_SCALE, "focal": True}),

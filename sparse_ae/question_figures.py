@@ -14,6 +14,7 @@ from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS
 
 DIMENSIONS = {name: ALL[name].settings["dim"] for name in ("ae1", "ae2", "ae4", "ae8", "ae16")}
 IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column says of what
+AS_AXIS = {"first component": "share, or correlation"}  # where two quantities share an axis
 PER_CENT = ("grouping accuracy", "the same, hard", "AP", "AP hard")
 
 
@@ -23,19 +24,32 @@ def dimension_figure(levels: pd.DataFrame, panels: Sequence[Sequence[str]]) -> F
     levels: of `comparisons.levels`; panels: the quantities that each panel has, the first of which
     names its vertical axis.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.5),
-                                layout="constrained", squeeze=False)  # fmt: skip
-    for axis, quantities in zip(axes[0], panels, strict=True):
+    figure, axes = _two_beside(len(panels), 3.4)
+    for axis, quantities in zip(axes, panels, strict=True):
         for quantity, line in zip(quantities, ("-", "--"), strict=False):
             _by_dimension(axis, levels[levels["quantity"] == quantity], quantity, line)
         axis.set_xscale("log", base=2)
         axis.set_xticks(list(DIMENSIONS.values()), [str(d) for d in DIMENSIONS.values()])
         axis.minorticks_off()
         unit = ", %" if quantities[0] in PER_CENT else ""
-        axis.set(xlabel="dimensions of an embedding", ylabel=quantities[0] + unit)
-        if len(quantities) > 1 and axis.lines:
-            axis.legend()
+        axis.set(
+            xlabel="dimensions of an embedding",
+            ylabel=AS_AXIS.get(quantities[0], quantities[0]) + unit,
+        )
+        if len(quantities) > 1 and axis.lines:  # above the panel, where no line is
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=9)
     return figure
+
+
+def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
+    """A figure with its panels two a row, each `height` inches high, so that a page does not shrink
+    their words."""
+    rows = -(-panels // 2)
+    figure, axes = plt.subplots(rows, min(2, panels), figsize=(9, rows * height),
+                                layout="constrained", squeeze=False, **shared)  # fmt: skip
+    for axis in axes.flat[panels:]:
+        axis.axis("off")
+    return figure, list(axes.flat[:panels])
 
 
 def _by_dimension(axis: Axes, found: pd.DataFrame, quantity: str, line: str) -> None:
@@ -55,9 +69,8 @@ def _by_dimension(axis: Axes, found: pd.DataFrame, quantity: str, line: str) -> 
 def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> Figure:
     """A panel a quantity, a row a method: its difference from the base, in points, with the 95 %
     interval. tables: by quantity, the rows of `comparisons.differences` that have it."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(3.2 * len(tables), 0.4 * len(methods) + 1),
-                                layout="constrained", sharey=True, squeeze=False)  # fmt: skip
-    for axis, (quantity, table) in zip(axes[0], tables.items(), strict=True):
+    figure, axes = _two_beside(len(tables), 0.35 * len(methods) + 1, sharey=True)
+    for axis, (quantity, table) in zip(axes, tables.items(), strict=True):
         axis.axvline(0, color="black", lw=1)
         for row in table.itertuples():
             if row.method in methods:

@@ -133,7 +133,8 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
 
 
 def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen; equal index cells become one."""
+    """A table as HTML that scrolls sideways on a small screen; equal index cells below each other
+    become one."""
     keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
     names = [name or "" for name in table.index.names] if index else []
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])
@@ -142,9 +143,10 @@ def html_table(table: pd.DataFrame, index: bool = True) -> str:
         cells = []
         for level in range(len(names)):
             same = [key[: level + 1] == keys[row][: level + 1] for key in keys]
-            if same.index(True) == row:
+            if row == 0 or not same[row - 1]:
+                span = [*same[row:], False].index(False)
                 text = escape(str(keys[row][level]))
-                cells.append(f'<th scope="row" rowspan="{sum(same)}">{text}</th>')
+                cells.append(f'<th scope="row" rowspan="{span}">{text}</th>')
         cells += [f"<td>{escape(str(value))}</td>" for value in values]
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (

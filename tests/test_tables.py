@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,17 @@ def test_html_joins_equal_index_cells_and_escapes():
     assert html.count(">y</th>") == 2
     assert "&lt;v&gt;" in html
     assert html.count("<tr>") == 4
+
+
+def test_html_joins_only_cells_that_follow_each_other():
+    """As the published rows: single, multi, and the same again with other training data."""
+    keys = [("a", "single"), ("a", "multi"), ("a", "single"), ("a", "multi"), ("a", "multi")]
+    index = pd.MultiIndex.from_tuples(keys, names=["method", "test"])
+    html = tables.html_table(pd.DataFrame({"AP": range(5)}, index=index))
+    rows = [[re.sub("<.*?>", "", cell) for cell in re.findall("<t[hd].*?</t[hd]>", row)]
+            for row in html.split("<tr>")[2:]]  # fmt: skip
+    assert rows == [["a", "single", "0"], ["multi", "1"], ["single", "2"], ["multi", "3"], ["4"]]
+    assert re.findall('rowspan="(.)"', html) == ["5", "1", "1", "1", "2"]
 
 
 def test_provenance_says_what_was_modified(records):

@@ -7,12 +7,14 @@ import itertools
 import json
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from page_data import in_script
+from played_figure import OPTIONS, numbered
 
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.crowds.sheet import drawn
@@ -99,12 +101,15 @@ alt="A rendered crowd. {escape(told[first][0])}">
 
 
 class CrowdKnobs(Directive):
-    """`crowd-knobs`, without content or options."""
+    """`crowd-knobs`; its content is the caption, `:name:` what refers to it."""
+
+    has_content = True
+    option_spec: ClassVar = OPTIONS
 
     def run(self) -> list[nodes.Node]:
         app = self.state.document.settings.env.app
         told = write_pictures(Path(app.outdir) / "_static" / "knobs")
-        return [nodes.raw("", page_html(told), format="html")]
+        return [numbered(self, page_html(told))]
 
 
 def setup(app) -> dict:

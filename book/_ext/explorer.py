@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from page_data import in_script
+from played_figure import OPTIONS, numbered
 
 from sparse_ae.embedding_figures import crowded_example, example_scene
 from sparse_ae.metrics import group_margin, grouped, grouped_right, linearity
@@ -159,8 +161,11 @@ aria-valuetext="1"></div>
 
 
 class Explorer(Directive):
-    """`embedding-explorer` and `threshold-slider`, without content or options; the first of them on
-    a page brings data and script."""
+    """`embedding-explorer` and `threshold-slider`; the content is the caption, `:name:` what refers
+    to it. The first of them on a page brings data and script."""
+
+    has_content = True
+    option_spec: ClassVar = OPTIONS
 
     def run(self) -> list[nodes.Node]:
         environment = self.state.document.settings.env
@@ -176,7 +181,7 @@ class Explorer(Directive):
             text = in_script(data)
             html += f'<script type="application/json" id="explorer-data">{text}</script>'
             html += f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
-        return [nodes.raw("", html, format="html")]
+        return [numbered(self, html)]
 
 
 def setup(app) -> dict:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import dataclasses
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from page_data import in_script
+from played_figure import OPTIONS, numbered
 
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.knobs import SETTINGS, STILL
@@ -127,14 +129,17 @@ def page_html(data: dict) -> str:
 
 
 class ResultKnobs(Directive):
-    """`result-knobs`, without content or options."""
+    """`result-knobs`; its content is the caption, `:name:` what refers to it."""
+
+    has_content = True
+    option_spec: ClassVar = OPTIONS
 
     def run(self) -> list[nodes.Node]:
         app = self.state.document.settings.env.app
         data = gather(Path(app.outdir) / "_static" / "turned")
         if data is None:
             return [nodes.paragraph(text="No run yet.")]
-        return [nodes.raw("", page_html(data), format="html")]
+        return [numbered(self, page_html(data))]
 
 
 def setup(app) -> dict:
