@@ -143,7 +143,10 @@ def telling(phase: str, function):
 
     def wrapped(*arguments, **options):
         tell(phase)
-        return function(*arguments, **options)
+        result = function(*arguments, **options)
+        if phase == "writing":
+            tell("written")
+        return result
 
     return wrapped
 

@@ -36,8 +36,9 @@ class Killed:
         assert whole.code == 0, whole.told
         self.new, self.arrays = read_record(self.path), read_arrays(self.path)
         self.weights = read_tensors(self.path.with_suffix(".safetensors")).tensors
-        moments = [*whole.began.values()]
-        self.lasts = dict(zip(PHASES, np.diff(moments).tolist(), strict=True))
+        names, moments = zip(*whole.began.items(), strict=True)
+        assert names == (*PHASES, "written", "over")
+        self.lasts = dict(zip(PHASES, np.diff(moments).tolist(), strict=False))
 
     def make(self, seed, **options):
         """The run, as the workflow asks for it."""

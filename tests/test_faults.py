@@ -77,7 +77,7 @@ def test_a_process_that_loads_images_and_dies_ends_the_run(killed, tmp_path):
     assert ended.code == 1
     last = ended.told.splitlines()[-1]
     assert last.startswith("sparse-ae: error: step "), ended.told
-    assert "a process that loads images died (DataLoader worker (pid " in last
+    assert "a process that loads images died (DataLoader worker (pid" in last
     assert "fewer --workers need less" in last
     killed.forks.wait_until_alone()
     assert not list(killed.forks.temporary.iterdir())
@@ -205,7 +205,7 @@ def test_a_run_with_workers_leaves_nothing_behind(killed, tmp_path):
     assert not list(killed.forks.temporary.iterdir())
     names = {path.name for path in record_path("small", "rve", 0, tmp_path).parent.iterdir()}
     assert names == {f"seed-0.{ending}" for ending in ("json", "npz", "safetensors", "csv")}
-    assert list(ended.began) == [*PHASES, "over"]
+    assert list(ended.began) == [*PHASES, "written", "over"]
 
 
 def test_torch_that_lacks_memory_is_one_line(tmp_path, monkeypatch, capsys):

