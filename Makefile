@@ -4,7 +4,9 @@
 # make notebooks  the notebooks, run anew                          and the environment stay
 # make print      the book as one page to print       make bench   how fast crowds are drawn, and the
 #                 and as a PDF                                     core computes
-# make coverage   which branches no test takes     make mutation   faults that no test finds
+# make coverage   which branches no test takes        make mutation   faults that no test finds
+# make soak       tests that take long: fuzzing,      make audit      known faults of the pinned
+#                 thirty kills, memory                                versions, if a database is reached
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -25,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages print test notebooks bench coverage mutation lint clean help
+.PHONY: env book pages print test soak notebooks bench coverage mutation lint audit clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -54,6 +56,10 @@ test: $(VENV)/.installed-dev
 	pytest tests --nbval-lax --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval.cfg $(wildcard experiments/*.ipynb)
 
+# what `make test` leaves out because it takes long; -s shows how far it is
+soak: $(VENV)/.installed-dev
+	pytest tests/soak -s
+
 # the notebooks' outputs are the reference that the tests compare with: made anew on purpose only
 notebooks: $(VENV)/.installed-dev
 	export TQDM_MININTERVAL=60; for name in train compare; do \
@@ -79,6 +85,9 @@ mutation: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	ruff check .
 	ruff format --check .
+
+audit: $(BIN)/python
+	python .ci/audit.py
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .snakemake .coverage

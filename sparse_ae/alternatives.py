@@ -37,7 +37,8 @@ def decorrelation_loss(
     if persons < 2:
         return tags.sum() * 0
     centred = means - total(means.sum(0)) / persons
-    covariance = total(centred.T @ centred) / (persons - 1)
+    with torch.autocast(centred.device.type, enabled=False):  # in float16 it would be infinite
+        covariance = total(centred.T @ centred) / (persons - 1)
     apart = covariance - torch.diag(covariance.diagonal())
     return apart.square().sum() / tags.shape[3]
 

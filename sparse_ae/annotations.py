@@ -18,6 +18,7 @@ from sparse_ae.crowding import crowd_index
 from sparse_ae.records import (
     box_of,
     category_ids,
+    count_of,
     field_of,
     image_sizes,
     keypoints_of,
@@ -25,6 +26,7 @@ from sparse_ae.records import (
 )
 from sparse_ae.regions import read_region
 from sparse_ae.skeleton import Skeleton
+from sparse_ae.typed import shown
 
 ADVICE = "mend it, or leave it out with skip_broken=True"
 
@@ -156,7 +158,7 @@ def _ids(images: list) -> set[int]:
 def _name(person, number: int) -> str:
     """What a message calls an annotation."""
     named = isinstance(person, dict) and "id" in person
-    return f"annotation {person['id']}" if named else f"annotation no. {number}"
+    return f"annotation {shown(person['id'])}" if named else f"annotation no. {number}"
 
 
 def ground_truth(
@@ -191,6 +193,8 @@ def ground_truth(
             box_of(person)
             area = CROWD_AREA * person["bbox"][2] * person["bbox"][3]
             keypoints = keypoints_of(person, len(skeleton))
+            for field in ("area", "num_keypoints"):
+                count_of(person, field)
         except ValueError as error:
             report(_name(person, number), error)
             continue
@@ -200,9 +204,18 @@ def ground_truth(
     kept = [found[i] for i in persons]
     if crowd:
         kept = [{"crowdIndex": _crowd_index(persons[image["id"]]), **image} for image in kept]
-    named = [c for c in content["categories"] if c.get("id") in categories]
+        for image in kept:
+            _named(path, image, "crowdIndex")
+    named = [c for c in content["categories"] if isinstance(c, dict) and c.get("id") in categories]
     people = [person for group in persons.values() for person in group]
     return {**content, "images": kept, "annotations": people, "categories": named}
+
+
+def _named(path: Path, image: dict, field: str) -> None:
+    try:
+        count_of(image, field)
+    except ValueError as error:
+        raise ValueError(f"{path}: image {image['id']}: {error}") from None
 
 
 def _crowd_index(persons: list[dict]) -> float:

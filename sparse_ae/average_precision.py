@@ -14,6 +14,7 @@ MAX_DETECTIONS = 20  # an image, in both evaluations
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the similarity
 RECALLS = np.linspace(0, 1, 101)  # at which precision is read
 EVERY_AREA = (0, 1e10)
+LEVELS = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
 AREAS = {"": EVERY_AREA, "M": (32**2, 96**2), "L": (96**2, 1e10)}  # in square pixels
 
 
@@ -48,18 +49,10 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
         parts = [outcome[0][area], outcome[1][area], outcome[2][area]]
         return _curves(*parts, score, at, of, len(images), len(categories), counted)
 
-    precision, recall = curves()
-    numbers = {"AP": _mean(precision), "AR": _mean(recall)}
-    for name, threshold in (("50", 0), ("75", 5)):
-        numbers[f"AP{name}"] = _mean(precision[:, threshold])
-        numbers[f"AR{name}"] = _mean(recall[:, threshold])
+    numbers = _figures(lambda counted: curves(0, counted), level if crowd else None)
     for area, name in enumerate(areas):
         if name:
             numbers[f"AP{name}"], numbers[f"AR{name}"] = map(_mean, curves(area))
-    if crowd:
-        bounds = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
-        for name, (low, high) in bounds.items():
-            numbers[f"AP_{name}"] = _mean(curves(0, (low <= level) & (level < high))[0])
     return numbers
 
 
@@ -89,6 +82,27 @@ def keypoint_matches(annotations, detections, skeleton, *, crowd=False) -> Match
     matched, skipped, ignored = match(persons, found, skeleton.sigmas, THRESHOLDS, [EVERY_AREA])
     wanted = np.bincount(of[~ignored[0]], minlength=len(images))
     return Matches(score, at, matched[0], skipped[0], wanted)
+
+
+def ap_of_matches(matches: Matches, level) -> dict[str, float]:
+    """What `keypoint_ap` gives with crowd=True, of all `Matches`; level: (I,) crowd indices."""
+    of = np.repeat(np.arange(len(level)), matches.persons)
+    right = matches.matched, matches.skipped, np.zeros(len(of), bool)
+    rest = matches.score, matches.image, of, len(level), 1
+    return _figures(lambda counted: _curves(*right, *rest, counted), np.asarray(level, float))
+
+
+def _figures(curves, level=None) -> dict[str, float]:
+    """AP, AR, AP50 and so on, and with crowd indices (I,) AP_easy and so on. curves(counted): as of
+    `_curves`, on the images that count."""
+    precision, recall = curves(None)
+    numbers = {"AP": _mean(precision), "AR": _mean(recall)}
+    for name, threshold in (("50", 0), ("75", 5)):
+        numbers[f"AP{name}"] = _mean(precision[:, threshold])
+        numbers[f"AR{name}"] = _mean(recall[:, threshold])
+    for name, (low, high) in LEVELS.items() if level is not None else ():
+        numbers[f"AP_{name}"] = _mean(curves((low <= level) & (level < high))[0])
+    return numbers
 
 
 def _mean(values) -> float:

@@ -164,10 +164,10 @@ def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path)
             counters = {n: torch.tensor(0) for n in expected if n.endswith(COUNTER)}
             net.to_empty(device="cpu").load_state_dict(counters | tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{path}: the tensors do not fit the net: {reason}") from error
     if wrong is not None:
-        raise ValueError(f"{path}: the tensors do not fit the net: first mismatch at {wrong}")
+        raise ValueError(f"{path}: the tensors do not fit the net: first mismatch at {wrong[:300]}")
     return net.eval()
 
 

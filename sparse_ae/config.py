@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sparse_ae.methods import ALL
 from sparse_ae.skeleton import get_skeleton
-from sparse_ae.typed import as_type
+from sparse_ae.typed import as_type, shown
 
 SCALE_FORMS = ("poster", "poster-absolute", "released", "released-signed")
 
@@ -21,6 +21,19 @@ LATER = ("adapt", "offsets", "tag_init", "scale_bins", "scale_form", "decorrelat
          "val_set", "test_set", "held_out", "short_side", "schedule", "warm_up", "milestones",
          "decay", "sync_norm", "validate_every")  # fmt: skip
 DATA = ("crowds", "rendered", "coco", "crowdpose", "custom")
+
+MOST = 1e9
+RANGES = {  # least and most of each number; what else a value must be, __post_init__ says
+    "size": (32, 8192), "dim": (0, 4096), "batch": (1, 1e6), "steps": (1, MOST), "widths": (1, 1e5),
+    "network_width": (1, 1e4), "max_people": (1, 1e4), "max_distance": (1e-6, 1e6),
+    "min_score": (0, 1), "sigma": (1e-3, 1e3), "flip": (0, 1), "rotation": (0, 360),
+    "zoom": (1e-3, 1e3), "short_side": (1e-3, 1e3), "shift": (0, 10), "colour": (0, 10),
+    "weight_decay": (0, MOST), "decay": (0, 1), "knob_scenes": (0, MOST), "crowd_seed": (0, MOST),
+    "examples": (0, MOST), "persons": (1, 30), "occlusion": (0, 1),
+    **dict.fromkeys(("train_scenes", "val_scenes", "test_scenes"), (1, MOST)),
+    **dict.fromkeys(("heatmap_weight", "pull_weight", "push_weight", "scale_weight", "adapt_weight",
+                     "centre_weight", "offset_weight", "decorrelate_weight"), (0, MOST)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,7 +162,20 @@ class Config:
             raise ValueError(f"fine: network {self.network!r} has fine heatmaps always")
         if self.size % 32:
             raise ValueError(f"size: expected a multiple of 32, got {self.size}")
+        self._check_ranges()
         self._check_training()
+
+    def _check_ranges(self):
+        """ValueError for a number that would stop the run later: in the evaluation, after hours."""
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if not all(least <= number <= most for number in numbers):
+                raise ValueError(f"{name}: expected {least:g} to {most:g}, got {shown(value)}")
+        for name in ("persons", "scale_spread", "scales", "zoom", "short_side"):
+            if getattr(self, name)[0] > getattr(self, name)[1]:
+                pair = list(getattr(self, name))
+                raise ValueError(f"{name}: expected the lower number first, got {pair}")
 
     def _check_training(self):
         """ValueError for a schedule or data that cannot be."""

@@ -15,7 +15,15 @@ from torch.utils.data import Dataset
 
 from sparse_ae.annotations import ADVICE, Annotations, ground_truth, read_annotations
 from sparse_ae.augment import jitter_colour, transform_boxes, transform_keypoints
-from sparse_ae.photos import View, aligned_view, random_view, read_photo, see, whole_view
+from sparse_ae.photos import (
+    View,
+    absent,
+    aligned_view,
+    random_view,
+    read_photo,
+    see,
+    whole_view,
+)
 from sparse_ae.regions import counted
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
@@ -226,17 +234,6 @@ def as_list(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def _missing(found: Annotations, folder: Path) -> dict[int, str]:
-    """Photos that are not there, by index; each folder is listed once."""
-    listed: dict[Path, set[str]] = {}
-    missing = {}
-    for i, name in enumerate(found.names):
-        path = folder / name
-        if path.parent not in listed:
-            try:
-                listed[path.parent] = set(os.listdir(path.parent))
-            except OSError:
-                listed[path.parent] = set()
-        if path.name not in listed[path.parent]:
-            record = f"{found.path}: image {found.ids[i]}"
-            missing[i] = f"{path}: no such file; fetch it, or check the folder ({record})"
-    return missing
+    """Photos that cannot be taken from the folder, by index, with the reason and the record."""
+    reasons = absent(folder, found.names)
+    return {i: f"{reason} ({found.path}: image {found.ids[i]})" for i, reason in reasons.items()}

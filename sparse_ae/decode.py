@@ -94,7 +94,7 @@ def decode_batch(
     """
     settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
     _check(heatmaps, tags, skeleton, settings, batch=True)
-    if workers is not None and (int(workers) != workers or workers < 1):
+    if workers is not None and (workers != workers // 1 or not 1 <= workers < 2**31):
         raise ValueError(f"workers: expected a whole number from 1 on, got {workers!r}")
     if _on_device(heatmaps):
         return _decode_on_device(heatmaps, tags, skeleton, settings)
@@ -233,9 +233,9 @@ def _check(heatmaps, tags, skeleton, settings, batch=False):
     if settings.rule not in RULES:
         raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {settings.rule!r}")
     nms, max_people = settings.nms, settings.max_people
-    if int(nms) != nms or nms < 1 or nms % 2 == 0:
+    if nms % 2 != 1 or not 1 <= nms < 2**31:
         raise ValueError(f"nms: expected an odd number of cells, got {nms!r}")
-    if int(max_people) != max_people or max_people < 1:
+    if max_people != max_people // 1 or not 1 <= max_people < 2**31:
         raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
     device, other = (str(getattr(maps, "device", "cpu")) for maps in (heatmaps, tags))
     if device != other:

@@ -10,14 +10,14 @@ from tqdm import tqdm
 
 from sparse_ae.config import Config
 from sparse_ae.decode import People
-from sparse_ae.failures import KINDS, failures, worst
+from sparse_ae.failures import KINDS, failures, needed, worst
 from sparse_ae.metrics import (
     HARD,
     Matches,
+    ap_of_matches,
     group_margin,
     group_spread,
     grouping_accuracy,
-    keypoint_ap,
     keypoint_matches,
     linearity,
     sparsity,
@@ -26,12 +26,13 @@ from sparse_ae.model import PoseNet
 from sparse_ae.offset_decode import offset_grouping_accuracy
 from sparse_ae.predictions import Prediction, predictions
 from sparse_ae.results import DISTANCES
-from sparse_ae.skeleton import get_skeleton
+from sparse_ae.skeleton import Skeleton, get_skeleton
 
 MEASURES = (
     "grouping_accuracy", "group_margin", "group_spread", "first_component", "correlation",
     "effective_rank", "sparsity",
 )  # fmt: skip
+CHUNK = 128  # images whose detections are held at once
 
 
 class Evaluation(NamedTuple):
@@ -61,8 +62,7 @@ def evaluate(
     """
     skeleton = get_skeleton(config.skeleton)
     ids = [image["id"] for image in annotations["images"]]
-    category = annotations["categories"][0]["id"]
-    detections, rows, wrong, people, kept = [], [], [], [], {}
+    matcher, found, rows, wrong, people, kept = _Matcher(annotations, skeleton), [], [], [], {}, {}
     bar = tqdm(
         predictions(model, config, scenes), f"{config.method} seed {config.seed} test", len(ids),
         unit=" images", disable=not progress,
@@ -74,13 +74,53 @@ def evaluate(
         if prediction.regressed is None:
             rows.append(measure(prediction.tags, visible, config, distances))
         else:
-            found = measure_offsets(prediction, joints[..., :2], visible)
-            rows.append(found | {"accuracy_at": [float("nan")] * len(distances)})
-        detections.extend(as_results(prediction.people, ids[index], category))
-        people.append(prediction.people.keypoints)
-        wrong.append(failures(people[-1], joints, area, skeleton))
+            row = measure_offsets(prediction, joints[..., :2], visible)
+            rows.append(row | {"accuracy_at": [float("nan")] * len(distances)})
+        found += as_results(prediction.people, ids[index], matcher.category)
+        people[index] = prediction.people.keypoints
+        wrong.append(failures(people[index], joints, area, skeleton))
         if index in config.examples:
             kept[index] = (prediction, visible)
+        if (index + 1) % CHUNK == 0 or index + 1 == len(ids):  # what is not needed more goes
+            matcher.add(index + 1, found)
+            found = []
+            people = {i: people[i] for i in needed(np.array(wrong))}
+    per_image = _per_image(rows, ids, scenes, config)
+    matches = matcher.matches()
+    level = [image["crowdIndex"] for image in annotations["images"]]
+    numbers = {**ap_of_matches(matches, np.array(level, float)), **summary(per_image)}
+    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, len(KINDS)), people)
+    return Evaluation(numbers, per_image, pack_matches(matches), examples)
+
+
+class _Matcher:
+    """`metrics.keypoint_matches` of images one after the other, so that of their detections only
+    what average precision is made of has to be kept."""
+
+    def __init__(self, annotations: Mapping, skeleton: Skeleton):
+        self._annotations, self._skeleton, self._done = annotations, skeleton, 0
+        self.category = annotations["categories"][0]["id"]
+        self._persons: dict[int, list[dict]] = {}
+        for person in annotations["annotations"]:
+            self._persons.setdefault(person["image_id"], []).append(person)
+        self._parts: list[Matches] = []
+
+    def add(self, stop: int, found: list[dict]):
+        """The detections in the images from where it was left, before number `stop`."""
+        images = self._annotations["images"][self._done : stop]
+        persons = [p for image in images for p in self._persons.pop(image["id"], [])]
+        some = {**self._annotations, "images": images, "annotations": persons}
+        part = keypoint_matches(some, found, self._skeleton, crowd=True)
+        self._parts.append(part._replace(image=part.image + self._done))
+        self._done = stop
+
+    def matches(self) -> Matches:
+        """Those of all images."""
+        return Matches(*(np.concatenate(part, axis=-1) for part in zip(*self._parts, strict=True)))
+
+
+def _per_image(rows: Sequence[Mapping], ids, scenes: Mapping, config: Config) -> dict:
+    """The (I,) arrays of an Evaluation, of `measure` or `measure_offsets` of every image."""
     per_image = {name: np.array([row[name] for row in rows]) for name in MEASURES}
     per_image["image_id"] = np.array(ids)
     per_image["persons"] = scenes["counts"][: len(ids)].astype(np.int64)
@@ -89,11 +129,7 @@ def evaluate(
     if config.offsets:
         given = [row["accuracy_of_given_centres"] for row in rows]
         per_image["accuracy_of_given_centres"] = np.array(given, np.float32)
-    average = keypoint_ap(annotations, detections, skeleton, crowd=True)
-    matches = pack_matches(keypoint_matches(annotations, detections, skeleton, crowd=True))
-    numbers = {**average, **summary(per_image)}
-    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, len(KINDS)), people)
-    return Evaluation(numbers, per_image, matches, examples)
+    return per_image
 
 
 def measure(tags: np.ndarray, visible: np.ndarray, config: Config, distances=()) -> dict:

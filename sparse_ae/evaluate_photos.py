@@ -48,7 +48,8 @@ def evaluate_photos(
     net, scales, flip, precision: as for `photo_test.find_people`. crowd: evaluate as CrowdPose
     does. Metrics are COCO's ten (AP AP50 AP75 APM APL AR AR50 AR75 ARM ARL), or CrowdPose's nine
     (AP AP50 AP75 AR AR50 AR75 AP_easy AP_medium AP_hard). With the data set's skip_broken, photos
-    that cannot be read do not count. ValueError for a net of another skeleton.
+    that cannot be read do not count. ValueError for a net of another skeleton; FloatingPointError
+    where it gives what is not finite.
     """
     if settings is None:
         rule = "higherhrnet" if isinstance(net, HigherHRNet) else "released"
@@ -61,9 +62,12 @@ def evaluate_photos(
     people = {}
     bar = tqdm(_photos(data), "photos", len(data), unit=" photos", disable=not progress)
     for photo, image in bar:
-        people[image] = find_people(
-            net, photo, settings, scales=scales, flip=flip, precision=precision
-        )
+        try:
+            people[image] = find_people(
+                net, photo, settings, scales=scales, flip=flip, precision=precision
+            )
+        except FloatingPointError as error:
+            raise FloatingPointError(f"image {image}: {error}") from None
     truth = data.ground_truth(crowd=crowd)  # of the photos that could be read
     category = truth["categories"][0]["id"]
     detections = [one for image, found in people.items()
@@ -116,22 +120,31 @@ def write_photo_record(
     """Write the figures of an evaluation as a JSON, with what they come from: the annotations' and
     weights' digests, how photos were looked at, and the provenance of every record. A figure that
     is not defined is null. more: what else it is to say. OSError where it cannot be written."""
+    write_whole(Path(path), photo_record(result, predictor, data, weights, more))
+
+
+def photo_record(
+    result: PhotoEvaluation, predictor: Predictor, data: KeypointDataset, weights: str | Path,
+    more: Mapping[str, Any] | None = None, *, at: Path | None = None,
+) -> bytes:  # fmt: skip
+    """The content of that file. at: where the weights lie as yet, if not at their place."""
     annotations = data.annotations.path
     settings = predictor.settings
     record = {
         "schema": SCHEMA,
         **(more or {}),
         "data": f"{annotations.parent.parent.name}/{annotations.name}",
-        "weights": {"file": Path(weights).name, "sha256": _digest(weights)},
+        "weights": {"file": Path(weights).name, "sha256": file_digest(at or weights)},
         "settings": {**settings.to_dict(), "skeleton": settings.skeleton.name, **predictor.options},
         "metrics": {k: None if math.isnan(v) else v for k, v in result.metrics.items()},
         "wrong": result.wrong,
-        "provenance": provenance(_digest(annotations),
+        "provenance": provenance(file_digest(annotations),
                                  device=str(next(predictor.net.parameters()).device)),
     }  # fmt: skip
-    write_whole(Path(path), json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
+    return json.dumps(record, indent=1, allow_nan=False).encode() + b"\n"
 
 
-def _digest(path: str | Path) -> str:
+def file_digest(path: str | Path) -> str:
+    """64 hexadecimal digits of a file's content (SHA-256)."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

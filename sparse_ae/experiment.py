@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,7 +19,7 @@ from sparse_ae.crowds.preset import crowd_config, preset_crowds
 from sparse_ae.evaluate import Evaluation, evaluate
 from sparse_ae.knobs import evaluate_knobs, knobs_digest
 from sparse_ae.machine import Options, count_workers, finish, start
-from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
+from sparse_ae.model import PoseNet, load_checkpoint, write_weights
 from sparse_ae.photo_run import is_photo_record, photo_validation, record_on_photos
 from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.processes import place, wait
@@ -77,39 +79,63 @@ def run(
     None in all processes but the first. Before the evaluation is over nothing is written but the
     training's log and state (`train.train`); the state is removed when the record is there.
     Of photos it is another record (`photo_run`), and its metrics are those of their data set.
+    FloatingPointError, and no record, where a loss, a weight or an embedding is not finite.
     """
     began, options = time.monotonic(), options or Options()
     recorded = recorded_config(config)  # bad data are told before a folder is made
     path = record_path(config.preset, config.method, config.seed, root)
     check_writable(root, config.preset, config.method)
-    training = fit(config, options, record=path, settings=recorded, progress=progress)
-    first, device = place()[0] == 0, next(training.model.parameters()).device.type
-    finish()
-    if not first:
-        return None
-    whose = {"preset": config.preset, "method": config.method, "seed": config.seed,
-             "config": recorded, "config_digest": config_digest(recorded)}  # fmt: skip
-    taken = {"train_seconds": training.seconds, "images_per_second": training.images_per_second}
-    if config.photos:
-        more = {**whose, **taken, "command": _command(config)}
-        metrics = record_on_photos(config, training.model, path, more,
-                                   skip_broken=options.skip_broken, progress=progress)  # fmt: skip
-        remove_state(state_path(path))
-        return {**whose, "metrics": metrics}
-    result, held_out = evaluate_on(config, training.model, "test", progress=progress)
-    arrays = {**result.per_image, **result.matches, **result.examples, **training.curve,
-              **training.validation}  # fmt: skip
-    if config.knob_scenes:
-        arrays |= evaluate_knobs(training.model, config, progress=progress)
-    measured = {**result.metrics, **taken}
-    made = provenance(held_out.digest, _command(config), device, since=began)
-    record = {"schema": SCHEMA, **whose, "metrics": {name: measured[name] for name in METRICS},
-              "provenance": made}  # fmt: skip
-    use = PhotoSettings.of(config, get_skeleton(config.skeleton)).to_dict()
-    save_checkpoint(training.model, path.with_suffix(".safetensors"), use)
-    write_record(record, arrays, root)
+    with _resumable(state_path(path)):
+        training = fit(config, options, record=path, settings=recorded, progress=progress)
+        first, device = place()[0] == 0, next(training.model.parameters()).device.type
+        finish()
+        if not first:
+            return None
+        whose = {"preset": config.preset, "method": config.method, "seed": config.seed,
+                 "config": recorded, "config_digest": config_digest(recorded)}  # fmt: skip
+        taken = {"train_seconds": training.seconds, "images_per_second": training.images_per_second}
+        if config.photos:
+            more = {**whose, **taken, "command": _command(config)}
+            metrics = record_on_photos(config, training.model, path, more,
+                                       skip_broken=options.skip_broken, progress=progress,
+                                       )  # fmt: skip
+            record = {**whose, "metrics": metrics}
+        else:
+            metrics, arrays, digest = measure(config, training.model, progress=progress)
+            measured = {**metrics, **taken}
+            record = {"schema": SCHEMA, **whose,
+                      "metrics": {name: measured[name] for name in METRICS},
+                      "provenance": provenance(digest, _command(config), device, since=began),
+                      }  # fmt: skip
+            use = PhotoSettings.of(config, get_skeleton(config.skeleton)).to_dict()
+            write_record(record, {**arrays, **training.curve, **training.validation}, root,
+                         weights=lambda part: write_weights(training.model, part, use))  # fmt: skip
     remove_state(state_path(path))
     return record
+
+
+def measure(
+    config: Config, model: nn.Module, *, progress: bool = True
+) -> tuple[dict[str, float], dict[str, np.ndarray], str]:
+    """What a record keeps of a net on the test crowds: metrics, arrays, the crowds' digest."""
+    result, held_out = evaluate_on(config, model, "test", progress=progress)
+    arrays = {**result.per_image, **result.matches, **result.examples}
+    if config.knob_scenes:
+        arrays |= evaluate_knobs(model, config, progress=progress)
+    return result.metrics, arrays, held_out.digest
+
+
+@contextlib.contextmanager
+def _resumable(state: Path) -> Iterator[None]:
+    """Whoever is interrupted is told of the state, if there is one."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if state.is_file() and not str(error):
+            raise KeyboardInterrupt(
+                f"{state} has the training so far; the same command with --resume goes on"
+            ) from None
+        raise
 
 
 def _command(config: Config) -> str:
@@ -188,6 +214,12 @@ def evaluate_weights(
     config: Config, weights: str | Path, split: str = "test", *, progress: bool = True
 ) -> Evaluation:
     """Evaluate weights that `run` saved, on a split of the preset's crowds."""
+    return evaluate_on(config, load_weights(config, weights), split, progress=progress)[0]
+
+
+def load_weights(config: Config, weights: str | Path) -> PoseNet:
+    """The net of weights that `run` saved, on one thread. ValueError for one that does not fit the
+    settings, or is none of a preset."""
     torch.set_num_threads(1)
     model = load_checkpoint(weights).to(memory_format=torch.channels_last)
     if not isinstance(model, PoseNet):
@@ -197,4 +229,4 @@ def evaluate_weights(
             f"{weights}: a net for {model.keypoints} keypoints and {model.dim} dimensions does not "
             f"fit {config.method} of preset {config.preset}"
         )
-    return evaluate_on(config, model, split, progress=progress)[0]
+    return model

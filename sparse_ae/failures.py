@@ -5,7 +5,7 @@ Shapes: M decoded persons, P true persons, K joints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -74,20 +74,17 @@ def _owned(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
     return (np.arange(len(joints))[None, :, None] == best) & (similar >= NEAR)
 
 
-def worst(counts: np.ndarray, people: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+def worst(counts: np.ndarray, people: Sequence[np.ndarray] | Mapping) -> dict[str, np.ndarray]:
     """A record's arrays: the counts, and the images in which each kind happened most.
 
-    counts: (I, 5), of `failures`; people: I times decoded persons (M, K, 3).
-    failure_counts (I, 5) uint8; failure_index (5, KEPT) which images, −1 where there are fewer;
-    failure_people (5, KEPT, M, K, 3) float16, their decoded persons, NaN where there is none.
+    counts: (I, 5), of `failures`; people: by image, those of `needed` at least, decoded persons
+    (M, K, 3). failure_counts (I, 5) uint8; failure_index (5, KEPT) which images, −1 where there are
+    fewer; failure_people (5, KEPT, M, K, 3) float16, their persons, NaN where there is none.
     """
-    images, kinds = counts.shape
-    index = np.full((kinds, KEPT), -1, np.int32)
-    order = np.argsort(-counts, axis=0, kind="stable")[:KEPT].T  # (5, ≤ KEPT), the first of equals
-    index[:, : order.shape[1]] = np.where(np.take_along_axis(counts.T, order, 1) > 0, order, -1)
+    index = _index(counts)
     most = max((len(people[i]) for i in index.ravel() if i >= 0), default=0)
-    joints = people[0].shape[1] if images else 0
-    kept = np.full((kinds, KEPT, most, joints, 3), np.nan, np.float16)
+    joints = people[0].shape[1] if len(counts) else 0
+    kept = np.full((*index.shape, most, joints, 3), np.nan, np.float16)
     for place in np.argwhere(index >= 0):
         found = people[index[tuple(place)]]
         kept[tuple(place)][: len(found)] = found
@@ -96,3 +93,16 @@ def worst(counts: np.ndarray, people: Sequence[np.ndarray]) -> dict[str, np.ndar
         "failure_index": index,
         "failure_people": kept,
     }
+
+
+def needed(counts: np.ndarray) -> set[int]:
+    """The images whose persons `worst` shows, of these and any number of further ones."""
+    return {0, *_index(counts).ravel().tolist()} - {-1}
+
+
+def _index(counts: np.ndarray) -> np.ndarray:
+    """(5, KEPT) images in which each kind happened most, the first of equals, −1 for none."""
+    index = np.full((counts.shape[1], KEPT), -1, np.int32)
+    order = np.argsort(-counts, axis=0, kind="stable")[:KEPT].T  # (5, ≤ KEPT)
+    index[:, : order.shape[1]] = np.where(np.take_along_axis(counts.T, order, 1) > 0, order, -1)
+    return index

@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 RULES = ("released", "higherhrnet")
 FAR = 1e5  # released: the cost of a pair that should not be, and of founding a person
 NEW = 1e10  # higherhrnet: the cost of founding a person
+LARGEST = 1e15  # of a candidate's numbers: sums of their squares are finite in float32
 
 
 def group(
@@ -41,9 +42,10 @@ def group(
 
     ValueError for wrong shapes, an order that is no permutation, an unknown rule, a negative
     min_score, a max_distance that is not positive, a max_people below 1, or candidates that are
-    not finite.
+    not finite, or larger than LARGEST.
     """
-    xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
+    with np.errstate(over="ignore"):  # what overflows is infinite, and told
+        xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
     _check(xy, score, tag, order, min_score, max_distance, rule, max_people)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     limit = max_people if rule == "higherhrnet" else None
@@ -125,15 +127,18 @@ def _check(xy, score, tag, order, min_score, max_distance, rule, max_people):
         )
     if rule not in RULES:
         raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
-    if not min_score >= 0:
+    if not 0 <= min_score < np.inf:
         raise ValueError(f"min_score: expected a number from 0 on, got {min_score!r}")
-    if not max_distance > 0:
+    if not 0 < max_distance < np.inf:
         raise ValueError(f"max_distance: expected a positive number, got {max_distance!r}")
-    if max_people is not None and (int(max_people) != max_people or max_people < 1):
+    if max_people is not None and (max_people != max_people // 1 or not 1 <= max_people < 2**31):
         raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
     if np.isnan(score).any():
         raise ValueError("score: expected numbers, got NaN")
     kept = score > min_score
-    for name, values in (("xy", xy), ("tag", tag)):
-        if not np.isfinite(values[kept]).all():
+    for name, values in (("xy", xy), ("tag", tag), ("score", score)):
+        values = values[kept]
+        if not np.isfinite(values).all():
             raise ValueError(f"{name}: expected finite candidates, got NaN or infinity")
+        if np.abs(values).max(initial=0) > LARGEST:
+            raise ValueError(f"{name}: expected numbers up to {LARGEST:g}, got larger ones")

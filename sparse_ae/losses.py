@@ -166,7 +166,8 @@ def scale_from_tags(tag_maps: Tensor) -> Tensor:
     magnitude = _at_least_float32(tag_maps.detach()).abs()
     centres = _bin_centres(tag_maps.shape[2], magnitude)
     total = magnitude.sum(2)
-    weighted = torch.einsum("bkdhw,d->bkhw", magnitude, centres)
+    with torch.autocast(magnitude.device.type, enabled=False):  # in float16 it would be infinite
+        weighted = torch.einsum("bkdhw,d->bkhw", magnitude, centres)
     return torch.where(total == 0, centres.mean(), weighted / total.clamp(min=1e-12))
 
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from sparse_ae.average_precision import Matches, keypoint_ap, keypoint_matches
+from sparse_ae.average_precision import Matches, ap_of_matches, keypoint_ap, keypoint_matches
 from sparse_ae.crowding import EASY, HARD, crowd_index
 from sparse_ae.grouping import group
 
-__all__ = ["EASY", "HARD", "Linearity", "Matches", "crowd_index", "group_margin",
-           "group_spread", "grouped", "grouped_right", "grouping_accuracy", "keypoint_ap",
-           "keypoint_matches", "linearity", "sparsity"]  # fmt: skip
+__all__ = ["EASY", "HARD", "Linearity", "Matches", "ap_of_matches", "crowd_index",
+           "group_margin", "group_spread", "grouped", "grouped_right", "grouping_accuracy",
+           "keypoint_ap", "keypoint_matches", "linearity", "sparsity"]  # fmt: skip
 
 
 class Linearity(NamedTuple):

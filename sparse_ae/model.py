@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparse_ae.alternatives import start_tags
 from sparse_ae.backbone import ConvNormReLU, SmallNet, enlarge
 from sparse_ae.checkpoints import WEIGHTS_FORMAT, LoadReport, build, build_recognised
+from sparse_ae.files import write_whole
 from sparse_ae.lite import LiteNet
 from sparse_ae.outputs import PoseOutput
 from sparse_ae.pose_nets import NETWORKS, CoupledNet, HigherHRNet
-from sparse_ae.weights_files import Contents, read_tensors
+from sparse_ae.weights_files import Contents, read_tensors, write_tensors
 
 TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
 HEAD_WEIGHT_STD = 1e-3
@@ -91,19 +90,20 @@ def save_checkpoint(
     """Write the weights as safetensors, with the settings from which the net is built again.
 
     testing: how the net is to be used on photos, in plain values (`photo_settings.PhotoSettings`);
-    files without it load as well.
+    files without it load as well. OSError, naming the file, where it cannot be written.
     """
+    write_whole(Path(path), lambda part: write_weights(model, part, testing))
+
+
+def write_weights(
+    model: PoseNet | HigherHRNet | CoupledNet, path: Path, testing: Mapping | None = None
+) -> None:
+    """The same straight into a file: for `files.write_together`, which gives it its name later."""
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     metadata = {"format": WEIGHTS_FORMAT, "settings": json.dumps(model.settings)}
     if testing is not None:
         metadata["testing"] = json.dumps(testing)
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file(state, str(unfinished), metadata)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_tensors(path, state, metadata)
 
 
 def load_checkpoint(path: str | Path) -> PoseNet | HigherHRNet | CoupledNet:
@@ -128,7 +128,7 @@ def load_with_report(
         kind, testing = f"ours, {WEIGHTS_FORMAT}", contents.metadata.get("testing")
         try:
             known = None if testing is None else dict(json.loads(testing))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path}: testing: no settings: {error}") from error
         return net, LoadReport(path, kind, tuple(contents.tensors), testing=known)
     return build_recognised(contents, path)
@@ -144,6 +144,6 @@ def _build_ours(contents: Contents, path: Path) -> PoseNet | HigherHRNet | Coupl
         settings = dict(json.loads(contents.metadata["settings"]))
         network = settings.pop("network", None)
         make = PoseNet if network is None else NETWORKS[network]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: the settings beside the tensors name no net: {error}") from error
     return build(lambda: make(**settings), contents.tensors, path)

@@ -29,3 +29,14 @@ def to_input(images: Tensor, net: Any) -> Tensor:
     mean, std = (torch.tensor(part, device=images.device)[:, None, None]
                  for part in (net.mean, net.std))  # fmt: skip
     return images.float().div_(255).sub_(mean).div_(std)
+
+
+def check_finite(output: PoseOutput) -> PoseOutput:
+    """The same. FloatingPointError where a map is not finite, of which nothing could be decoded."""
+    parts = {"heatmaps": output.heatmaps, "embeddings": (output.tags,), "centres": (output.centre,),
+             "offsets": (output.offsets,)}  # fmt: skip
+    for name, maps in parts.items():
+        if not all(part is None or part.isfinite().all() for part in maps):
+            raise FloatingPointError(f"the net's {name} are not finite; is it one that was trained "
+                                     "to the end?")  # fmt: skip
+    return output

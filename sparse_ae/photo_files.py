@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +18,16 @@ from tqdm import tqdm
 
 from sparse_ae.drawing import drawn_people
 from sparse_ae.files import write_whole
+from sparse_ae.photos import FORMATS
 from sparse_ae.predict import LEAST_SCORE, Predictor
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 ADDED = ".people.jpg"  # what a picture of ours ends in
 RESULTS = "people.json"
 QUALITY = 92  # of the JPEGs
+# what Pillow raises for files that are damaged, their Exif data or text among it
+DAMAGED = (OSError, SyntaxError, EOFError, ValueError, TypeError, LookupError, struct.error,
+           OverflowError, AttributeError, ZeroDivisionError)  # fmt: skip
 MOST_PIXELS = 80_000_000  # a decoded photo of so many takes 240 MB
 
 
@@ -72,7 +77,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     path = Path(path)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 most = MOST_PIXELS // 1_000_000
@@ -80,8 +85,11 @@ def read_picture(path: str | Path) -> np.ndarray:
                                  "make it smaller")  # fmt: skip
             return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: no picture that Pillow can read") from None
-    except (OSError, SyntaxError, EOFError) as error:  # what Pillow raises for damaged files
+        raise ValueError(f"{path}: no picture that Pillow can read, of the kinds "
+                         f"{', '.join(FORMATS)}") from None  # fmt: skip
+    except DAMAGED as error:
+        if str(error).startswith(f"{path}: "):
+            raise
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(f"{path}: cannot be read ({reason})") from None
     finally:
@@ -133,8 +141,13 @@ def predict_files(
 def write_results(results: list[dict], path: str | Path) -> None:
     """Write detections in COCO's results format, whole or not at all. OSError where the folder
     cannot be written to."""
+    write_whole(Path(path), results_file(results))
+
+
+def results_file(results: list[dict]) -> bytes:
+    """The content of that file."""
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    write_whole(Path(path), re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n")
+    return re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n"
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:

@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 from sparse_ae.config import Config
-from sparse_ae.evaluate_photos import SCHEMA, evaluate_photos, write_photo_record
-from sparse_ae.model import save_checkpoint
+from sparse_ae.evaluate_photos import SCHEMA, evaluate_photos, photo_record
+from sparse_ae.files import settle, staged, unwritable, write_together
+from sparse_ae.model import write_weights
 from sparse_ae.objective import uses_bfloat16
-from sparse_ae.photo_files import write_results
+from sparse_ae.photo_files import results_file
 from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.predict import Predictor
 from sparse_ae.skeleton import get_skeleton
@@ -28,11 +29,12 @@ from sparse_ae.streams import photo_set
 
 def photo_record_path(record: Path) -> Path:
     """Where a run on photos has its record; record: where one on crowds would have it."""
-    return record.with_suffix(".photos.json")
+    return files_of(record)[-1]
 
 
 def is_photo_record(record: Path, digest: str) -> bool:
     """Whether the record of a run on photos is there, and is of the settings with this digest."""
+    settle(files_of(record))
     try:
         content = json.loads(photo_record_path(record).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -71,11 +73,25 @@ def record_on_photos(
     result = evaluate_photos(net, photos, progress=progress, **how)
     options = {name: how[name] for name in ("flip", "precision")}
     used = Predictor(net, how["settings"], **options)
-    weights = path.with_suffix(".safetensors")
-    save_checkpoint(net, weights, how["settings"].to_dict())
-    write_results(result.detections, path.with_suffix(".detections.json"))
-    write_photo_record(result, photo_record_path(path), used, photos, weights, more)
+    weights, detections, record = files_of(path)
+    testing = how["settings"].to_dict()
+    try:
+        write_together([
+            (weights, lambda part: write_weights(net, part, testing)),
+            (detections, results_file(result.detections)),
+            (record, lambda part: part.write_bytes(
+                photo_record(result, used, photos, weights, more, at=staged(weights)))),
+        ])  # fmt: skip
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
     return result.metrics
+
+
+def files_of(record: Path) -> tuple[Path, Path, Path]:
+    """Weights, detections and record of a run on photos, in the order in which they are written;
+    record: where one on crowds would have its record."""
+    endings = (".safetensors", ".detections.json", ".photos.json")
+    return tuple(record.with_suffix(ending) for ending in endings)
 
 
 def _how(config: Config, net: nn.Module) -> dict:

@@ -9,9 +9,12 @@ from typing import Any
 
 from sparse_ae.config import Config
 from sparse_ae.skeleton import CROWDPOSE, Skeleton
-from sparse_ae.typed import as_type
+from sparse_ae.typed import as_type, shown
 
 KINDS = {"size": int, "rule": str, "min_score": float, "max_distance": float, "max_people": int}
+LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
+RULES = ("released", "higherhrnet")
+RANGES = {"min_score": (0, 1), "max_distance": (1e-6, 1e6), "max_people": (1, 10_000)}
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,17 @@ class PhotoSettings:
     def __post_init__(self):
         for name, kind in KINDS.items():
             object.__setattr__(self, name, as_type(name, kind, getattr(self, name)))
-        if self.size < 1:
-            raise ValueError(f"size: expected a positive number of pixels, got {self.size}")
+        if not 1 <= self.size <= LARGEST:
+            raise ValueError(
+                f"size: expected 1 to {LARGEST} pixels, a positive number, got {shown(self.size)}"
+            )
+        if self.rule not in RULES:
+            raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {shown(self.rule)}")
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(
+                    f"{name}: expected {least:g} to {most:g}, got {shown(getattr(self, name))}"
+                )
 
     @classmethod
     def of(cls, config: Config, skeleton: Skeleton) -> PhotoSettings:
@@ -49,7 +61,7 @@ class PhotoSettings:
             pairs = {name: tuple(map(tuple, parts.pop(name))) for name in ("flip_pairs", "limbs")}
             lists = {name: tuple(value) for name, value in parts.items() if name != "name"}
             return cls(skeleton=Skeleton(name=parts["name"], **pairs, **lists), **settings)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"settings for photos: missing or unknown: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:

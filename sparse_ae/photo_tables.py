@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,13 +35,35 @@ def read_photo_records(preset: str, root: str | Path | None = None) -> list[dict
     for path in sorted((root / preset).glob("*/seed-*.photos.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            known = record["schema"] == SCHEMA and record["metrics"] and record["wrong"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{path}: no record of a run on photos ({error})") from None
-        if not known:
-            raise ValueError(f"{path}: no record of schema {SCHEMA}; evaluate the weights again")
+        problem = _problem(record) if path.parent.name in METHOD_LABELS else "unknown method"
+        if problem:
+            raise ValueError(
+                f"{path}: no record of schema {SCHEMA}: {problem}; evaluate the weights again"
+            )
         records.append(record | {"method": path.parent.name, "preset": preset})
     return records
+
+
+def _problem(record) -> str | None:
+    """What keeps a page from showing a record, or None."""
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        return "another schema"
+    for field in ("metrics", "wrong", "settings", "weights", "provenance"):
+        if not isinstance(record.get(field), dict):
+            return f"field {field!r} is missing"
+    numbers = [v for v in (*record["metrics"].values(), *record["wrong"].values()) if v is not None]
+    if not numbers or not all(type(v) in (int, float) and math.isfinite(v) for v in numbers):
+        return "fields 'metrics' and 'wrong' must be finite numbers"
+    texts = {"data": record.get("data"), "weights.sha256": record["weights"].get("sha256"),
+             "provenance.commit": record["provenance"].get("commit") or ""}  # fmt: skip
+    for field, value in texts.items():
+        if not isinstance(value, str):
+            return f"field {field!r} must be a text"
+    if type(record["settings"].get("size")) is not int:
+        return "field 'settings.size' must be a number of pixels"
+    return None
 
 
 def precision_table(records: Sequence[dict]) -> pd.DataFrame:
@@ -67,10 +90,11 @@ def photo_source(records: Sequence[dict]) -> str:
     parts = []
     for record in records:
         made, size = record["provenance"], record["settings"]["size"]
-        commit = (made.get("commit") or "unknown")[:7]
+        commit = html.escape((made.get("commit") or "unknown")[:7])
+        names = (f"<code>{html.escape(record[name])}</code>" for name in ("preset", "method"))
         parts.append(
-            f"<code>{html.escape(record['preset'])}</code>, <code>{record['method']}</code>, on "
+            f"{', '.join(names)}, on "
             f"{html.escape(record['data'])} at {size} pixels, commit {commit}, weights "
-            f"{record['weights']['sha256'][:7]}"
+            f"{html.escape(record['weights']['sha256'][:7])}"
         )
     return f'<p class="made-of">Made of {"; ".join(parts)}.</p>'

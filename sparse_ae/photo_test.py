@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sparse_ae.decode import People, decode_batch
 from sparse_ae.offset_decode import offset_decode
-from sparse_ae.outputs import PoseOutput, to_input
+from sparse_ae.outputs import PoseOutput, check_finite, to_input
 from sparse_ae.photo_settings import PhotoSettings
 from sparse_ae.photos import aligned_view, view_of
 from sparse_ae.predictions import enlarge, in_pixels
@@ -100,7 +100,8 @@ def photo_maps(
     net: Any, images: Sequence[np.ndarray], skeleton: Skeleton, *, flip: bool = True,
     precision: str = "float32",
 ) -> PhotoMaps:  # fmt: skip
-    """The maps of one photo, on the net's device, from its `views`; arguments as there."""
+    """The maps of one photo, on the net's device, from its `views`; arguments as there.
+    FloatingPointError where they are not finite."""
     size, exchanged = images[0].shape[:2], torch.from_numpy(skeleton.flip)
     device = next(net.parameters(), torch.empty(0)).device
     heatmaps, first = torch.zeros((), device=device), None
@@ -109,6 +110,7 @@ def photo_maps(
         both = torch.cat([pixels, pixels.flip(3)]) if flip else pixels
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             output = net(to_input(both, net).to(memory_format=torch.channels_last))
+        check_finite(output)
         first = output if first is None else first
         fine = output.heatmaps[-1].shape[2:]  # coarse ones are enlarged to it first, as there
         mean = torch.stack([enlarge(maps, fine) for maps in output.heatmaps]).mean(0)

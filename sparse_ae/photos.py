@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -14,6 +18,8 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }  # by how many times smaller libjpeg decodes
+# what is read, though Pillow knows more: for some it starts another program
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 ALIGNED = 64  # what the sides of a test image are multiples of, in the released code
 
 
@@ -75,6 +81,41 @@ def _centred(linear, old, new, offset=0.0) -> np.ndarray:
     return np.column_stack([linear, after - linear @ before + offset])
 
 
+def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
+    """Which of the named photos are not to be had from a folder, by index, and why: they are not
+    there, or are links to what lies outside of it. Each folder is listed once."""
+    home, found = folder.resolve(), {}
+    listed: dict[Path, dict[str, bool]] = {}  # by folder: names, and whether they lead out
+    for i, name in enumerate(names):
+        path = folder / name
+        if path.parent not in listed:
+            listed[path.parent] = _entries(path.parent, home)
+        leaves = listed[path.parent].get(path.name)
+        if leaves is None:
+            found[i] = f"{path}: no such file; fetch it, or check the folder"
+        elif leaves:
+            found[i] = f"{path}: a link out of the folder of images; put the photo there itself"
+    return found
+
+
+def _entries(folder: Path, home: Path) -> dict[str, bool]:
+    """What is in a folder, and whether each leads out of `home` by a symbolic link."""
+    try:
+        entries = list(os.scandir(folder))
+        outside = not folder.resolve().is_relative_to(home)
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a name that cannot be
+        return {}
+    return {entry.name: outside or (entry.is_symlink() and _leaves(Path(entry.path), home))
+            for entry in entries}  # fmt: skip
+
+
+def _leaves(link: Path, home: Path) -> bool:
+    try:
+        return not link.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):
+        return True
+
+
 def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.ndarray, int]:
     """A photo (h, w, 3) uint8, blue first as OpenCV has it, and by how much it is reduced.
 
@@ -94,21 +135,43 @@ def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.nd
         raise ValueError(f"{path}: JPEG cut short; fetch it again")
     if data[:4] == b"\x89PNG" and data.rfind(b"IEND") < 0:
         raise ValueError(f"{path}: PNG cut short; fetch it again")
+    claimed = claimed_size(data)
+    if claimed is not None and claimed != (width, height):  # before memory is taken for its pixels
+        raise ValueError(_of_another_size(path, *claimed, width, height))
     reduction = reduction if jpeg else 1
     flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if claimed else None
     except cv2.error:
         image = None
     if image is None:
         raise ValueError(f"{path}: no picture that OpenCV can decode; fetch it again")
     if image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
-        size = f"{image.shape[1] * reduction} × {image.shape[0] * reduction}"
-        raise ValueError(
-            f"{path}: {size} pixels, but {width} × {height} in the annotations; they belong to "
-            "another picture, or to this one turned upright"
-        )
+        sides = (side * reduction for side in image.shape[1::-1])
+        raise ValueError(_of_another_size(path, *sides, width, height))
     return image, reduction
+
+
+def claimed_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a picture's header claims, in pixels; None for what is no picture of
+    FORMATS. Nothing is decoded."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # who reads it has limits
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            return picture.size
+    except (OSError, SyntaxError, EOFError, ValueError):  # what Pillow raises for damaged files
+        return None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _of_another_size(path: Path, *sides: int) -> str:
+    """What to say of a photo whose width and height are not those of its annotations."""
+    found, expected = (f"{w} × {h}" for w, h in (sides[:2], sides[2:]))
+    return (
+        f"{path}: {found} pixels, but {expected} in the annotations; they belong to another "
+        "picture, or to this one turned upright"
+    )
 
 
 def see(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:

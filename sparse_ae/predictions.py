@@ -18,7 +18,7 @@ from sparse_ae.model import PoseNet
 from sparse_ae.objective import uses_bfloat16
 from sparse_ae.offset import person_centres
 from sparse_ae.offset_decode import Regressed, offset_decode, pose_size, regress, regress_at
-from sparse_ae.outputs import to_input
+from sparse_ae.outputs import check_finite, to_input
 from sparse_ae.skeleton import get_skeleton
 
 BATCH = 16
@@ -51,11 +51,15 @@ class Maps(NamedTuple):
 def predictions(
     model: PoseNet, config: Config, scenes: Mapping[str, np.ndarray]
 ) -> Iterator[Prediction]:
-    """Each scene's decoded persons and the embeddings at its labelled joints."""
+    """Each scene's decoded persons and the embeddings at its labelled joints. FloatingPointError,
+    naming the scenes, where the net's maps are not finite."""
     model.eval()
     for start in range(0, len(scenes["images"]), BATCH):
         chosen = slice(start, start + BATCH)
-        maps = predict_maps(model, scenes["images"][chosen], config)
+        try:
+            maps = predict_maps(model, scenes["images"][chosen], config)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"scenes {start} to {start + BATCH - 1}: {error}") from None
         counts = scenes["counts"][chosen]
         corner, visible = np.split(scenes["keypoints"][chosen] + [0.5, 0.5, 0], [2], axis=3)
         if config.offsets:
@@ -99,12 +103,14 @@ def in_pixels(people: People) -> People:
 
 
 def predict_maps(model: PoseNet, images: np.ndarray, config: Config) -> Maps:
-    """The maps of images (B, S, S, 3) uint8, on the CPU wherever the model is."""
+    """The maps of images (B, S, S, 3) uint8, on the CPU wherever the model is. FloatingPointError
+    where they are not finite."""
     device = next(model.parameters(), torch.empty(0)).device
     bfloat16 = uses_bfloat16(config.precision, device.type)
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         image = to_input(torch.tensor(images).to(device).permute(0, 3, 1, 2), model)
         output = on_device(model(image.to(memory_format=torch.channels_last)), "cpu")
+    check_finite(output)
     size = images.shape[1:3]
     heatmaps = torch.stack([enlarge(maps, size) for maps in output.heatmaps]).mean(0)
     if output.tags is None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import yaml
 
 from sparse_ae.config import METHODS, Config
+from sparse_ae.typed import shown
 
 PRESETS = Path(__file__).parents[1] / "experiments" / "presets"
 NOT_OF_A_PRESET = {"preset", "method", "seed"}.union(*METHODS.values()) - {"scale_weight"}
@@ -50,7 +51,7 @@ def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
     preset, method or setting, and for values of the wrong type.
     """
     path = _preset_file(preset)
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
     read = _read_preset(path)
     settings = {**read.common, **read.methods.get(method, {}), **METHODS[method], **overrides}
@@ -62,6 +63,8 @@ def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
 
 
 def _preset_file(preset: str) -> Path:
+    if not isinstance(preset, str | Path):
+        raise ValueError(f"preset: expected a name or a YAML file, got {shown(preset)}")
     path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml"))) or "none"
@@ -83,31 +86,23 @@ class _Preset(NamedTuple):
 def _read_preset(path: Path) -> _Preset:
     """A preset file, every key checked. One that names another as its `base` has that one's
     settings and methods where it gives none of its own."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} is no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name}: expected settings as 'name: value' lines")
+    content = _read_yaml(path)
     base = content.pop("base", None)
     if base is not None:
-        below = _preset_file(str(base))
-        if "base" in (yaml.safe_load(below.read_text(encoding="utf-8")) or {}):
+        if not isinstance(base, str):
+            raise ValueError(f"{path.name}: base: expected a preset's name, got {shown(base)}")
+        below = _preset_file(base)
+        if "base" in _read_yaml(below):
             raise ValueError(f"{path.name}: base {below.name} has a base itself")
         below = _read_preset(below)
     particular = content.pop("methods", None) or {}
-    if not isinstance(particular, dict) or not all(
-        isinstance(value, dict | None) for value in particular.values()
-    ):
+    if not _is_table(particular, dict | None):
         raise ValueError(f"{path.name}: methods: expected settings under each method's name")
     trials = content.pop("search", None) or {}
-    if not isinstance(trials, dict) or not all(isinstance(v, list) for v in trials.values()):
+    if not _is_table(trials, list) or not all(_is_table(t) for v in trials.values() for t in v):
         raise ValueError(f"{path.name}: search: expected a list of settings under a method's name")
     runs = content.pop("runs", None) or {}
-    if not isinstance(runs, dict) or not all(
-        isinstance(v, list) and k in ("methods", "seeds", "search_seeds") for k, v in runs.items()
-    ):
-        raise ValueError(f"{path.name}: runs: expected lists under methods, seeds, search_seeds")
+    _check_runs(path, runs)
     known = {field.name for field in dataclasses.fields(Config)} - NOT_OF_A_PRESET
     groups = (content, *particular.values(), *(t for v in trials.values() for t in v))
     for key in (key for group in groups for key in group or {}):
@@ -126,3 +121,34 @@ def _read_preset(path: Path) -> _Preset:
         names = {**below.methods, **methods}
         methods = {n: {**below.methods.get(n, {}), **methods.get(n, {})} for n in names}
     return _Preset(content, methods, trials, runs, base)
+
+
+def _read_yaml(path: Path) -> dict:
+    """What is in the file, names and values; nothing in it is executed."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no date, no UTF-8
+        raise ValueError(f"{path.name} is no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name}: expected settings as 'name: value' lines")
+    return content
+
+
+def _is_table(value, kind=object) -> bool:
+    """Whether a value is a dict of values of this kind."""
+    return isinstance(value, dict) and all(isinstance(item, kind) for item in value.values())
+
+
+def _check_runs(path: Path, runs) -> None:
+    """ValueError unless `runs` says which methods and seeds a preset is for."""
+    kinds = {"methods": str, "seeds": int, "search_seeds": int}
+    if not _is_table(runs, list) or not set(runs) <= set(kinds):
+        raise ValueError(f"{path.name}: runs: expected lists under methods, seeds, search_seeds")
+    for name, values in runs.items():
+        for value in values:
+            whole = isinstance(value, kinds[name]) and not isinstance(value, bool)
+            if not whole or (kinds[name] is int and value < 0):
+                wanted = "names" if kinds[name] is str else "integers from 0 on"
+                raise ValueError(
+                    f"{path.name}: runs: {name}: expected {wanted}, got {shown(value)}"
+                )

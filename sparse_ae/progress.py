@@ -108,6 +108,20 @@ class Progress:
             raise FloatingPointError(self._what_went_wrong(losses.cpu()))
         return dict(zip(self._names, means.tolist(), strict=True))
 
+    def _check_weights(self):
+        """FloatingPointError unless all are finite: of a loss that was, the step may not be."""
+        for name, values in self._model.state_dict().items():
+            if values.is_floating_point() and not values.isfinite().all():
+                told = ", ".join(f"{n} {v:g}" for n, v in self._last_losses().items()) or "none"
+                raise FloatingPointError(f"step {self.step}: weights are no longer finite, as "
+                                         f"{name}; the last losses: {told}")  # fmt: skip
+
+    def _last_losses(self) -> dict[str, float]:
+        """Those of the last point of the curve, by name."""
+        return {name.removeprefix("loss_"): value
+                for name, value in (self._points or [{}])[-1].items()
+                if name.startswith("loss_")}  # fmt: skip
+
     def _what_went_wrong(self, losses: Tensor) -> str:
         """Step, images and last finite losses, of losses (n, L) since the last point."""
         whole = losses.isfinite().all(1)
@@ -116,10 +130,9 @@ class Progress:
             return f"step {self.step}: in another process a loss is no longer finite"
         step = self.step - len(losses) + wrong + 1
         told = ", ".join(f"{n} {v:g}" for n, v in zip(self._names, losses[wrong], strict=True))
-        before = dict(zip(self._names, losses[wrong - 1].tolist(), strict=True)) if wrong else {
-            name.removeprefix("loss_"): value
-            for name, value in (self._points or [{}])[-1].items() if name.startswith("loss_")
-        }  # fmt: skip
+        before = self._last_losses()
+        if wrong:
+            before = dict(zip(self._names, losses[wrong - 1].tolist(), strict=True))
         last = ", ".join(f"{name} {value:g}" for name, value in before.items()) or "none"
         ids = self._shown[wrong] if wrong < len(self._shown) else None
         images = "unknown" if ids is None else ", ".join(map(str, ids.tolist()))
@@ -127,7 +140,10 @@ class Progress:
                 f"the last finite losses: {last}")  # fmt: skip
 
     def add_validation(self, validate: Callable[[nn.Module, int], float]):
-        """Ask the first process's `validate`, and keep the weights if they are the best so far."""
+        """Ask the first process's `validate`, and keep the weights if they are the best so far.
+        FloatingPointError as of `state`."""
+        self.check()
+        self._check_weights()
         value = 0.0
         if place()[0] == 0:
             value = float(validate(self._model.eval(), self.step))
@@ -139,8 +155,10 @@ class Progress:
         self._validations.append((self.step, value))
 
     def state(self) -> tuple[dict, dict[str, Tensor]]:
-        """Header and tensors for `resume.write_state`. FloatingPointError as of `check`."""
+        """Header and tensors for `resume.write_state`. FloatingPointError as of `check`, and for
+        weights that are not finite."""
         self.check()
+        self._check_weights()
         groups, tensors = optimizer_state(self._optimizer)
         tensors |= prefixed("weights.", self._model.state_dict()) | prefixed("best.", self._best)
         tensors["random"] = torch.get_rng_state()
@@ -191,9 +209,11 @@ class Progress:
         return {"validation_step": np.array(steps), "validation_value": np.array(values)}
 
     def finished(self) -> nn.Module:
-        """The net with the best weights of the validation, else the last, in evaluation mode."""
+        """The net with the best weights of the validation, else the last, in evaluation mode.
+        FloatingPointError where they are not finite."""
         if self._best:
             self._model.load_state_dict(self._best)
+        self._check_weights()
         return self._model.eval()
 
 

@@ -96,7 +96,11 @@ def _git(*arguments: str) -> str | None:
         return None
     try:
         run = subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+            ["git", *arguments],  # noqa: S607  (git is wherever the user has it)
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

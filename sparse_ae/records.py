@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
+from sparse_ae.regions import FARTHEST
 from sparse_ae.skeleton import Skeleton
+from sparse_ae.typed import shown
+
+LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
+LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
 
 
 def read_json(path: Path) -> dict:
@@ -35,9 +41,13 @@ def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
         for c in content["categories"]
         if isinstance(c, dict) and isinstance(c.get("keypoints"), list)
     ]
-    ids = {field_of(c, "id", int) for c in found if tuple(c["keypoints"]) == skeleton.keypoints}
+    try:
+        ids = {field_of(c, "id", int) for c in found if tuple(c["keypoints"]) == skeleton.keypoints}
+    except ValueError as error:
+        raise ValueError(f"{path}: categories: {error}; give each a number of its own") from None
     if not ids:
-        names = "; ".join(", ".join(map(str, c["keypoints"])) for c in found) or "none"
+        names = "; ".join(", ".join(str(k)[:40] for k in c["keypoints"][:40] if isinstance(k, str))
+                          for c in found[:3]) or "none"  # fmt: skip
         raise ValueError(
             f"{path}: no category has the keypoints of skeleton {skeleton.name!r}, in its order "
             f"({', '.join(skeleton.keypoints)}), but: {names}; give the skeleton that fits"
@@ -57,17 +67,24 @@ def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, in
             if key in images:
                 raise ValueError("another image has this id too")
             name = field_of(record, "file_name", str)
-            for path in (PurePosixPath(name), PureWindowsPath(name)):
-                if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
-                    raise ValueError(f"file_name {name!r} leaves the folder of images")
+            _check_name(name)
             size = [field_of(record, side, int) for side in ("width", "height")]
-            if min(size) < 1:
-                raise ValueError(f"width and height: expected pixels, got {size}")
+            if min(size) < 1 or max(size) > LONGEST_SIDE:
+                raise ValueError(f"width and height: expected pixels, got {shown(size)}")
             images[key] = (name, *size)
         except ValueError as error:
             known = isinstance(record, dict) and "id" in record
-            report(f"image {record['id']}" if known else f"image no. {number}", error)
+            report(f"image {shown(record['id'])}" if known else f"image no. {number}", error)
     return images
+
+
+def _check_name(name: str) -> None:
+    """ValueError for a file name that leads out of its folder, or that no system can have."""
+    for path in (PurePosixPath(name), PureWindowsPath(name)):
+        if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
+            raise ValueError(f"file_name {shown(name)} leaves the folder of images")
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ValueError(f"file_name {shown(name)}: holds what no file's name can")
 
 
 def field_of(record, name: str, kind: type):
@@ -75,7 +92,9 @@ def field_of(record, name: str, kind: type):
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = {int: "an integer", str: "a text"}[kind]
-        raise ValueError(f"{name}: expected {wanted}, got {value!r}")
+        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}")
+    if kind is int and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}: expected an integer of 64 bits, got {shown(value)}")
     return value
 
 
@@ -83,15 +102,22 @@ def numbers_of(person: dict, name: str, count: int) -> np.ndarray:
     """(count,) float32, the finite numbers in a field; ValueError for anything else."""
     value = person.get(name)
     if not isinstance(value, list) or len(value) != count:
-        given = f"{len(value)} values" if isinstance(value, list) else repr(value)
+        given = f"{len(value)} values" if isinstance(value, list) else shown(value)
         raise ValueError(f"{name}: expected {count} numbers, got {given}")
-    try:
-        numbers = np.array(value, np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected numbers, got {value!r}") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{name}: NaN or infinity")
-    return numbers
+    if not {int, float}.issuperset(map(type, value)):  # NumPy would take "1", true and [1] too
+        raise ValueError(f"{name}: expected numbers, got {shown(value)}")
+    if not all(-FARTHEST <= number <= FARTHEST for number in value):
+        if any(number != number or abs(number) == math.inf for number in value):
+            raise ValueError(f"{name}: NaN or infinity")
+        raise ValueError(f"{name}: expected pixels, no more than ±{FARTHEST:,}")
+    return np.array(value, np.float32)
+
+
+def count_of(record: dict, name: str) -> None:
+    """ValueError for a field that is there, and no finite number from 0 on."""
+    value = record.get(name, 0)
+    if type(value) not in (int, float) or not 0 <= value <= LARGEST:
+        raise ValueError(f"{name}: expected a number from 0 on, got {shown(value)}")
 
 
 def box_of(person: dict) -> np.ndarray:
@@ -105,7 +131,10 @@ def box_of(person: dict) -> np.ndarray:
 def keypoints_of(person: dict, count: int) -> np.ndarray:
     """(K, 3) x, y, v of a person; zeros for a crowd region, which may have none. ValueError for the
     wrong length, NaN, or a v that is not 0, 1 or 2."""
-    if person.get("iscrowd", 0) and "keypoints" not in person:
+    crowd = person.get("iscrowd", 0)
+    if isinstance(crowd, list | dict) or crowd not in (0, 1):
+        raise ValueError(f"iscrowd: expected 0 or 1, got {shown(crowd)}")
+    if crowd and "keypoints" not in person:
         return np.zeros((count, 3), np.float32)
     keypoints = numbers_of(person, "keypoints", 3 * count).reshape(count, 3)
     if not np.isin(keypoints[:, 2], (0, 1, 2)).all():

@@ -12,6 +12,32 @@ FRACTION = 4  # bits after the point of coordinates in OpenCV's drawing
 HALF = (
     0.5  # COCO counts outlines from a picture's corner, pixels here are counted from their centre
 )
+FARTHEST = 10_000_000  # pixels from a picture's corner: beyond, it is a mistake
+
+
+def run_lengths(text: str) -> list[int]:
+    """The run lengths that COCO's short form stands for: numbers of five bits a letter, the lowest
+    first, with a sign, and from the fourth on the difference to the last but one.
+
+    pycocotools decodes it as well, but trusts it: this is to look first. ValueError for what is no
+    such text.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for letter in text:
+        code = ord(letter) - 48
+        if not 0 <= code < 64 or shift > 30:
+            raise ValueError("segmentation: counts are no run lengths")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        value -= (code & 16) << (shift - 4)
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("segmentation: counts are cut short")
+    return runs
 
 
 def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
@@ -26,18 +52,23 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
         counts, size = segmentation.get("counts"), segmentation.get("size")
         if size != [height, width] or not isinstance(counts, list | str):
             raise ValueError(f"segmentation: expected counts and size [{height}, {width}]")
+        runs = counts if isinstance(counts, list) else run_lengths(counts)
+        if not all(type(c) is int and c >= 0 for c in runs) or sum(runs) != width * height:
+            raise ValueError("segmentation: run lengths do not cover the picture")
+        if width * height >= 2**32:  # pycocotools' counts
+            raise ValueError("segmentation: a picture too large for run lengths; give outlines")
         if isinstance(counts, list):
-            if not all(type(c) is int and c >= 0 for c in counts) or sum(counts) != width * height:
-                raise ValueError("segmentation: run lengths do not cover the picture")
             return [rle.frPyObjects(segmentation, height, width)]
         return [{"size": size, "counts": counts.encode("ascii")}]
+    if not isinstance(segmentation, list):
+        raise ValueError("segmentation: expected outlines or run lengths")
     outlines = []
     for outline in segmentation:
         try:
             points = np.array(outline, np.float32).reshape(-1, 2)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             points = np.empty((0, 2), np.float32)
-        if len(points) < 2 or not np.isfinite(points).all():
+        if len(points) < 2 or not (np.abs(points) <= FARTHEST).all():
             raise ValueError("segmentation: expected outlines x, y, x, y, … of finite numbers")
         outlines.append(points)
     return outlines
@@ -70,7 +101,7 @@ def counted(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> 
 def _fill(mask: np.ndarray, outline, matrix: np.ndarray, value: int):
     """Draw an outline (n, 2) of the photo into the view's mask."""
     points = (np.asarray(outline) - HALF) @ matrix[:, :2].T + matrix[:, 2]
-    fixed = np.rint(points * 2**FRACTION).astype(np.int32)
+    fixed = np.rint(points * 2**FRACTION).clip(-(2**30), 2**30).astype(np.int32)
     cv2.fillPoly(mask, [fixed], value, shift=FRACTION)
 
 

@@ -1,9 +1,9 @@
 """A run's record: what was run, on what, and what came out.
 
 One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (configuration, metrics,
-provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). The JSON is
-written last, so a record that can be read is a complete one. Nothing in a record names a folder
-of the machine that made it.
+provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
+the place of an older record together, with the weights: whenever a run is killed, one or the other
+is there, complete. Nothing in a record names a folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
+import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from sparse_ae.files import unwritable, write_temporary
+from sparse_ae.array_files import read_npz
+from sparse_ae.files import settle, unwritable, write_together
 from sparse_ae.provenance import provenance
 
 __all__ = [
-    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "is_done", "provenance",
-    "read_arrays", "read_record", "read_records", "record_path", "write_record",
+    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "files_of", "is_done",
+    "provenance", "read_arrays", "read_record", "read_records", "record_path", "write_record",
 ]  # fmt: skip
 SCHEMA = 2
 METRICS = (
@@ -81,7 +82,7 @@ def is_done(path: str | Path, digest: str) -> bool:
     What a record says decides, not the age of its file: in a fresh clone all files are equally old.
     """
     try:
-        record = read_record(path)
+        record = read_record(path)  # which settles what a killed run left
         with zipfile.ZipFile(Path(path).with_suffix(".npz")) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (ValueError, OSError, zipfile.BadZipFile):
@@ -102,13 +103,16 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
 
 
 def write_record(
-    record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT
-) -> Path:
-    """Write one run's record and arrays, each whole or not at all; returns the JSON's path.
+    record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT, *,
+    weights: Callable[[Path], object] | None = None,
+) -> Path:  # fmt: skip
+    """Write one run's record and arrays, together or not at all; returns the JSON's path.
 
     record: the fields of FIELDS; metrics may be nan where undefined (stored as null).
-    arrays: those of PER_IMAGE, all of shape (I,), and any others.
-    Raises ValueError for a record that would not read back, OSError for an unwritable folder.
+    arrays: those of PER_IMAGE, all of shape (I,), and any others. weights: writes those of the net
+    to a path that it is given; they take their place together with the record.
+    Raises ValueError for a record that would not read back, OSError for an unwritable folder: then
+    the older record, if there is one, is there as it was.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     path = record_path(record.get("preset"), record.get("method"), record.get("seed"), root)
@@ -122,39 +126,41 @@ def write_record(
     check_writable(root, record["preset"], record["method"])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    temporaries = []
+    more, packed, whole = files_of(path)
+    contents = [(packed, buffer.getvalue()), (whole, text.encode() + b"\n")]
     try:
-        for content in (buffer.getvalue(), text.encode() + b"\n"):
-            temporaries.append(write_temporary(path.parent, content))
-        path.unlink(missing_ok=True)  # an old record never stands beside new arrays
-        os.replace(temporaries[0], path.with_suffix(".npz"))
-        os.replace(temporaries[1], path)
+        write_together([(more, weights), *contents] if weights else contents)
     except OSError as error:
         raise unwritable(path.parent, error) from None
-    finally:
-        for temporary in temporaries:
-            temporary.unlink(missing_ok=True)
     return path
+
+
+def files_of(path: str | Path) -> tuple[Path, Path, Path]:
+    """A run's weights, arrays and record, by the path of any of them, in the order in which they
+    are written."""
+    return tuple(Path(path).with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
 
 
 def read_record(path: str | Path) -> dict:
     """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
     path = Path(path)
+    settle(files_of(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such record; make it with experiments/train.ipynb") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a whole JSON file ({error}); delete it, run again") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     _check(record, path)
-    if (
-        record_path(record["preset"], record["method"], record["seed"]).parts[-3:]
-        != (path.resolve().parts[-3:])
-    ):
-        raise ValueError(
-            f"{path}: fields preset, method and seed say "
-            f"{record['preset']}/{record['method']}/seed-{record['seed']}: the file was moved"
-        )
+    try:
+        named = record_path(record["preset"], record["method"], record["seed"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if named.parts[-3:] != path.resolve().parts[-3:]:
+        said = "/".join(named.with_suffix("").parts[-3:])
+        raise ValueError(f"{path}: fields preset, method and seed say {said}: the file was moved")
     record["metrics"] = {
         name: math.nan if value is None else float(value)
         for name, value in record["metrics"].items()
@@ -164,13 +170,13 @@ def read_record(path: str | Path) -> dict:
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays beside a record (either file's path will do), all in memory."""
+    settle(files_of(path))
     path = Path(path).with_suffix(".npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: the record's arrays are missing; run it again") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"{path}: not a whole npz file ({error}); run it again") from None
     _check_arrays(arrays, path)
     return arrays
@@ -202,19 +208,26 @@ def _check(record: object, path: Path) -> None:
     for name, value in record["metrics"].items():
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"{path}: field 'metrics.{name}' must be a number or null")
-    if record["config_digest"] != config_digest(record["config"]):
+        if value is not None and not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{path}: field 'metrics.{name}' must be finite, or null")
+    for name in ("commit", "date", "device", "data_digest"):
+        if not isinstance(record["provenance"].get(name), str | None):
+            raise ValueError(f"{path}: field 'provenance.{name}' must be a text or null")
+    try:
+        digest = config_digest(record["config"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: field 'config': {error}") from None
+    if record["config_digest"] != digest:
         raise ValueError(f"{path}: field 'config_digest' does not belong to field 'config'")
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     """ValueError unless the arrays are there, per-image ones of one length, and none holds
     objects."""
-    for name in ("accuracy_at", *MATCHES):
+    for name in ("accuracy_at", *MATCHES, *PER_IMAGE):
         if name not in arrays:
             raise ValueError(f"{path}: array {name!r} is missing")
     for name in PER_IMAGE:
-        if name not in arrays:
-            raise ValueError(f"{path}: array {name!r} is missing")
         if arrays[name].shape != (len(arrays["image_id"]),):
             raise ValueError(f"{path}: array {name!r} must have one value an image")
     for name, array in arrays.items():
@@ -224,9 +237,7 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 def _null(value: float | None) -> float | None:
     """nan, which JSON does not have, as None."""
-    if isinstance(value, float | np.floating) and math.isnan(value):
-        return None
-    return value
+    return None if isinstance(value, float | np.floating) and math.isnan(value) else value
 
 
 def _plain(value: object) -> object:

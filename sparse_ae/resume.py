@@ -7,17 +7,16 @@ as `seed-<n>.resume.safetensors`, first under another name, so that what is ther
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from sparse_ae import __version__
-from sparse_ae.weights_files import read_tensors
+from sparse_ae.files import remove_parts, write_whole
+from sparse_ae.weights_files import read_tensors, write_tensors
 
 FORMAT = "sparse_ae/resume 1"
 ADVICE = "delete it to start anew, or run without --resume"
@@ -34,22 +33,18 @@ def write_state(
     """Write a state, in place of the one that is there.
 
     settings: of the run, all plain values; header: the rest that is no tensor, likewise. OSError
-    where the file cannot be written.
+    where the file cannot be written: then the state before it is there, and no part of this one.
     """
     text = {"settings": settings, "versions": _versions(), **header}
     metadata = {"format": FORMAT, "header": json.dumps(text)}
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    part = path.with_name(f".{path.name}.part")  # a killed run's is written over
-    save_file(whole, str(part), metadata)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    write_whole(path, lambda part: write_tensors(part, whole, metadata))
 
 
 def remove_state(path: Path) -> None:
     """Remove a state and what a killed run left of one."""
     path.unlink(missing_ok=True)
-    path.with_name(f".{path.name}.part").unlink(missing_ok=True)
+    remove_parts(path.parent, path.name)
 
 
 def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
@@ -64,8 +59,11 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
         if found != FORMAT:
             raise ValueError(f"{path}: expected a state of format {FORMAT}, got {found}")
         header = json.loads(contents.metadata["header"])
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{error}; {ADVICE}") from None
+        if not all(isinstance(header[part], dict) for part in ("versions", "settings")):
+            raise ValueError(f"{path}: no state of a run")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error) if str(path) in str(error) else f"{path}: no state of a run ({error!r})"
+        raise ValueError(f"{reason}; {ADVICE}") from None
     for package, version in _versions().items():
         if header["versions"].get(package) != version:
             raise ValueError(

@@ -7,10 +7,11 @@ came with the repository.
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from sparse_ae.presets import read_base
 from sparse_ae.provenance import REPOSITORY
 from sparse_ae.results import read_arrays, read_records, record_path
+from sparse_ae.trials import read_trials
 
 MAKE_ONE = "`make book` trains both methods and makes them"
 EVIDENCE = "laptop"  # the preset by whose runs the claims are judged
@@ -106,10 +108,9 @@ def run_note(records: Sequence[dict]) -> str:
     parts = []
     if own:
         made = own[0]["provenance"]
-        commit = (made.get("commit") or "unknown")[:7]
         parts.append(
-            f"**Your run:** seed {own_seed()}, made {(made.get('date') or 'unknown')[:10]} on "
-            f"{made.get('device') or 'unknown'}, commit {commit}"
+            f"**Your run:** seed {own_seed()}, made {_shown(made.get('date'), 10)} on "
+            f"{_shown(made.get('device'))}, commit {_shown(made.get('commit'), 7)}"
             f"{' with changes of your own' if made.get('dirty') else ''}."
         )
     if others:
@@ -124,21 +125,31 @@ def source(records: Sequence[dict], *methods: str) -> str:
     made of, from which commit, on which crowds, and how any one of them is made again."""
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:
-        return f'<p class="made-of">No run yet of the preset <code>{evidence_preset()}</code>.</p>'
+        preset = escape(evidence_preset())
+        return f'<p class="made-of">No run yet of the preset <code>{preset}</code>.</p>'
     last, counts = chosen[-1], Counter(record["preset"] for record in chosen)
-    made = ", ".join(f"{count} run{'s' * (count > 1)} of the preset <code>{preset}</code>"
+    made = ", ".join(f"{count} run{'s' * (count > 1)} of the preset <code>{escape(preset)}</code>"
                      for preset, count in counts.items())  # fmt: skip
-    names = ", ".join(f"<code>{name}</code>" for name in dict.fromkeys(r["method"] for r in chosen))
+    methods = dict.fromkeys(record["method"] for record in chosen)
+    names = ", ".join(f"<code>{escape(name)}</code>" for name in methods)
     commits, data = (
-        ", ".join(sorted({(r["provenance"].get(key) or "unknown")[:7] for r in chosen}))
+        ", ".join(sorted({_shown(r["provenance"].get(key), 7) for r in chosen}))
         for key in ("commit", "data_digest")
     )
     return (
         f'<p class="made-of">Made of {made}: '
         f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Any one again: "
-        f"<code>sparse-ae train --preset {last['preset']} --method {last['method']} "
+        f"<code>sparse-ae train --preset {escape(last['preset'])} "
+        f"--method {escape(last['method'])} "
         f"--seed {last['seed']}</code></p>"
     )
+
+
+def _shown(text: str | None, length: int | None = None) -> str:
+    """The beginning of a record's text for a page, as HTML or in Markdown: what would be markup
+    there is shown as it is written."""
+    shown = escape((text or "unknown")[:length])
+    return re.sub(r"[\\`*_\[\]{}$|]", lambda found: f"&#{ord(found[0])};", shown)
 
 
 def core_hours(records: Sequence[dict]) -> float:
@@ -163,8 +174,7 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
         path = root / preset / method / "search.json"
         runs = [record for record in records if record["method"] == method]
         pace = np.mean([run["metrics"]["train_seconds"] / run["config"]["steps"] for run in runs])
-        tried = json.loads(path.read_text(encoding="utf-8"))["trials"] if path.is_file() else []
-        for trial in tried:
+        for trial in read_trials(path)[0]:
             steps = trial["settings"].get("steps", runs[0]["config"]["steps"])
             searched += len(trial["runs"]) * steps * pace / HOUR
             trials += len(trial["runs"])
@@ -173,8 +183,8 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
         note += f", and the {trials} shorter runs that chose their weights about {searched:.1f}"
     device = records[-1]["provenance"].get("device") or "an unknown processor"
     return (
-        f"{note}, on {device}. Hours are by the clock, a core to a run; where the machine did "
-        "other work as well, the runs' own are fewer."
+        f"{note}, on {_shown(device)}. Hours are by the clock, a core to a run; where the machine "
+        "did other work as well, the runs' own are fewer."
     )
 
 

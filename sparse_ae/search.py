@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from pathlib import Path
 
 from sparse_ae.experiment import fit_and_evaluate, recorded_config
+from sparse_ae.files import write_whole
 from sparse_ae.presets import load_config, read_search
 from sparse_ae.results import ROOT, config_digest, provenance
+from sparse_ae.trials import read_trials
 
 KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component",
         "effective_rank", "sparsity")  # fmt: skip
@@ -28,16 +29,14 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
     planned, seeds = read_search(preset, method)
     path = Path(root) / load_config(preset, method, 0).preset / method / "search.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {run["config_digest"]: run for trial in _read(path) for run in trial["runs"]}
+    made = {run["config_digest"]: run for trial in read_trials(path)[0] for run in trial["runs"]}
     for seed in seeds:  # every setting once before any is tried again
         for settings in planned:
             config = load_config(preset, method, seed, **settings)
             digest = config_digest(recorded_config(config))
             made[digest] = made.get(digest) or _try(config, digest, progress)
             found = _summary(preset, method, planned, seeds, made)
-            unfinished = path.with_suffix(".part")
-            unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-            os.replace(unfinished, path)
+            write_whole(path, (json.dumps(found, indent=1) + "\n").encode())
     return found
 
 
@@ -78,14 +77,3 @@ def _try(config, digest: str, progress: bool) -> dict:
         "metrics": {name: value for name, value in kept.items() if not math.isnan(value)},
         "provenance": provenance(scenes.digest, device="cpu", since=began),
     }
-
-
-def _read(path: Path) -> list[dict]:
-    """The trials that are there already."""
-    if not path.is_file():
-        return []
-    try:
-        return [dict(trial) for trial in json.loads(path.read_text(encoding="utf-8"))["trials"]
-                if trial["runs"]]  # fmt: skip
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path}: no record of a search; delete it and search again") from None

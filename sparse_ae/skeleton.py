@@ -36,14 +36,22 @@ class Skeleton:
 
     def __post_init__(self):
         count = len(self.keypoints)
+        if not all(isinstance(k, str) for k in (self.name, *self.keypoints)):
+            raise ValueError("skeleton: name and keypoints must be texts")
+        if not count or len(set(self.keypoints)) != count:
+            raise ValueError(f"skeleton {self.name!r}: keypoints must be different names, at least "
+                             "one")  # fmt: skip
         if len(self.sigmas) != count:
             raise ValueError(
                 f"skeleton {self.name!r}: {count} keypoints but {len(self.sigmas)} sigmas"
             )
-        if sorted(self.order) != list(range(count)):
+        if not all(0 < sigma < np.inf for sigma in self.sigmas):
+            raise ValueError(f"skeleton {self.name!r}: sigmas: expected positive finite numbers")
+        whole = all(type(index) is int for index in self.order)
+        if not whole or sorted(self.order) != list(range(count)):
             raise ValueError(f"skeleton {self.name!r}: order must name each of 0..{count - 1} once")
         for pair in (*self.flip_pairs, *self.limbs):
-            if not all(0 <= index < count for index in pair):
+            if len(pair) != 2 or not all(type(i) is int and 0 <= i < count for i in pair):
                 raise ValueError(f"skeleton {self.name!r}: {pair} names no keypoint")
 
     def __len__(self) -> int:
@@ -119,7 +127,7 @@ def read_skeleton(path) -> Skeleton:
     path = Path(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected the keys {', '.join(sorted(KEYS))}")
@@ -128,13 +136,17 @@ def read_skeleton(path) -> Skeleton:
         wrong = ", ".join(map(str, sorted(set(content) ^ KEYS, key=str)))
         raise ValueError(f"{path}: keys missing or unknown: {wrong}")
     names = content["keypoints"]
+    if not isinstance(content["name"], str):
+        raise ValueError(f"{path}: name: expected a text")
     if not _is_list(names, str) or len(set(names)) != len(names):
         raise ValueError(f"{path}: keypoints: expected a list of different names")
-    if not _is_list(content["sigmas"], int | float) or min(content["sigmas"]) <= 0:
+    if not _is_list(content["sigmas"], int | float):
         raise ValueError(f"{path}: sigmas: expected a list of positive numbers")
+    if not _is_list(content["order"], str):
+        raise ValueError(f"{path}: order: expected a list of keypoints' names")
     try:
         return Skeleton(
-            str(content["name"]),
+            content["name"],
             tuple(names),
             tuple(map(float, content["sigmas"])),
             _pairs(content["flip_pairs"], names, "flip_pairs"),
@@ -154,12 +166,15 @@ def _read_once(name: str) -> Skeleton:
 
 
 def _is_list(value, kind) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, kind) for v in value)
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
 
 
 def _pairs(pairs, names: list[str], key: str) -> tuple[tuple[int, int], ...]:
     """Pairs of names as pairs of indices; no name is in two flip pairs."""
-    if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs or []):
+    whole = isinstance(pairs, list | None)
+    if not whole or not all(_is_list(pair, str) and len(pair) == 2 for pair in pairs or []):
         raise ValueError(f"{key}: expected pairs of names, as [[a, b], [c, d]]")
     found = tuple((_index(a, names, key), _index(b, names, key)) for a, b in pairs or [])
     flat = [index for pair in found for index in pair]

@@ -12,6 +12,7 @@ import signal
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,10 @@ class LoadedStream:
 
     def batches(self, done: int = 0) -> Iterator[Batch]:
         """This process's share of each batch, after the `done`."""
-        options = {"prefetch_factor": AHEAD} if self._workers else {}
+        options = {}
+        if self._workers:
+            options = {"prefetch_factor": AHEAD}
+            get_temp_dir()  # this process then removes it, also of a worker that was killed
         loader = DataLoader(
             _Shares(self._config, self._image, self._count, place()), batch_size=None,
             sampler=range(done, self._config.steps), num_workers=self._workers,

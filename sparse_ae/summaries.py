@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sparse_ae import comparisons, curves, verdicts
-from sparse_ae.files import write_temporary
+from sparse_ae.files import write_whole
 from sparse_ae.knobs import SETTINGS
 from sparse_ae.methods import ALL
 from sparse_ae.presets import read_base
@@ -113,7 +113,7 @@ def summary(
     if keep:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_temporary(path.parent, content).replace(path)
+            write_whole(path, content)
         except OSError as error:  # a page can do without, and takes as long the next time
             log.warning("%s is not kept: %s", path.name, error)
     return pd.read_csv(io.StringIO(table.to_csv(index=False)))

@@ -6,7 +6,6 @@ such as those that came with the repository. Tables show both; differences are p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -26,6 +25,7 @@ from sparse_ae.runs import (
     preset_and_root,
     seed_names,
 )
+from sparse_ae.trials import read_trials
 
 METHOD_LABELS = {name: method.label for name, method in ALL.items()}
 METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
@@ -117,10 +117,8 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
     rows = []
     for method in ALL:
         path = root / preset / method / "search.json"
-        if not path.is_file():
-            continue
-        found = json.loads(path.read_text(encoding="utf-8"))
-        for trial in found["trials"]:
+        trials, best = read_trials(path)
+        for trial in trials:
             settings, metrics = trial["settings"], trial["metrics"]
             rows.append({
                 "method": METHOD_LABELS[method],
@@ -129,7 +127,7 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
                 "first component": three_digits(metrics.get("first_component", np.nan)),
                 "runs": len(trial["runs"]),
-                "best": "★" if settings == found["best"] else "",
+                "best": "★" if settings == best else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
 

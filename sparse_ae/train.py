@@ -8,6 +8,7 @@ the weights of one that was never stopped.
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import threading
 import time
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 
 STOPPED = "SIGTERM: {} has the state after step {}; the same command with --resume goes on"
+DIED = re.compile(r"DataLoader worker \(pid\(?s?\)? [^)]*\)[^.]*")
 
 
 class Training(NamedTuple):
@@ -69,8 +72,9 @@ def train(
     which `settings` say whose it is (by default those of `config`). validate(net, step) → a
     figure, the higher the better, asked every config.validate_every steps and at the end.
 
-    FloatingPointError where a loss is no longer finite. ValueError for a state that cannot be gone
-    on from. SIGTERM, if there is a record to be, saves the state and raises KeyboardInterrupt.
+    FloatingPointError where a loss is no longer finite, ChildProcessError where a process that
+    loads images died, MemoryError. ValueError for a state that cannot be gone on from. SIGTERM, if
+    there is a record to be, saves the state and raises KeyboardInterrupt.
     """
     options = options or Options()
     fabric = fabric or start(options)
@@ -88,7 +92,9 @@ def train(
             write_state(state, settings, header, tensors)
 
     keep = None if state is None else save
-    stopped = _learn(run, stream, _Clock(run, log), options.save_every, keep, validate, progress)
+    with _named(run):
+        stopped = _learn(run, stream, _Clock(run, log), options.save_every, keep, validate,
+                         progress)  # fmt: skip
     if stopped:
         raise KeyboardInterrupt(STOPPED.format(state, run.step))
     if log is not None:
@@ -155,6 +161,24 @@ class _Clock:
             self._log.add(run.step, losses, always, run.newly_validated)
         run.newly_validated = None
         self._lap, self._step = now, run.step
+
+
+@contextlib.contextmanager
+def _named(run: Progress) -> Iterator[None]:
+    """Torch tells of processes that die, and of too little memory, by a RuntimeError, and that in
+    the middle of whatever it is doing."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        if found := DIED.search(text):
+            raise ChildProcessError(
+                f"step {run.step + 1}: a process that loads images died ({found.group()}); if it "
+                "was for lack of memory, fewer --workers need less") from None  # fmt: skip
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+            raise MemoryError(f"step {run.step + 1}: out of memory ({text[:200]}); a smaller batch "
+                              "or fewer --workers need less") from None  # fmt: skip
+        raise
 
 
 @contextlib.contextmanager

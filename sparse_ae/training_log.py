@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
 from pathlib import Path
+
+from sparse_ae.files import write_whole
 
 ALWAYS = ("learning_rate", "images_per_second")
 
@@ -27,10 +28,9 @@ class TrainingLog:
         self.path = path
         self._board = None if tensorboard is None else _board(tensorboard, done)
         rows = _rows(path, done) if done else []
-        unfinished = path.with_name(f".{path.name}.part")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
-        os.replace(unfinished, path)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_whole(path, text.getvalue().encode())
         self._titled = bool(rows)
 
     def add(self, step: int, losses: dict[str, float], always: dict[str, float],
@@ -44,8 +44,11 @@ class TrainingLog:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([row] if self._titled else [names, row])
         self._titled = True
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(text.getvalue())
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text.getvalue())
+        except OSError as error:
+            raise OSError(f"{self.path} cannot be written ({error.strerror})") from None
         if self._board is not None:
             points = {**{f"loss/{name}": value for name, value in losses.items()}, **always}
             points |= {} if validation is None else {"validation": validation}

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 WRAPPERS = ("state_dict", "model", "net")  # keys under which training scripts keep the tensors
@@ -59,8 +62,19 @@ def read_tensors(path: str | Path) -> Contents:
         )
     if not tensors:
         raise ValueError(f"{path} holds no tensors: expected a network's state_dict")
+    _check_sizes(tensors, path)
     tensors, others = _without_prefixes(tensors)
     return Contents(tensors, metadata, (*besides, *others))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Named tensors as safetensors, with texts beside them; what is there is written over as it
+    goes, so name a file that nobody reads yet. OSError where it cannot be written."""
+    try:
+        save_file(dict(tensors), str(path), dict(metadata))
+    except SafetensorError as error:
+        reason = _line(error).rpartition("I/O error: ")[2]
+        raise OSError(reason.partition(" (os error")[0]) from None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -74,7 +88,32 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
+def _check_sizes(tensors: dict[str, Tensor], path: Path) -> None:
+    """ValueError for a tensor of more numbers than the file can have: one that shows the same few
+    over and over would take any memory as soon as it is copied."""
+    there = path.stat().st_size
+    for name, tensor in tensors.items():
+        if tensor.layout == torch.strided and tensor.device.type == "cpu":
+            claimed = tensor.numel() * tensor.element_size()
+            if claimed > there:
+                raise ValueError(f"{path}: tensor {name} claims {claimed:,} bytes, the file has "
+                                 f"{there:,}: fetch or save it again")  # fmt: skip
+
+
+def _check_archive(path: Path) -> None:
+    """ValueError for an archive that unfolds to more than it is: torch.save packs nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return  # damaged: torch.load says so
+    if claimed > path.stat().st_size:
+        raise ValueError(f"{path} claims {claimed:,} bytes and has {path.stat().st_size:,}: it was "
+                         "not written by torch.save; fetch or save it again")  # fmt: skip
+
+
 def _read_torch(path: Path) -> Any:
+    _check_archive(path)
     try:
         with warnings.catch_warnings():  # of other pickles' protocols: refused below, or harmless
             warnings.simplefilter("ignore")

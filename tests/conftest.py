@@ -8,6 +8,13 @@ import pytest
 from opened_book import QUIET, built_book, find_chromium, missing
 from synthetic import make_record
 
+
+def pytest_ignore_collect(collection_path, config):
+    """The soak takes its time: it is run where it is named, as `make soak` does."""
+    asked = any("soak" in str(argument) for argument in config.args)
+    return True if collection_path.name == "soak" and not asked else None
+
+
 DECODE_CASES = [
     *("e05_128_d1", "e05_128_d8", "h30_128_d1", "h30_128_d8", "h30_256_d8", "h45_128_d2"),
     *("m12_256_d1", "m12_256_d8", "m20_512_d8", "m30_512_d1", "none_128_d8", "one_128_d1"),

@@ -42,38 +42,6 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
     assert path.stat().st_mtime_ns > before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "--preset", "none"], "unknown preset 'none': expected a YAML file or one of"),
-        (["train", "--method", "best"], "unknown method 'best': expected one of ae1, ae8"),
-        (["train", "--seed", "-1"], "seed: expected an integer from 0 on, below"),
-        (["evaluate", "--weights", "no.safetensors"], "no weights at no.safetensors"),
-        (["crowds", "--preset", "none"], "unknown preset 'none'"),
-        (["search", "--preset", "smoke"], "preset 'smoke' has no search for method 'ae8'"),
-        (["crowds", "--preset", "smoke", "--preview", "no/where.png"], "no/where.png: cannot"),
-        (["crowds", "--preset", "smoke", "--preview", "sheet.txt"], "sheet.txt: expected a file"),
-        (["crowds", "--preset", "smoke", "--jpeg"], "--jpeg needs --out"),
-        (["crowds", "--preset", "smoke", "--keypoints"], "--keypoints needs --preview"),
-        (["crowds", "--preset", "smoke", "--size", "20"], "size"),
-        (["crowds", "--preset", "smoke", "--count", "0"], "_scenes"),
-    ],
-)
-def test_errors_are_one_line(arguments, message, capsys):
-    assert main(arguments) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("sparse-ae: error: ")
-    assert message in error
-    assert error.count("\n") == 1
-
-
-def test_a_seed_that_is_no_integer(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["train", "--seed", "three"])
-    assert caught.value.code == 2
-    assert "argument --seed: invalid int value: 'three'" in capsys.readouterr().err
-
-
 def test_an_unwritable_folder_is_told_before_the_training(tmp_path, capsys):
     (tmp_path / "smoke").write_text("a file where a folder has to be")
     assert main(["train", "--preset", "smoke", "--root", str(tmp_path)]) == 1
@@ -114,9 +82,3 @@ def test_crowds_are_written_once_and_only_of_one_kind(tmp_path, capsys):
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert "manifest.json: split train has images jpeg95, not png; choose another" in error
-
-
-def test_out_and_preview_exclude_each_other(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["crowds", "--out", str(tmp_path), "--preview", "a.png"])
-    assert "not allowed with argument" in capsys.readouterr().err

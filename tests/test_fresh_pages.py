@@ -22,3 +22,11 @@ def test_a_second_build_reads_the_pages_again(tmp_path, monkeypatch, extensions,
         app.connect("source-read", lambda _app, name, _text: read.append(name))
         app.build()
     assert read == ["index", *again]
+
+
+def test_the_book_reads_and_runs_every_page_at_every_build():
+    """Without either a page would go on showing records that are no longer there."""
+    yaml = pytest.importorskip("yaml")
+    config = yaml.safe_load((EXTENSIONS.parents[1] / "_config.yml").read_text(encoding="utf-8"))
+    assert config["execute"]["execute_notebooks"] == "force"
+    assert config["sphinx"]["local_extensions"]["fresh_pages"] == "book/_ext"

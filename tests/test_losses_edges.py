@@ -1,10 +1,12 @@
 """The losses where they are easily wrong: few persons, many, hidden joints, padding, extremes."""
 
+import contextlib
 import math
 
 import pytest
 import torch
 
+from sparse_ae.alternatives import decorrelation_loss
 from sparse_ae.losses import (
     gather_tags,
     grouping_loss,
@@ -85,6 +87,32 @@ def test_half_precision_maps_give_finite_losses_and_gradients(dtype, spread):
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
     largest = results[1][1].abs().max().item()
     torch.testing.assert_close(results[0][1], results[1][1], rtol=0.01, atol=1e-3 * largest)
+
+
+@pytest.mark.parametrize("around", [None, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("size", [1e3, 1e4, 6e4])
+def test_large_embeddings_give_what_float64_gives(dtype, around, size):
+    """In an autocast region too, which would compute products of matrices in half precision."""
+    generator = torch.Generator().manual_seed(0)
+    maps = (size * (2 * torch.rand(2, 3, 8, 9, 9, generator=generator) - 1)).to(dtype)
+    joints = torch.randint(0, 9, (2, 6, 3, 2), generator=generator)
+    visible, scale = torch.ones(2, 6, 3, dtype=torch.bool), torch.full((2, 6), 0.3)
+    target = torch.zeros(2, 3, 9, 9)
+    target[..., 3:6, 3:6] = 0.5
+    found = []
+    for given in (maps.clone().requires_grad_(), maps.double().requires_grad_()):
+        region = torch.autocast("cpu", around or torch.bfloat16, enabled=around is not None)
+        with region if given.dtype == dtype else contextlib.nullcontext():
+            tags, widths = gather_tags(given, joints), scale_from_tags(given)
+            pull, push = grouping_loss(tags, visible, form="released")
+            parts = [pull, push, *(scale_loss(tags, visible, scale, form=form) for form in FORMS),
+                     heatmap_loss(torch.zeros_like(target), target, widths),
+                     widths.mean(), decorrelation_loss(tags, visible)]  # fmt: skip
+        sum(parts[:4]).backward()
+        assert given.grad.isfinite().all()
+        found.append([part.item() for part in parts])
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
 
 
 def test_the_gradient_of_reading_is_exact_and_can_be_taken_again():

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from sparse_ae.evaluate_photos import SCHEMA
 from sparse_ae.photo_tables import (
     photo_source,
@@ -52,16 +50,3 @@ def test_what_a_table_is_made_of_is_said_and_escaped(tmp_path):
     assert "&lt;people&gt;.json at 384 pixels, commit 0123456, weights abcdef0" in note
     assert "No such run yet" in photo_source([])
     assert read_photo_records("nothing", tmp_path) == []
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"schema": 1}'])
-def test_what_is_no_record_is_named(tmp_path, content):
-    written(tmp_path).write_text(content)
-    with pytest.raises(ValueError, match=r"ae8/seed-1\.photos\.json: no record"):
-        read_photo_records("photos", tmp_path)
-
-
-def test_another_schema_is_refused(tmp_path):
-    written(tmp_path, schema="sparse_ae/photos/0")
-    with pytest.raises(ValueError, match="no record of schema sparse_ae/photos/1"):
-        read_photo_records("photos", tmp_path)

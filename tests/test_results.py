@@ -1,15 +1,18 @@
 """Records: written whole or not at all, read back equal, and refused when they are not records."""
 
+import errno
+import itertools
 import json
 import math
 import os
 import re
+import signal
 
 import numpy as np
 import pytest
 from synthetic import make_arrays, make_record
 
-from sparse_ae import results
+from sparse_ae import files, results
 from sparse_ae.provenance import REPOSITORY, clean_command, provenance
 
 
@@ -82,43 +85,6 @@ def test_bad_arrays_are_refused(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "no such record"),
-        ("", "not a whole JSON file"),
-        ('{"schema": 1, "pre', "not a whole JSON file"),
-        ("[1, 2]", "expected a JSON object"),
-        ('{"images": [], "annotations": []}', "'schema' is missing"),
-    ],
-)
-def test_a_file_that_is_no_record_is_named(tmp_path, content, message):
-    path = tmp_path / "seed-1.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(ValueError, match=message) as error:
-        results.read_record(path)
-    assert "seed-1.json" in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_moved_record_is_refused(tmp_path):
-    path = results.write_record(make_record(), make_arrays(), tmp_path)
-    moved = path.rename(path.with_name("seed-2.json"))
-    with pytest.raises(ValueError, match="moved"):
-        results.read_record(moved)
-
-
-def test_truncated_arrays_are_named(tmp_path):
-    path = results.write_record(make_record(), make_arrays(), tmp_path).with_suffix(".npz")
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match=r"seed-1\.npz"):
-        results.read_arrays(path)
-    path.unlink()
-    with pytest.raises(ValueError, match="missing"):
-        results.read_arrays(path)
-
-
 def test_an_unwritable_folder_ends_in_one_line(tmp_path):
     (tmp_path / "smoke").write_text("a file where the folder should be")
     for attempt in (
@@ -130,22 +96,105 @@ def test_an_unwritable_folder_ends_in_one_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_a_failing_disk_leaves_neither_record_nor_temporaries(tmp_path, monkeypatch):
+def weights_of(content):
+    return lambda part: part.write_bytes(content)
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", range(1, 10))
+def test_a_full_disk_leaves_the_old_record_as_it_was(tmp_path, monkeypatch, call):
+    """Full at any of the calls that write: file by file, to the disk, into place."""
+    path = results.write_record(make_record(), make_arrays(), tmp_path, weights=weights_of(b"old"))
+    before, calls = {p.name: p.read_bytes() for p in path.parent.iterdir()}, []
+
+    def counted(function):
+        def wrapped(*arguments):
+            calls.append(function)
+            return full() if len(calls) == call else function(*arguments)
+
+        return wrapped
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(files.os, name, counted(getattr(os, name)))
+    with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\)"):
+        results.write_record(make_record(AP=0.9), make_arrays(), tmp_path,
+                             weights=weights_of(b"new"))  # fmt: skip
+    monkeypatch.undo()
+    if call <= 6:  # three files, each on disk and staged: from then on the new one counts
+        assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+    assert results.read_record(path)["metrics"]["AP"] == (0.5 if call <= 6 else 0.9)
+    assert path.with_suffix(".safetensors").read_bytes() == (b"old" if call <= 6 else b"new")
+    assert len(list(path.parent.iterdir())) == 3
+
+
+def test_a_killed_write_leaves_the_old_record_or_the_new(tmp_path):
+    """SIGKILL before each call by which a process changes what is on the disk."""
+    outcomes = []
+    for call in itertools.count(1):
+        root = tmp_path / str(call)
+        path = results.write_record(make_record(), make_arrays(4), root, weights=weights_of(b"old"))
+        done = killed_before(call, lambda root=root: results.write_record(
+            make_record(AP=0.9), make_arrays(5), root, weights=weights_of(b"new")))  # fmt: skip
+        new = results.read_record(path)["metrics"]["AP"] == 0.9
+        assert len(results.read_arrays(path)["image_id"]) == (5 if new else 4)
+        assert path.with_suffix(".safetensors").read_bytes() == (b"new" if new else b"old")
+        outcomes.append(new)
+        results.write_record(make_record(AP=0.7), make_arrays(6), root, weights=weights_of(b""))
+        assert sorted(p.name for p in path.parent.iterdir()) == [
+            "seed-1.json", "seed-1.npz", "seed-1.safetensors"]  # fmt: skip
+        if done:
+            break
+    assert outcomes == sorted(outcomes)  # the old one up to some call, the new one from there
+    assert outcomes.count(False) >= 6
+    assert outcomes.count(True) >= 3
+
+
+def killed_before(call, function):
+    """Call `function` in a process of its own that kills itself before the system call of that
+    number; whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        left = itertools.count(1 - call)
+
+        def counted(original):
+            def wrapped(*arguments, **options):
+                if next(left) == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*arguments, **options)
+
+            return wrapped
+
+        for name in ("open", "fsync", "replace", "unlink"):
+            setattr(os, name, counted(getattr(os, name)))
+        files.open = counted(open)
+        function()
+        os._exit(0)
+    return os.WIFEXITED(os.waitpid(child, 0)[1])
+
+
+def test_a_waiting_record_is_told_where_it_cannot_be_put_in_place(tmp_path, monkeypatch):
     path = results.write_record(make_record(), make_arrays(), tmp_path)
-    calls = []
+    path.rename(files.staged(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "replace", full)
+        with pytest.raises(OSError, match=r"results folder .* cannot be written to"):
+            results.read_record(path)
+    assert results.read_record(path)["metrics"]["AP"] == 0.5
 
-    def fail_second(source, target):
-        calls.append(target)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device")
-        os.rename(source, target)
 
-    monkeypatch.setattr(results.os, "replace", fail_second)
-    with pytest.raises(OSError, match="No space left"):
-        results.write_record(make_record(AP=0.9), make_arrays(), tmp_path)
-    assert not path.exists()  # the old record does not stand beside the new arrays
-    assert [p.name for p in path.parent.iterdir()] == ["seed-1.npz"]
-    assert not results.is_done(path, make_record()["config_digest"])
+def test_what_the_dead_left_half_written_is_removed(tmp_path):
+    path = tmp_path / "seed-1.json"
+    parts = [path.with_name(f".{path.name}.{number}.part") for number in (2**22 - 1, os.getpid())]
+    other = path.with_name(f".seed-10.json.{2**22 - 1}.part")
+    for part in (*parts, other):
+        part.write_text("half")
+    files.write_whole(path, b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])  # our own was written over
+    assert not files.is_alive(2**22 - 1)
+    assert files.is_alive(os.getppid())
 
 
 def test_provenance_names_no_folder_of_this_machine():

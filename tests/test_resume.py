@@ -136,6 +136,7 @@ def under_way(process, state):
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     """Killed at random moments, while it starts, computes or writes its state; then asked to end,
     as clusters do."""
+    torch.set_num_threads(1)  # as in the processes that it is compared with
     config = load_config("smoke", "rve", 6, steps=2000, batch=2, precision="float32")
     state, rng = state_path(tmp_path / "seed.json"), np.random.default_rng(11)
     options = ("steps=2000", "batch=2", "save=1", "resume=1")
@@ -223,7 +224,7 @@ def test_a_state_is_whole_or_not_there(tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("sparse_ae.resume.os.replace", fails)
+    monkeypatch.setattr("sparse_ae.files.os.replace", fails)
     with pytest.raises(OSError, match="disk full"):
         write_state(path, {}, {"step": 2}, {"a": torch.zeros(2)})
     header, tensors = read_state(path, {})

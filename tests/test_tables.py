@@ -92,7 +92,7 @@ def test_search_table_by_hand(tmp_path):
         {
             "settings": {"pull_weight": weight},
             "metrics": dict.fromkeys(kept, weight),
-            "runs": [{}, {}],
+            "runs": [{"config_digest": "0", "metrics": {}}] * 2,
         }
         for weight in (0.125, 0.25)
     ]

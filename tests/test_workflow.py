@@ -138,18 +138,26 @@ def test_snakemake_goes_on_past_a_failed_run_and_names_it(tmp_path):
     assert again == f"train --preset {preset} --method rve --seed 1 --root {folder} --resume"
 
 
-def test_snakemake_resumes_after_a_kill(tmp_path):
-    """SIGKILL leaves Snakemake's locks and the training; neither is in the way of the next."""
+def test_two_in_one_folder_and_a_kill(tmp_path):
+    """The second workflow is refused while the first is at work. SIGKILL leaves the first one's
+    locks and its training; neither is in the way of the next."""
     command = snakemake_in(tmp_path, "preset=smoke", "methods=ae8", "seed=4")
     first = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=ROOT, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_until(lambda: list(tmp_path.glob(".snakemake/runs/smoke-ae8-4-*.log")))
+        wait_until(lambda: trainings(tmp_path))
+        (training,) = trainings(tmp_path)
+        training.suspend()
+        second = run(*command)
+        assert second.returncode == 1
+        assert "snakemake: another one is at work in this folder" in second.stderr
+        assert first.poll() is None
     finally:
         first.kill()
         first.wait()
+    training.resume()
     assert list(tmp_path.glob(".snakemake/locks/*.lock"))
     wait_until(lambda: not trainings(tmp_path))
     assert not record_path("smoke", "ae8", 4, tmp_path / "results").exists()

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.crowds import CrowdConfig, render_scene
@@ -85,7 +86,7 @@ def page_html(told: dict[str, list[str]]) -> str:
         slider(name, *knob, start) for (name, knob), start in zip(KNOBS.items(), START, strict=True)
     )
     choices = "".join(f'<option value="{i}">{i + 1}</option>' for i in range(SCENES))
-    data = json.dumps(told).replace("</", "<\\/")
+    data = in_script(told)
     return f"""<div class="crowd-knobs" id="crowd-knobs">
 <div class="crowd-knobs-set" role="group" aria-label="Knobs of the crowd">{sliders}
 <label for="knob-scene">scene</label><select id="knob-scene">{choices}</select>

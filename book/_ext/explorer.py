@@ -4,7 +4,6 @@ book is built; the script in `explorer.js` draws them."""
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.embedding_figures import crowded_example, example_scene
@@ -178,7 +178,7 @@ class Explorer(Directive):
         html = (explorer_html if self.name == "embedding-explorer" else slider_html)(data)
         if not environment.temp_data.get("explorer"):
             environment.temp_data["explorer"] = True
-            text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+            text = in_script(data)
             html += f'<script type="application/json" id="explorer-data">{text}</script>'
             html += f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
         return [numbered(self, html)]

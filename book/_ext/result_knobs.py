@@ -5,7 +5,6 @@ what the methods reach there. Numbers are those of the summary `knobs`; pictures
 from __future__ import annotations
 
 import dataclasses
-import json
 from html import escape
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +13,7 @@ import cv2
 import pandas as pd
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.crowds import CrowdConfig, render_scene
@@ -120,7 +120,7 @@ height="{SIZE}" class="no-scaled-link" alt="A rendered crowd. {escape(knob["told
 def page_html(data: dict) -> str:
     """Both sliders, the table of all settings, and the script."""
     panels = "".join(panel(name, knob) for name, knob in data["knobs"].items())
-    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    text = in_script(data)
     return f"""<div class="result-knobs" id="result-knobs">{panels}
 <details><summary>All settings as a table: AP in percent, differences in points</summary>
 {table(data)}</details>{data["source"]}

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import signal
 import sys
+import threading
 
 from sparse_ae import __version__
 from sparse_ae.cli.crowds import add_crowds
 from sparse_ae.cli.photos import add_photos
 from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
+from sparse_ae.cli.verify import add_verify
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted."""
+    """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted, by
+    Ctrl-C or SIGTERM. `verify` gives codes of its own."""
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        options.command(options)
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"sparse-ae: error: {error}", file=sys.stderr)
+        with _sigterm_interrupts():
+            return options.command(options) or 0
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
+        print(f"sparse-ae: error: {str(error) or 'out of memory'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
         advice = str(error) or "nothing half-written is left"
         print(f"sparse-ae: interrupted; {advice}", file=sys.stderr)
         return 130
-    return 0
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts():
+    """SIGTERM is like Ctrl-C: what is half-written is removed, and processes are told to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for part in (add_runs, add_photos, add_crowds, add_reports):
+    for part in (add_runs, add_verify, add_photos, add_crowds, add_reports):
         part(functools.partial(_add, commands))
     return parser
 

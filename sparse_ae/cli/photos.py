@@ -33,6 +33,8 @@ def predict(options: argparse.Namespace) -> None:
     """Pictures with skeletons, and the persons in COCO's results format."""
     from sparse_ae.photo_files import RESULTS, find_photos, predict_files
 
+    if not 0 <= options.min_score <= 1:
+        raise ValueError(f"--min-score: expected 0 to 1, got {options.min_score}")
     photos = find_photos(options.photos)
     answered = predict_files(predictor(options), photos, options.out, min_score=options.min_score)
     found, persons = len(answered.pictures), len(answered.results)
@@ -61,6 +63,10 @@ def evaluate(options: argparse.Namespace) -> None:
 
     if not options.weights:
         raise ValueError("--data needs --weights")
+    for name in ("detections", "record"):  # before hours go into it
+        path = getattr(options, name)
+        if path and not path.parent.is_dir():
+            raise ValueError(f"--{name} {path}: no such folder; make it first")
     data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
     used = predictor(options)
     result = evaluate_photos(used.net, data, settings=used.settings,

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+from ..array_files import read_npz
 
 MAGIC, FORMAT = "sparse-ae bodies", 1
 SPLITS = ("train", "val", "test")
@@ -31,6 +31,7 @@ ARRAYS = {  # name: (kind of dtype, number of dimensions)
     "families": ("U", 1),
     "phenotype": ("f", 2),
 }
+FINITE = ("along", "template", "joints", "seat", "phenotype", "quantum")
 
 
 class BodiesError(ValueError):
@@ -101,14 +102,13 @@ def _load(path: str) -> Bodies:
         advice = "the environment variable SPARSE_AE_BODIES names it; without it the bank is found"
     try:
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise BodiesError(f"{path}: no such file; {advice}") from None
     except OSError as error:
         raise BodiesError(f"{path}: cannot be read ({error.strerror or error}); {advice}") from None
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
-        raise BodiesError(f"{path}: damaged, or no .npz of plain arrays; {advice}") from None
+    except ValueError as error:
+        raise BodiesError(f"{path}: no .npz of plain arrays ({error}); {advice}") from None
     problem = _problem(arrays)
     if problem:
         raise BodiesError(f"{path}: {problem}; {advice}")
@@ -141,7 +141,7 @@ def _problem(arrays: dict[str, np.ndarray]) -> str | None:
         return "a split has no bodies"
     if arrays["family"].max() >= len(arrays["families"]):
         return "a body's family does not exist"
-    if not all(np.isfinite(arrays[name]).all() for name in ("along", "template", "joints", "seat")):
+    if not all(np.isfinite(arrays[name]).all() for name in FINITE):
         return "an array holds numbers that are not finite"
     return None
 

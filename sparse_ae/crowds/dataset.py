@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from tqdm import tqdm
 
+from ..files import is_alive
 from ..skeleton import get_skeleton
 from .bodies import load_bodies
 from .coco import frame, image_entry, person_entries
@@ -89,9 +92,11 @@ class CrowdDataset:
             try:
                 self._write(scratch, progress)
                 scratch.rename(folder)
-            except OSError:
+            except ChildProcessError:
+                raise
+            except OSError as error:
                 if not folder.is_dir():  # else another process was first
-                    raise
+                    raise self._unwritable(error) from None
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
         try:
@@ -100,36 +105,47 @@ class CrowdDataset:
             raise ValueError(f"{folder}: damaged; delete it, and it is drawn again") from None
 
     def _scratch(self) -> Path:
-        """A new folder in the cache, to draw into."""
+        """A new folder in the cache, to draw into; those of killed processes are removed."""
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix=f"{self.digest}-", dir=self.cache))
+            node = re.sub(r"\W", "", platform.node())
+            for left in self.cache.glob(f"*-{node}-*-*"):  # named as below
+                number = left.name.split("-")[2]
+                if number.isdecimal() and not is_alive(int(number)):
+                    shutil.rmtree(left, ignore_errors=True)
+            prefix = f"{self.digest}-{node}-{os.getpid()}-"
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=self.cache))
         except OSError as error:
-            advice = "choose another folder with the environment variable SPARSE_AE_CACHE"
-            raise OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}") from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> OSError:
+        advice = "choose another folder with the environment variable SPARSE_AE_CACHE"
+        return OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}")
 
     def _write(self, folder: Path, progress: bool):
-        """Draw every scene into the array files of `folder`."""
+        """Draw every scene into the array files of `folder`. They are written, not mapped into
+        memory: a full disk is then an error, and no SIGBUS that ends the process."""
         people, size = self.config.persons[1], self.config.size
         joints = len(get_skeleton(self.config.skeleton))
         shapes = {"images": ((size, size, 3), "u1"), "keypoints": ((people, joints, 3), "f4"),
                   "boxes": ((people, 4), "f4"), "areas": ((people,), "f4"), "counts": ((), "i8"),
                   "crowd_index": ((), "f4")}  # fmt: skip
-        files = {}
-        for name, (shape, kind) in shapes.items():
-            path = folder / f"{name}.npy"
-            files[name] = open_memmap(path, "w+", np.dtype(kind), (self.count, *shape))
+        kinds = {name: np.dtype(kind) for name, (_, kind) in shapes.items()}
         bar = tqdm(total=self.count, desc=f"crowds, {self.config.split}", unit="scene",
                    disable=not progress)  # fmt: skip
-        with bar, closing(self._stacks()) as stacks:
-            for start, stack in stacks:
+        with ExitStack() as open_files, bar, closing(self._stacks()) as stacks:
+            files = {}
+            for name, (shape, _) in shapes.items():
+                files[name] = open_files.enter_context(open(folder / f"{name}.npy", "wb"))
+                head = {"descr": kinds[name].str, "fortran_order": False,
+                        "shape": (self.count, *shape)}  # fmt: skip
+                write_array_header_1_0(files[name], head)
+            for stack in stacks:
                 for name, values in stack.items():
-                    files[name][start : start + len(values)] = values
+                    files[name].write(np.ascontiguousarray(values, kinds[name]).tobytes())
                 bar.update(len(stack["counts"]))
-        for file in files.values():
-            file.flush()
 
-    def _stacks(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def _stacks(self) -> Iterator[dict[str, np.ndarray]]:
         """Chunks of scenes in order, drawn by the workers."""
         tasks = [(self.config, start, min(start + CHUNK, self.count))
                  for start in range(0, self.count, CHUNK)]  # fmt: skip
@@ -152,7 +168,7 @@ class CrowdDataset:
         return {**rest, "images": images, "annotations": annotations}
 
 
-def _stack(task: tuple[CrowdConfig, int, int]) -> dict:
+def _stack(task: tuple[CrowdConfig, int, int]) -> dict[str, np.ndarray]:
     """Scenes start to stop as padded arrays."""
     config, start, stop = task
     scenes = [render_scene(config, i) for i in range(start, stop)]
@@ -163,7 +179,7 @@ def _stack(task: tuple[CrowdConfig, int, int]) -> dict:
             row[: len(value)] = value
         return result
 
-    return start, {
+    return {
         "images": np.stack([scene.image for scene in scenes]),
         "keypoints": padded([scene.keypoints for scene in scenes]),
         "boxes": padded([scene.boxes for scene in scenes]),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from .exact import circle, on_grid
 from .layout import NEAREST, SCALES, Layout, turn
 
 CANDIDATES = 1500  # bodies turned about, of which the most alike stands for a person
+MOST_TIMES = 60  # what gzip makes of a JSON is a tenth of it or so
 FEWEST = 3  # labelled joints from which a pose can be told
 TILT, HEIGHT = (0.12, 0.15), (1.6, 0.5)  # mean and deviation of cameras: radians, metres
 
@@ -41,9 +43,15 @@ def digest(path: str) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        data = Path(path).read_bytes()
-        return gzip.decompress(data) if path.endswith(".gz") else data
-    except (OSError, EOFError) as error:
+        if not path.endswith(".gz"):
+            return Path(path).read_bytes()
+        most = MOST_TIMES * Path(path).stat().st_size
+        with gzip.open(path) as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise ValueError(f"layouts {path}: unfolds to more than {MOST_TIMES} times its size")
+        return data
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"layouts {path}: cannot be read ({reason})") from None
 
@@ -68,7 +76,9 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
                 joints, boxes = zip(*people[image["id"]], strict=True)
                 photos.append(Photo(image["width"], image["height"], np.stack(joints),
                                     np.array(boxes, np.float64).reshape(-1, 4)))  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+                _check(image["id"], photos[-1])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError,
+            OverflowError) as error:  # fmt: skip
         if str(error).startswith("layouts"):
             raise
         raise ValueError(f"layouts {path}: {expected} ({error!r})") from None
@@ -77,6 +87,17 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
     if photos[0].joints.shape[1] not in (len(COCO), len(CROWDPOSE)):
         raise ValueError(f"layouts {path}: {expected}, 17 or 14 keypoints a person")
     return photos
+
+
+def _check(name, photo: Photo) -> None:
+    """ValueError for an image whose numbers are none that can be drawn."""
+    numbers = (photo.joints, photo.boxes, np.array([photo.width, photo.height], np.float64))
+    if not all(np.isfinite(values).all() for values in numbers):
+        raise ValueError(f"image {name}: NaN or infinity")
+    if len(photo.boxes) != len(photo.joints) or min(photo.width, photo.height) < 1:
+        raise ValueError(f"image {name}: a person without a box, or no width and height")
+    if not (photo.boxes[:, 2:] > 0).all():
+        raise ValueError(f"image {name}: a box without width or height")
 
 
 def imitate(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, index: int) -> Layout:

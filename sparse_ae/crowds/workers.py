@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +32,8 @@ def in_processes(
     if workers <= 1:  # 0 for no tasks
         yield from map(function, tasks)
         return
-    # fork is fast but unsafe where threads run already; the others start afresh
-    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    # fork is fast but unsafe where threads run already; a forkserver's socket outlives a SIGKILL
+    context = get_context("spawn")
     ahead: deque[Future] = deque()
     try:
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow) as pool:

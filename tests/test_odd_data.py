@@ -1,0 +1,193 @@
+"""Data that is odd but not wrong: nobody in it, two hundred in a scene, one pixel, a hundred
+million."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from photos import TRIANGLE, content, custom_preset, person, write
+
+from sparse_ae.batches import collate
+from sparse_ae.cli import main
+from sparse_ae.dataset import KeypointDataset
+from sparse_ae.decode import decode
+from sparse_ae.evaluate_photos import evaluate_photos
+from sparse_ae.grouping import group
+from sparse_ae.losses import grouping_loss, scale_loss
+from sparse_ae.metrics import crowd_index, group_margin, grouping_accuracy, keypoint_ap, linearity
+from sparse_ae.model import PoseNet
+from sparse_ae.photo_files import read_picture
+from sparse_ae.photo_settings import PhotoSettings
+from sparse_ae.photo_test import find_people
+from sparse_ae.photos import View
+from sparse_ae.presets import load_config
+from sparse_ae.targets import heatmap_targets
+
+CROWD = 200
+PLACES = np.stack(np.meshgrid(np.arange(20), np.arange(10)), -1).reshape(-1, 1, 2) * 24 + 14
+JOINTS = (PLACES + np.array([[0, 0], [6, 8], [-6, 8]])).astype(float)  # (200, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return PoseNet(3, 2, (4, 4, 4, 4, 4)).eval()
+
+
+def crowd() -> dict:
+    """Annotations of one photo of 512 × 256 pixels with 200 persons."""
+    data = content(1)
+    data["images"][0] |= {"width": 512, "height": 256}
+    data["annotations"] = [
+        person(number, 1, keypoints=[v for x, y in joints for v in (x, y, 2)],
+               bbox=[*(joints.min(0) - 3), 18.0, 14.0], area=200.0)
+        for number, joints in enumerate(JOINTS, 1)
+    ]  # fmt: skip
+    return data
+
+
+def test_two_hundred_persons_in_a_scene(tmp_path):
+    config = load_config(str(custom_preset(tmp_path, crowd(), size=512)), "ae8", 0)
+    path = tmp_path / "people.json"
+    cv2.imwrite(str(tmp_path / "images" / "001.jpg"), np.full((256, 512, 3), 90, np.uint8))
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=512, view=View(flip=0.0))
+    sample = data[0]
+    assert len(sample.keypoints) == len(sample.boxes) == len(sample.scale) == CROWD
+    batch = collate([sample], config)
+    assert batch.joints.shape[:2] == batch.visible.shape[:2] == (1, CROWD)
+    tags = torch.randn(1, CROWD, 3, 8, generator=torch.Generator().manual_seed(0))
+    losses = (*grouping_loss(tags, batch.visible), scale_loss(tags, batch.visible, batch.scale))
+    assert all(loss.isfinite() for loss in losses)
+    truth = KeypointDataset(path, tmp_path / "images", TRIANGLE).ground_truth()
+    found = [{**one, "score": 1 - one["id"] / 1000} for one in truth["annotations"]]
+    # 20 detections an image count: right up to a recall of 0.1, that is at 11 of 101 places
+    assert keypoint_ap(truth, found, TRIANGLE)["AP"] == pytest.approx(11 / 101)
+
+
+@pytest.mark.parametrize("rule", ["released", "higherhrnet"])
+def test_two_hundred_persons_are_grouped_and_decoded(rule):
+    tags = 3.0 * np.arange(CROWD)[:, None] * np.ones((1, 3))  # (200, 3)
+    assert grouping_accuracy(tags[..., None], np.ones((CROWD, 3), bool), (0, 1, 2), rule=rule) == 1
+    xy = JOINTS.transpose(1, 0, 2)
+    people = group(xy, np.full((3, CROWD), 0.9), tags.T[..., None], (0, 1, 2), rule=rule)
+    assert np.array_equal(people[..., :2], JOINTS)
+    seen = np.ones((CROWD, 3), bool)
+    heatmaps = heatmap_targets(JOINTS, seen, (256, 512), sigma=1.0)
+    maps = np.zeros((3, 1, 256, 512), np.float32)
+    for number, joints in enumerate(JOINTS.astype(int)):
+        for kind, (x, y) in enumerate(joints):
+            maps[kind, 0, y - 2 : y + 3, x - 2 : x + 3] = 3.0 * number
+    found = decode(heatmaps, maps, TRIANGLE, rule=rule, max_people=CROWD)
+    order = np.argsort(found.tags[:, 0])
+    assert np.abs(found.keypoints[order, :, :2] - JOINTS - 0.5).max() == 0.25
+    assert len(decode(heatmaps, maps, TRIANGLE, rule=rule).scores) < 3 * 30 + 1
+
+
+def test_measures_of_two_hundred_persons_and_of_nobody():
+    tags, seen = np.random.default_rng(0).normal(size=(CROWD, 3, 8)), np.ones((CROWD, 3), bool)
+    assert all(math.isfinite(value) for value in linearity(tags, seen))
+    assert math.isfinite(group_margin(tags, seen))
+    assert math.isnan(group_margin(tags[:0], seen[:0]))
+    assert all(math.isnan(value) for value in linearity(tags[:0], seen[:0]))
+    assert math.isnan(grouping_accuracy(tags[:0], seen[:0], (0, 1, 2)))
+    assert crowd_index(np.zeros((0, 3, 3)), np.zeros((0, 4))) == 0
+
+
+def nobody(**changes) -> dict:
+    """Two photos without a person."""
+    return content(2) | {"annotations": []} | changes
+
+
+def test_a_data_set_without_a_person(tmp_path, net):
+    path = write(tmp_path, nobody())
+    with pytest.raises(ValueError, match=r"people.json: no photo with a labelled person in .*imag"):
+        KeypointDataset(path, tmp_path / "images", TRIANGLE, view=View())
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)
+    assert [len(sample.keypoints) for sample in data] == [0, 0]
+    settings = PhotoSettings(64, TRIANGLE)
+    result = evaluate_photos(net, data, settings=settings, progress=False)
+    assert math.isnan(result.metrics["AP"])
+    assert result.wrong["photos"] == 2
+    assert result.wrong["persons"] == 0
+    empty = write(tmp_path, nobody(images=[]))
+    with pytest.raises(ValueError, match=r"people.json: no photo with a labelled person"):
+        KeypointDataset(empty, tmp_path / "images", TRIANGLE)
+
+
+def test_a_run_on_photos_of_nobody_is_told_before_it_begins(tmp_path, capsys):
+    preset = custom_preset(tmp_path, nobody())
+    assert main(["train", "--preset", str(preset), "--root", str(tmp_path / "runs")]) == 1
+    error = capsys.readouterr().err
+    assert re.search(r"people.json: no photo with a labelled person in .*images", error)
+    assert not list(tmp_path.glob("runs/**/*.*"))
+
+
+def test_a_picture_of_one_pixel(tmp_path, net):
+    data = content(1)
+    data["images"][0] |= {"width": 1, "height": 1}
+    data["annotations"][0] |= {"keypoints": [0, 0, 2] * 3, "bbox": [0, 0, 1, 1]}
+    path = write(tmp_path, data)
+    picture = tmp_path / "images" / "001.jpg"
+    cv2.imwrite(str(picture), np.full((1, 1, 3), 200, np.uint8))
+    for view in (None, View()):
+        (sample,) = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64, view=view)
+        assert sample.image.shape == (64, 64, 3)
+        assert np.isfinite(sample.keypoints).all()
+        assert np.isfinite(sample.scale).all()
+    photo = read_picture(picture)
+    assert photo.shape == (1, 1, 3)
+    people = find_people(net, photo, PhotoSettings(64, TRIANGLE, min_score=0))
+    assert all(np.isfinite(part).all() for part in people)
+    assert heatmap_targets(np.zeros((1, 3, 2)), np.ones((1, 3), bool), 1).tolist() == [[[1.0]]] * 3
+    one = decode(np.full((3, 1, 1), 0.9), np.zeros((3, 1, 1, 1)), TRIANGLE)
+    assert one.keypoints.tolist() == [[[0.25, 0.25, pytest.approx(0.9)]] * 3]
+
+
+def test_a_picture_of_a_hundred_million_pixels(tmp_path, net):
+    side = 10_000
+    data = content(1)
+    data["images"][0] |= {"width": side, "height": side}
+    joints = [4000, 2000, 2, 5000, 7000, 2, 3000, 7000, 2]
+    data["annotations"][0] |= {"keypoints": joints, "bbox": [2500, 1500, 3000, 6000]}
+    path = write(tmp_path, data)
+    picture = tmp_path / "images" / "001.jpg"
+    image = np.full((side, side, 3), 60, np.uint8)
+    cv2.circle(image, (4000, 2000), 200, (0, 0, 255), -1)
+    cv2.imwrite(str(picture), image, [cv2.IMWRITE_JPEG_QUALITY, 50])
+    (sample,) = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=512)
+    x, y = np.rint(sample.keypoints[0, 0, :2]).astype(int)
+    assert (x, y) == (204, 102)
+    assert sample.image[y, x, 0] > 200  # red is first
+    assert sample.image[y, x + 30, 0] < 80
+    people = find_people(net, image, PhotoSettings(64, TRIANGLE, min_score=0), flip=False)
+    assert all(np.isfinite(part).all() for part in people)
+    message = r"001.jpg: 10000 × 10000 pixels, more than 80 million: make it smaller"
+    with pytest.raises(ValueError, match=message):  # for predict, which draws on it
+        read_picture(picture)
+
+
+def test_maps_of_a_large_view_are_decoded():
+    heatmaps = np.zeros((3, 1500, 1500), np.float32)
+    for kind in range(3):
+        heatmaps[kind, 1400, 20 + 700 * kind] = 0.9
+    found = decode(heatmaps, np.zeros((3, 1, 1500, 1500), np.float32), TRIANGLE)
+    assert found.keypoints[0, :, 0].tolist() == [20.25, 720.25, 1420.25]
+
+
+def test_a_record_of_nobody_has_null_where_nothing_is_defined(tmp_path, net):
+    from sparse_ae.evaluate_photos import write_photo_record
+    from sparse_ae.predict import Predictor
+
+    path = write(tmp_path, nobody())
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)
+    settings = PhotoSettings(64, TRIANGLE)
+    result = evaluate_photos(net, data, settings=settings, progress=False)
+    record = tmp_path / "record.json"
+    write_photo_record(result, record, Predictor(net, settings), data, path)
+    assert json.loads(record.read_text())["metrics"]["AP"] is None
