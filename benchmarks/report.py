@@ -93,6 +93,8 @@ def growth_figure(record: dict):
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axis.minorticks_off()
         axis.set(xlabel="persons in an image" if by == "persons" else "cells of a map")
-        axis.legend(fontsize=8)
+        handles, labels = axis.get_legend_handles_labels()
+        order = sorted(range(len(handles)), key=lambda i: -handles[i].get_ydata()[-1])
+        axis.legend([handles[i] for i in order], [labels[i] for i in order], fontsize=8)
     axes[0].set_ylabel("milliseconds")
     return figure

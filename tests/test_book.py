@@ -35,6 +35,20 @@ def test_figures_are_there_and_described(browser, book, name):
         assert not alt.startswith(("_images", "../"))
 
 
+def test_figures_are_numbered_through_the_book_and_referred_to(book):
+    numbers = []
+    for name in pages():
+        html = (book / f"{name}.html").read_text(encoding="utf-8")
+        labels = re.findall(r'<figure class="[^"]*" id="(fig-[^"]+)">', html)
+        shown = re.findall(r'<span class="caption-number">Figure (\d+)', html)
+        assert len(shown) == len(labels) == len(set(labels)), name
+        for label, number in zip(labels, shown, strict=True):
+            link = rf'href="#{label}"><span class="std std-numref">Figure {number}</span>'
+            assert re.search(link, html), f"{name} does not speak of figure {number}, {label}"
+        numbers += map(int, shown)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 @pytest.mark.parametrize(
     ("name", "least"), [("idea", 1), ("scale-as-an-anchor", 2), ("heatmaps", 3), ("crowds", 3)]
 )
