@@ -44,10 +44,12 @@ def change(diff: str) -> tuple[str, str]:
     return taken, put
 
 
-def summary(results: list[tuple[str, str, str]], changes: dict[str, tuple[str, str]]) -> dict:
+def summary(
+    results: list[tuple[str, str, str]], changes: dict[tuple[str, str], tuple[str, str]]
+) -> dict:
     """Counts by module, the share found, and the survivors that nothing explains.
 
-    changes: of each survivor, by name.
+    changes: of each survivor, by module and name.
     """
     reasons = yaml.safe_load(REASONS.read_text(encoding="utf-8"))
     known = {(one["module"], one["line"], one["instead"]): one["why"] for one in reasons}
@@ -57,11 +59,11 @@ def summary(results: list[tuple[str, str, str]], changes: dict[str, tuple[str, s
         counts = modules.setdefault(module, Counter())
         if state in FOUND:
             counts["found"] += 1
-        elif (module, *changes[name]) in known:
+        elif (module, *changes[module, name]) in known:
             counts["equivalent"] += 1
         else:
             counts["survived"] += 1
-            line, instead = changes[name]
+            line, instead = changes[module, name]
             unexplained.append({"module": module, "line": line, "instead": instead})
     total = sum(modules.values(), Counter())
     return {
@@ -94,7 +96,7 @@ def main():
     if not results:
         raise SystemExit("no mutant was run")
     left = [(module, name) for module, name, state in results if state not in FOUND]
-    changes = {name: change(mutmut("show", f"sparse_ae.{module}.{name}")) for module, name in left}
+    changes = {one: change(mutmut("show", "sparse_ae.{}.{}".format(*one))) for one in left}
     record = summary(results, changes)
     record["provenance"] = provenance("none", device="cpu")
     print(json.dumps({**record, "provenance": "…"}, indent=1, ensure_ascii=False))
