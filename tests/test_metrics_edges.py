@@ -4,11 +4,19 @@ Each of these is what a fault put into the code on purpose would have passed wit
 """
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
-from sparse_ae.metrics import group_margin, group_spread, grouped, linearity, sparsity
+from sparse_ae.metrics import (
+    group_margin,
+    group_spread,
+    grouped,
+    grouping_accuracy,
+    linearity,
+    sparsity,
+)
 
 SEEN = np.ones((1, 2), bool)
 
@@ -72,3 +80,34 @@ def test_nobody_is_in_no_group():
     label = grouped(np.zeros((2, 3, 4)), np.zeros((2, 3), bool), (0, 1, 2))
     assert label.shape == (2, 3)
     assert (label == -1).all()
+
+
+def test_the_limit_of_grouping_is_passed_on():
+    """Two joints of one person 1.2 apart: two groups with the usual limit of 1, one with 2."""
+    tags, visible = np.array([[[0.0], [1.2]]]), np.ones((1, 2), bool)
+    assert grouped(tags, visible, (0, 1)).tolist() == [[0, 1]]
+    assert grouped(tags, visible, (0, 1), max_distance=2.0).tolist() == [[0, 0]]
+    assert grouping_accuracy(tags, visible, (0, 1)) == 0.5
+    assert grouping_accuracy(tags, visible, (0, 1), max_distance=2.0) == 1.0
+
+
+def test_the_usual_seed_is_0():
+    tags, visible = np.zeros((6, 3, 2)), np.ones((6, 3), bool)
+    usual = grouped(tags, visible, (0, 1, 2))
+    np.testing.assert_array_equal(usual, grouped(tags, visible, (0, 1, 2), seed=0))
+    assert (usual != grouped(tags, visible, (0, 1, 2), seed=1)).any()
+    found = [grouping_accuracy(tags, visible, (0, 1, 2), seed=seed) for seed in range(9)]
+    assert len(set(found)) > 1
+    assert grouping_accuracy(tags, visible, (0, 1, 2)) == found[0]
+    other = next(seed for seed in range(9) if found[seed] != found[0])
+    assert grouping_accuracy(tags, visible, (0, 1, 2), seed=other) == found[other]
+
+
+def test_the_accuracy_of_nobody_is_nan_and_messages_as_they_are_read():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(grouping_accuracy(np.zeros((1, 2, 3)), np.zeros((1, 2)), (0, 1)))
+    message = r"^tags: expected finite embeddings where visible, got NaN or infinity$"
+    with pytest.raises(ValueError, match=message):
+        sparsity([[[np.nan, 1]]], [[1]])
+    assert sparsity([[["3", "4"]]], [[1]]) == sparsity([[[3, 4]]], [[1]])  # text that tells
