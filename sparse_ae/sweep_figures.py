@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from sparse_ae.runs import in_words
 from sparse_ae.tables import METHOD_COLOURS
+from sparse_ae.trials import read_trials
 
 FORMS = {  # scale_form: label, dash, marker
     "released": ("released, magnitudes", "-", "o"),
@@ -39,12 +39,10 @@ def read_sweep(root: str | Path, preset: str = "sweep") -> pd.DataFrame:
     rows = []
     for method in ("ae8", "ae8_scale"):
         path = Path(root) / preset / method / "search.json"
-        if not path.is_file():
-            continue
+        trials, _ = read_trials(path)
         try:
-            trials = json.loads(path.read_text(encoding="utf-8"))["trials"]
             rows += [_row(trial["settings"], run) for trial in trials for run in trial["runs"]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: no record of a search: {error!r}") from None
     return pd.DataFrame(
         rows, columns=["form", "weight", "seed", "commit", "data_digest", *QUANTITIES]

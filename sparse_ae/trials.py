@@ -7,9 +7,11 @@ show it and `search.search` goes on with it, so it is checked where it is read.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 ADVICE = "delete it and search again"
+PLAIN = re.compile(r"[\w-]{1,40}")  # of a form, as `scale_form`; no text that a page could run
 LARGEST = 1e12  # of a number, which is a mistake beyond
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
@@ -45,10 +47,12 @@ def _problem(trial) -> str | None:
     for field, kind in (("settings", dict), ("metrics", dict), ("runs", list)):
         if not isinstance(trial.get(field), kind):
             return f"{field}: expected a {kind.__name__}"
-    for field in ("settings", "metrics"):
-        for name, value in trial[field].items():
-            if not _is_number(value):
-                return f"{field}.{name}: expected a finite number"
+    for name, value in trial["settings"].items():
+        if not (_is_number(value) or (isinstance(value, str) and PLAIN.fullmatch(value))):
+            return f"settings.{name}: expected a finite number or a plain name"
+    for name, value in trial["metrics"].items():
+        if not _is_number(value):
+            return f"metrics.{name}: expected a finite number"
     for name in FIGURES:
         if name not in trial["metrics"]:
             return f"metrics.{name}: missing"

@@ -170,9 +170,13 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     assert core_hours(records) == 2.0
     for record in records:
         record["config"]["steps"] = 300
-    tried = {
-        "trials": [{"settings": {"steps": 100}, "runs": [{}, {}]}, {"settings": {}, "runs": [{}]}]
-    }
+    figures = {"AP": 0.1, "AP_hard": 0.1, "grouping_accuracy": 0.8}
+    run = {"metrics": figures, "config_digest": "0"}
+    tried = {"trials": [
+        {"settings": {"steps": 100, "scale_form": "released-signed"}, "metrics": figures,
+         "runs": [run, run]},
+        {"settings": {}, "metrics": figures, "runs": [run]},
+    ]}  # fmt: skip
     (root / "smoke" / "rve" / "search.json").write_text(json.dumps(tried))
     # 2 runs of 100 and one of 300 steps, at 3 seconds a step
     note = cost_note(records, root)

@@ -21,9 +21,11 @@ def write(root, method, trials):
     content = []
     for settings, values in trials:
         made = {"commit": "c0ffee1234", "data_digest": "d16e57"}
-        runs = [{"seed": 100 * i, "metrics": dict.fromkeys(QUANTITIES, value), "provenance": made}
-                for i, value in enumerate(values)]  # fmt: skip
-        content.append({"settings": {"steps": 10, **settings}, "runs": runs})
+        figures = ("AP_hard", *QUANTITIES)
+        runs = [{"seed": 100 * i, "metrics": dict.fromkeys(figures, value), "provenance": made,
+                 "config_digest": str(i)} for i, value in enumerate(values)]  # fmt: skip
+        content.append({"settings": {"steps": 10, **settings}, "runs": runs,
+                        "metrics": dict.fromkeys(figures, 0.5)})  # fmt: skip
     (folder / "search.json").write_text(json.dumps({"trials": content}))
 
 
@@ -75,6 +77,8 @@ def test_no_runs_and_no_record(tmp_path):
     plt.close(sweep_figure(runs))
     write(tmp_path, "ae8", [({}, (0.5,))])
     path = tmp_path / "sweep" / "ae8" / "search.json"
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(ValueError, match=r"search\.json: no record of a search"):
-        read_sweep(tmp_path)
+    whole = path.read_text()
+    for broken in (whole[:-20], whole.replace("data_digest", "digest")):
+        path.write_text(broken)
+        with pytest.raises(ValueError, match=r"search\.json: no record of a search"):
+            read_sweep(tmp_path)

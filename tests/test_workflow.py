@@ -208,6 +208,8 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sparse_ae.experiment.evaluate", interrupt)
     arguments = ["--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
     assert main(["train", *arguments]) == 130
-    assert "interrupted; nothing half-written is left" in capsys.readouterr().err
+    assert "seed-0.resume.safetensors has the training so far; the same command with --resume " in (
+        capsys.readouterr().err
+    )
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"seed-0.csv", "seed-0.resume.safetensors"}  # from which --resume goes on
