@@ -201,6 +201,22 @@ def test_the_settings_in_use_are_the_best_of_the_search():
             assert getattr(used, name) == best[name], (method, name)
 
 
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (ValueError(), None)])
+def test_an_interrupted_compiled_function_is_an_interrupted_run(monkeypatch, capsys, cause, code):
+    """Python turns an interrupt at the moment of such a call into an error of its own."""
+
+    def called(*_, **__):
+        raise SystemError("returned a result with an exception set") from cause
+
+    monkeypatch.setattr("sparse_ae.experiment.run", called)
+    if code is None:
+        with pytest.raises(SystemError):
+            main(["train", "--preset", "smoke"])
+    else:
+        assert main(["train", "--preset", "smoke"]) == code
+        assert capsys.readouterr().err == "sparse-ae: interrupted; nothing half-written is left\n"
+
+
 def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

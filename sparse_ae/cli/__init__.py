@@ -29,9 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"sparse-ae: error: {str(error) or 'out of memory'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
-        advice = str(error) or "nothing half-written is left"
-        print(f"sparse-ae: interrupted; {advice}", file=sys.stderr)
-        return 130
+        return _interrupted(error)
+    except SystemError as error:  # of a compiled function that was interrupted as it was called
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return _interrupted(error.__cause__)
+
+
+def _interrupted(error: KeyboardInterrupt) -> int:
+    advice = str(error) or "nothing half-written is left"
+    print(f"sparse-ae: interrupted; {advice}", file=sys.stderr)
+    return 130
 
 
 @contextlib.contextmanager
