@@ -14,7 +14,7 @@ from sparse_ae.figures import example_people_figure
 from sparse_ae.runs import EVIDENCE, read_runs
 from sparse_ae.summaries import summary
 from sparse_ae.tables import crowd_table
-from sparse_ae.verdicts import verdicts
+from sparse_ae.verdict_tables import claims_table
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"
@@ -34,7 +34,7 @@ def committed():
 def tables() -> dict[str, str]:
     """The crowded-scene table and the claims with their verdicts, as Markdown."""
     records, arrays = committed()
-    claims = verdicts(summary("verdicts", records, arrays, RESULTS)).reset_index()
+    claims = claims_table(summary("verdicts", records, arrays, RESULTS)).reset_index()
     claims = claims[["claim", "verdict"]].drop_duplicates()
     frames = {"crowds": crowd_table(records, difference=False).reset_index(), "claims": claims}
     return {name: _markdown(frame) for name, frame in frames.items()}

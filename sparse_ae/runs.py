@@ -201,5 +201,7 @@ def seed_names(records: Sequence[dict]) -> str:
 
 
 def in_words(seeds: Sequence[int]) -> str:
-    """Seeds in words."""
+    """Seeds, in ascending order, in words; four or more that follow each other as "1 to 5"."""
+    if len(seeds) > 3 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -2,8 +2,8 @@
 
 Ten thousand resamples of average precision for six methods take minutes, a page must not. So each
 table is kept as a CSV file, `<root>/<preset>/summary/<name>.csv`, under a first line that has a
-digest of the runs and of the code that it was made from. A table whose digest no longer fits is
-computed again.
+digest of the runs and of the code that it was made from, and one of the table itself. A table of
+which one no longer fits, be it edited by hand, is computed again.
 """
 
 from __future__ import annotations
@@ -103,28 +103,26 @@ def summary(
         return SUMMARIES[name](records, arrays)
     path = summary_path(name, records[0]["preset"], root)
     wanted = digest(name, arrays)
-    if path.is_file():
-        head, _, body = path.read_text(encoding="utf-8").partition("\n")
-        if head == _head(wanted):
-            return pd.read_csv(io.StringIO(body))
+    kept = _kept(path, wanted)
+    if kept is not None:
+        return pd.read_csv(io.StringIO(kept))
     log.info("computing %s of preset %s, which takes a while", name, records[0]["preset"])
     table = SUMMARIES[name](records, arrays)
-    content = f"{_head(wanted)}\n{table.to_csv(index=False)}".encode()
+    body = table.to_csv(index=False)
+    content = f"{_head(wanted, body)}\n{body}".encode()
     if keep:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, content)
         except OSError as error:  # a page can do without, and takes as long the next time
             log.warning("%s is not kept: %s", path.name, error)
-    return pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    return pd.read_csv(io.StringIO(body))
 
 
 def is_fresh(name: str, records, arrays: Mapping, root: str | Path | None = None) -> bool:
     """Whether the table that is kept was made of just these runs by this code."""
     path = summary_path(name, records[0]["preset"], root)
-    if not path.is_file():
-        return False
-    return path.read_text(encoding="utf-8").partition("\n")[0] == _head(digest(name, arrays))
+    return _kept(path, digest(name, arrays)) is not None
 
 
 def summary_path(name: str, preset: str, root: str | Path | None = None) -> Path:
@@ -160,5 +158,15 @@ def _bare(source: str) -> str:
     return "\n".join(line for line in lines if line.strip() and line.strip()[0] != "#")
 
 
-def _head(wanted: str) -> str:
-    return f"# made by sparse-ae summarise of runs and code with the digest {wanted}"
+def _kept(path: Path, wanted: str) -> str | None:
+    """The table in a file, as CSV, if it was made of what `wanted` is the digest of and is as it
+    was written; else None."""
+    if not path.is_file():
+        return None
+    head, _, body = path.read_text(encoding="utf-8").partition("\n")
+    return body if head == _head(wanted, body) else None
+
+
+def _head(wanted: str, body: str) -> str:
+    of_table = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return f"# made by sparse-ae summarise; digests: runs and code {wanted}, this table {of_table}"

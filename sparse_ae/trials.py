@@ -7,6 +7,7 @@ show it and `search.search` goes on with it, so it is checked where it is read.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -62,6 +63,10 @@ def _problem(trial) -> str | None:
             return "runs: expected metrics and the digest of their settings"
         if not all(map(_is_number, run["metrics"].values())):
             return "runs: expected finite metrics"
+    for name, value in trial["metrics"].items():
+        values = [run["metrics"].get(name, math.nan) for run in trial["runs"]]
+        if values and not math.isclose(value, sum(values) / len(values), abs_tol=1e-9):
+            return f"metrics.{name}: expected the mean of its runs"
     return None
 
 

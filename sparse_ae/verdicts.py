@@ -20,14 +20,10 @@ import pandas as pd
 from sparse_ae.measures import Measure, check_same_scenes, estimate
 from sparse_ae.methods import ALL
 from sparse_ae.resample import RESAMPLES, interval, seeds_needed
-from sparse_ae.runs import paired_difference, paired_seeds
-from sparse_ae.tables import number, t_interval, three_digits
 
 REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved at this scale", "not tested by this preset"
 NO_RUN = "no run yet"
-MANY = 1000  # seeds that nobody will run
-NO_BREAK = "\N{NO-BREAK SPACE}"
 
 CLAIMS = {
     "C1": "The dimensions of Associative Embedding's embeddings are highly linearly correlated.",
@@ -110,38 +106,6 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
 
 
-def verdicts(measured: pd.DataFrame, claims=tuple(CLAIMS)) -> pd.DataFrame:
-    """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
-    (a claim that the methods at hand cannot test has one row that says so). measured: of
-    `measurements`."""
-    index, rows = [], []
-    for claim in claims:
-        part = measured[measured["claim"] == claim]
-        verdict = combine(part["verdict"])
-        for row in part.itertuples():
-            index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
-            rows.append((_found(row), _compared(row), _count(row.seeds)))
-    table = pd.DataFrame(rows, columns=["found", "of", "seeds to resolve it"])
-    table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
-    return table
-
-
-def gains(records: Sequence[dict]) -> str:
-    """A sentence for a page: what average precision gains in all and on hard, medium and easy
-    crowds, paired by seed, in points with 95 % intervals; empty without a pair of runs."""
-    if not paired_seeds(records):
-        return ""
-    places = {"AP": "in all", "AP_hard": "on hard crowds", "AP_medium": "on medium ones",
-              "AP_easy": "on easy ones"}  # fmt: skip
-    parts = []
-    for metric, where in places.items():
-        values = 100 * paired_difference(records, metric)
-        low, high = (number(bound, 1, "+") for bound in t_interval(values))
-        span = f" [{low}, {high}]" if np.isfinite(t_interval(values)).all() else ""
-        parts.append(f"{number(values.mean(), 1, '+')}{span} {where}")
-    return f"In points of average precision the difference is {', '.join(parts)}."
-
-
 def combine(parts: Sequence[str]) -> str:
     """A claim's verdict from those of its measures."""
     parts = list(parts)
@@ -151,32 +115,3 @@ def combine(parts: Sequence[str]) -> str:
         if verdict in parts:
             return verdict
     return REPRODUCED if set(parts) == {REPRODUCED} else NOT_RESOLVED
-
-
-def _found(row) -> str:
-    """The estimate and its interval, which stay on one line."""
-    if row.verdict in (NOT_TESTED, NO_RUN):
-        return "no runs"
-    sign = "-" if np.isnan(row.difference) else "+"
-    value = row.method if np.isnan(row.difference) else row.difference
-    low, high = (number(bound, 3, sign) for bound in (row.low, row.high))
-    span = f" [{low}, {high}]" if np.isfinite(row.low) else ", no interval"
-    return f"{number(value, 3, sign)}{span}".replace(" ", NO_BREAK)
-
-
-def _compared(row) -> str:
-    """The methods, with their values where there are two."""
-    if np.isnan(row.difference):
-        return row.compared
-    labels = row.compared.split(" − ")
-    values = (three_digits(value) for value in (row.method, row.base))
-    return "; ".join(f"{value} {label}" for label, value in zip(labels, values, strict=True))
-
-
-def _count(seeds: float) -> str:
-    """Seeds for a table: empty where none are needed."""
-    if np.isnan(seeds):
-        return ""
-    if seeds < MANY:
-        return f"{seeds:.0f}"
-    return "seeds alone do not" if np.isinf(seeds) else "very many"

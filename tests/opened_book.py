@@ -14,7 +14,6 @@ BUILT = ROOT / "_build" / "html"
 SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/*.md", "data/*.json",
            "data/published/*.csv", "experiments/results/*/*/*.json",
            "experiments/results/*/summary/*.csv")  # fmt: skip
-HARMLESS = "THEBE_JS_URL"  # Jupyter Book's own script misses a setting that launch buttons need
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-sync", "--metrics-recording-only")  # fmt: skip
@@ -64,18 +63,11 @@ class Visit:
     def __init__(self, browser, path: Path, query: str = "", **settings):
         self.context = browser.new_context(**settings)
         self.page = self.context.new_page()
-        self.requests, self.complaints = [], []
+        self.requests, self.errors = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "console", lambda m: self.complaints.append(m.text) if m.type == "error" else None
-        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.goto(path.as_uri() + query, wait_until="load")
-
-    @property
-    def errors(self) -> list[str]:
-        """What the page complained about, the harmless aside."""
-        return [text for text in self.complaints if HARMLESS not in text]
 
     def __enter__(self):
         return self

@@ -134,6 +134,21 @@ def test_a_summary_is_computed_once_and_again_after_a_change(written, caplog):
     assert [record["seed"] for record in read_records("smoke", root)] == [1, 2, 1, 2]
 
 
+def test_a_summary_that_was_edited_is_computed_again(written):
+    root, calls = written
+    records, read = read_runs("smoke", root)
+    first = summaries.summary("differences", records, read, root)
+    path = summaries.summary_path("differences", "smoke", root)
+    text = path.read_text()
+    cells = text.splitlines()[2].split(",")
+    number = next(cell for cell in cells if cell[-3:].isdigit())
+    path.write_text(text.replace(number, number[:-1] + str((int(number[-1]) + 1) % 10), 1))
+    assert not summaries.is_fresh("differences", records, read, root)
+    assert summaries.summary("differences", records, read, root).equals(first)
+    assert calls == [4, 4]
+    assert path.read_text() == text
+
+
 def test_a_summary_follows_the_code_but_not_its_comments():
     plain = summaries._bare("def f(x):\n    return x + 1\n")
     told = summaries._bare('def f(x):\n    """Says."""\n\n    # why\n    return x + 1\n')

@@ -21,6 +21,11 @@ def test_note_tells_own_run_and_others(records):
     assert "`make book` makes one" in runs.run_note([r for r in records if r["seed"]])
 
 
+def test_seeds_in_words():
+    assert [runs.in_words(seeds) for seeds in ([7], [1, 2, 3], [1, 2, 3, 4, 5], [1, 2, 3, 5])] == [
+        "seed 7", "seeds 1, 2, 3", "seeds 1 to 5", "seeds 1, 2, 3, 5"]  # fmt: skip
+
+
 def test_read_runs_follows_the_environment(tmp_path, monkeypatch):
     results.write_record(make_record("rve", 2), make_arrays(5), tmp_path)
     monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")

@@ -25,7 +25,7 @@ def write(root, method, trials):
         runs = [{"seed": 100 * i, "metrics": dict.fromkeys(figures, value), "provenance": made,
                  "config_digest": str(i)} for i, value in enumerate(values)]  # fmt: skip
         content.append({"settings": {"steps": 10, **settings}, "runs": runs,
-                        "metrics": dict.fromkeys(figures, 0.5)})  # fmt: skip
+                        "metrics": dict.fromkeys(figures, sum(values) / len(values))})  # fmt: skip
     (folder / "search.json").write_text(json.dumps({"trials": content}))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import make_arrays, make_matches, make_record
 
-from sparse_ae import verdicts
+from sparse_ae import verdict_tables, verdicts
 from sparse_ae.verdicts import (
     CLAIMS,
     CONTRADICTED,
@@ -170,7 +170,7 @@ def test_no_run_and_half_a_pair():
     assert verdict_of(alone, "C1") == REPRODUCED
     assert verdict_of(alone, "C3") == NOT_TESTED
     single = make_runs(methods=("ae8",), seeds=(1,))
-    table = verdicts.verdicts(verdicts.measurements(*single, resamples=400), ("C1", "C6"))
+    table = verdict_tables.claims_table(verdicts.measurements(*single, resamples=400), ("C1", "C6"))
     assert table["found"].tolist()[-1] == "no runs"
     assert table.index.get_level_values("verdict").tolist() == [REPRODUCED, NOT_TESTED]
 
@@ -178,15 +178,15 @@ def test_no_run_and_half_a_pair():
 def test_the_table_shows_estimate_interval_and_both_values():
     runs = make_runs({"sparsity": 0.3}, noise=0.0)
     found = verdicts.measurements(*runs, resamples=400)
-    row = verdicts.verdicts(found, ("C3",)).iloc[1]
-    assert row["found"].replace(verdicts.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
+    row = verdict_tables.claims_table(found, ("C3",)).iloc[1]
+    assert row["found"].replace(verdict_tables.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
     assert row["of"] == "0.500 AE, D = 8, with L_s; 0.200 AE, D = 8"
-    assert verdicts.verdicts(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
+    assert verdict_tables.claims_table(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
 def test_every_claim_has_measures_and_every_measure_its_place():
     assert {measure.claim for measure in verdicts.MEASURES} == set(CLAIMS)
-    table = verdicts.verdicts(verdicts.measurements([], {}))
+    table = verdict_tables.claims_table(verdicts.measurements([], {}))
     assert len(table) == len(verdicts.MEASURES)
     assert set(table.index.get_level_values("verdict")) == {NO_RUN}
 
@@ -206,12 +206,12 @@ def test_gains_by_hand():
         for method, better in (("ae8", 0), ("rve", 1)) for seed in (1, 2, 3)
     ]  # fmt: skip
     # differences of the mean less 1, the mean, the mean plus 1: half width 4.303 / √3 = 2.48
-    assert verdicts.gains(records) == (
+    assert verdict_tables.gains(records) == (
         "In points of average precision the difference is +1.0 [−1.5, +3.5] in all, "
         "+5.0 [+2.5, +7.5] on hard crowds, +0.0 [−2.5, +2.5] on medium ones, "
         "−2.0 [−4.5, +0.5] on easy ones."
     )
-    assert verdicts.gains(records[:1] + records[3:4]).endswith(
+    assert verdict_tables.gains(records[:1] + records[3:4]).endswith(
         "+0.0 in all, +4.0 on hard crowds, −1.0 on medium ones, −3.0 on easy ones."
     )
-    assert verdicts.gains([]) == ""
+    assert verdict_tables.gains([]) == ""
