@@ -21,7 +21,7 @@ from sparse_ae.pictures import distinct, draw_people, show_image
 from sparse_ae.runs import example_run, read_runs
 from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, number
 
-LOSSES = {"heatmap": "heatmap, L_r", "pull": "pull", "push": "push", "scale": "scale, L_s"}
+LOSSES = {"heatmap": "heatmap, $L_r$", "pull": "pull", "push": "push", "scale": "scale, $L_s$"}
 
 
 def set_style() -> None:

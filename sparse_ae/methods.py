@@ -26,9 +26,9 @@ ALL = {
     # Associative Embedding with one dimension, and with eight
     "ae1": Method("AE, D = 1", "#8c8c8c", {**PLAIN, "dim": 1}),
     "ae8": Method("AE, D = 8", "#d55e00", PLAIN),
-    # with L_s
-    "ae8_scale": Method("AE, D = 8, with L_s", "#009e73", WITH_SCALE),
-    # the paper: L_s, the heatmap widths Γ and the weights W
+    # with Lₛ
+    "ae8_scale": Method("AE, D = 8, with Lₛ", "#009e73", WITH_SCALE),
+    # the paper: Lₛ, the heatmap widths Γ and the weights W
     "rve": Method("RVE (the paper)", "#0072b2", {"dim": 8, "scale_aware": True, "focal": True}),
     # SWAHR: heatmaps whose width a head of their own adapts; embeddings of one dimension
     "swahr": Method("scale-adaptive heatmaps", "#cc79a7", {**PLAIN, "dim": 1, "adapt": True}),
@@ -39,14 +39,14 @@ ALL = {
     "ae4": Method("AE, D = 4", "#b5a22a", {**PLAIN, "dim": 4}),
     "ae16": Method("AE, D = 16", "#5c2600", {**PLAIN, "dim": 16}),
     # Γ and W, each alone
-    "rve_widths": Method("with L_s and Γ", "#56b4e9", {**WITH_SCALE, "scale_aware": True}),
-    "rve_weights": Method("with L_s and W", "#004466", {**WITH_SCALE, "focal": True}),
+    "rve_widths": Method("with Lₛ and Γ", "#56b4e9", {**WITH_SCALE, "scale_aware": True}),
+    "rve_weights": Method("with Lₛ and W", "#004466", {**WITH_SCALE, "focal": True}),
     # what else might keep embeddings off the line
     "ae8_large": Method("AE, larger start", "#f0a884", {**PLAIN, "tag_init": "large"}),
     "ae8_orthogonal": Method("AE, orthogonal start", "#a0522d",
                              {**PLAIN, "tag_init": "orthogonal"}),
     "ae8_spread": Method("AE, decorrelated", "#6a3d9a", {**PLAIN, "decorrelate": True}),
-    "ae8_log": Method("AE, with L_s on log scales", "#33a02c",
+    "ae8_log": Method("AE, with Lₛ on log scales", "#33a02c",
                       {**WITH_SCALE, "scale_bins": "log"}),
 }  # fmt: skip
 MAIN = ("ae1", "ae8", "ae8_scale", "rve", "swahr", "offset")

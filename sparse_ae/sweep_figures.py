@@ -64,7 +64,7 @@ def sweep_table(runs: pd.DataFrame) -> pd.DataFrame:
     several; a row for each form and weight. runs: of `read_sweep`."""
     rows = []
     for (form, weight), found in runs.groupby(["form", "weight"]):
-        row = {"form": FORMS[form][0] if form else "without L_s", "weight": f"{weight:g}"}
+        row = {"form": FORMS[form][0] if form else "without Lₛ", "weight": f"{weight:g}"}
         for name, label in QUANTITIES.items():
             factor, digits, unit = (100, 1, ", %") if name in PER_CENT else (1, 3, "")
             values = factor * found[name]

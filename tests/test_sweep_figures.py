@@ -45,7 +45,7 @@ def test_the_table_by_hand(root):
     table = sweep_table(runs).reset_index()
     assert table.columns[2:].tolist() == [
         "first component", "Hoyer sparsity", "grouping accuracy, %", "AP, %"]  # fmt: skip
-    without = table[table["form"] == "without L_s"].iloc[0]
+    without = table[table["form"] == "without Lₛ"].iloc[0]
     assert without["AP, %"] == "50.0 (25.0 to 75.0)"
     signed = table[(table["form"] == "poster, signed") & (table["weight"] == "0.1")].iloc[0]
     assert signed["Hoyer sparsity"] == "0.200 (0.100 to 0.300)"

@@ -125,7 +125,7 @@ def test_a_difference_is_of_the_two_values_shown():
     assert row["difference"] == pytest.approx(0.3, abs=0.01)
     assert row["method"] - row["base"] == pytest.approx(row["difference"])
     assert row["low"] < row["difference"] < row["high"]
-    assert row["compared"] == "AE, D = 8, with L_s − AE, D = 8"
+    assert row["compared"] == "AE, D = 8, with Lₛ − AE, D = 8"
 
 
 def test_the_margin_is_judged_on_hard_images_alone():
@@ -180,7 +180,7 @@ def test_the_table_shows_estimate_interval_and_both_values():
     found = verdicts.measurements(*runs, resamples=400)
     row = verdict_tables.claims_table(found, ("C3",)).iloc[1]
     assert row["found"].replace(verdict_tables.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
-    assert row["of"] == "0.500 AE, D = 8, with L_s; 0.200 AE, D = 8"
+    assert row["of"] == "0.500 AE, D = 8, with Lₛ; 0.200 AE, D = 8"
     assert verdict_tables.claims_table(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
