@@ -68,6 +68,12 @@ def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 SUMMARIES: dict[str, Callable] = {
     "verdicts": verdicts.measurements,
     "differences": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), BASE),
+    "margins": lambda _, arrays: comparisons.differences(
+        arrays,
+        [name for name in ("ae8_scale", "rve") if name in methods_of(arrays)],
+        BASE,
+        quantities=comparisons.MARGINS,
+    ),
     "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
     "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_of(arrays)),
     "crowding": _crowding,
