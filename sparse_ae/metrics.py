@@ -130,14 +130,13 @@ def grouped_right(tags, visible, order, **settings) -> np.ndarray:
     """
     label = grouped(tags, visible, order, **settings)
     person, joint = np.nonzero(label >= 0)
-    which = label[person, joint]
-    shared = np.zeros((which.max(initial=-1) + 1, len(label)))
+    groups, which = np.unique(label[person, joint], return_inverse=True)
+    shared = np.zeros((len(groups), len(label)))  # (G, P) keypoints
     np.add.at(shared, (which, person), 1)
-    matched = np.full(len(shared), -1)
-    rows, columns = linear_sum_assignment(shared, maximize=True)
-    matched[rows] = columns
+    matched = np.zeros_like(shared)
+    matched[linear_sum_assignment(shared, maximize=True)] = True
     right = np.zeros(label.shape, bool)
-    right[person, joint] = matched[which] == person
+    right[person, joint] = matched[which, person]
     return right
 
 
@@ -162,7 +161,7 @@ def grouped(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) 
     groups = group(
         owner,
         visible[shuffled, index],
-        np.where(visible[..., None], tags, 0)[shuffled, index],
+        tags[shuffled, index],  # read where visible
         order,
         max_distance=max_distance,
         rule=rule,
