@@ -129,14 +129,10 @@ def grouped_right(tags, visible, order, **settings) -> np.ndarray:
     keypoints. Joints that are not visible are False.
     """
     label = grouped(tags, visible, order, **settings)
-    person, joint = np.nonzero(label >= 0)
-    groups, which = np.unique(label[person, joint], return_inverse=True)
-    shared = np.zeros((len(groups), len(label)))  # (G, P) keypoints
-    np.add.at(shared, (which, person), 1)
-    matched = np.zeros_like(shared)
-    matched[linear_sum_assignment(shared, maximize=True)] = True
+    shared = label == np.unique(label[label >= 0])[:, None, None]  # (G, P, K)
+    groups, persons = linear_sum_assignment(shared.sum(axis=2), maximize=True)
     right = np.zeros(label.shape, bool)
-    right[person, joint] = matched[which, person]
+    right[persons] = shared[groups, persons]
     return right
 
 

@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_old_record_as_it_was(tmp_path, monkeypatch, call
 
     for name in ("fsync", "replace"):
         monkeypatch.setattr(files.os, name, counted(getattr(os, name)))
-    with pytest.raises(OSError, match="^results folder") as error:
+    with pytest.raises(OSError, match=r"^results folder") as error:
         results.write_record(make_record(AP=0.9), make_arrays(), tmp_path,
                              weights=weights_of(b"new"))  # fmt: skip
     message = f"results folder {path.parent} cannot be written to (No space left on device)"
