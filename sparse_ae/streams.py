@@ -8,28 +8,25 @@ the seed and the number of the step alone: not on workers, nor on the processes 
 from __future__ import annotations
 
 import hashlib
-import signal
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from sparse_ae.augment import Example
 from sparse_ae.batches import Batch, Draw, batches, collate, share, varied
 from sparse_ae.config import Config
 from sparse_ae.crowds.preset import preset_crowds
-from sparse_ae.dataset import LAYOUTS, KeypointDataset, data_folder, in_worker
+from sparse_ae.dataset import LAYOUTS, KeypointDataset, data_folder
+from sparse_ae.loaders import open_loader
 from sparse_ae.photos import View
 from sparse_ae.processes import place
 from sparse_ae.skeleton import get_skeleton
 
 TESTED_ON = {"coco": "val"}  # COCO keeps the annotations of its test photos to itself
-AHEAD = 4  # batches that each worker prepares before they are asked for
 
 
 class SceneStream:
@@ -71,16 +68,9 @@ class LoadedStream:
 
     def batches(self, done: int = 0) -> Iterator[Batch]:
         """This process's share of each batch, after the `done`."""
-        options = {}
-        if self._workers:
-            options = {"prefetch_factor": AHEAD}
-            get_temp_dir()  # this process then removes it, also of a worker that was killed
-        loader = DataLoader(
-            _Shares(self._config, self._image, self._count, place()), batch_size=None,
-            sampler=range(done, self._config.steps), num_workers=self._workers,
-            pin_memory=self._pinned, worker_init_fn=_in_worker, collate_fn=_as_is, **options,
-        )  # fmt: skip
-        return iter(loader)
+        shares = _Shares(self._config, self._image, self._count, place())
+        return open_loader(shares, range(done, self._config.steps), workers=self._workers,
+                           pinned=self._pinned)  # fmt: skip
 
     def state(self) -> dict:
         """Nothing: a batch depends on the number of its step alone."""
@@ -115,18 +105,6 @@ class _Shares(torch.utils.data.Dataset):
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     """All images of an epoch, shuffled."""
     return np.random.default_rng([seed, 3, epoch]).permutation(count)
-
-
-def _as_is(batch: Batch) -> Batch:
-    """Of what is a batch already, DataLoader would make lists."""
-    return batch
-
-
-def _in_worker(number: int):
-    """One thread; and signals are for the process that trains, which ends its workers itself."""
-    in_worker(number)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def open_stream(

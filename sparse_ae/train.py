@@ -8,7 +8,6 @@ the weights of one that was never stopped.
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import threading
 import time
@@ -23,6 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 from sparse_ae.config import Config
+from sparse_ae.loaders import death
 from sparse_ae.machine import Options, start
 from sparse_ae.processes import any_of, place
 from sparse_ae.progress import CURVE_EVERY, Progress
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 
 STOPPED = "SIGTERM: {} has the state after step {}; the same command with --resume goes on"
-DIED = re.compile(r"DataLoader worker \(pid\(?s?\)? [^)]*\)[^.]*")
 
 
 class Training(NamedTuple):
@@ -165,15 +164,14 @@ class _Clock:
 
 @contextlib.contextmanager
 def _named(run: Progress) -> Iterator[None]:
-    """Torch tells of processes that die, and of too little memory, by a RuntimeError, and that in
-    the middle of whatever it is doing."""
+    """Tell of processes that die, and of too little memory, in the words of a user."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, EOFError, ConnectionError) as error:
         text = " ".join(str(error).split())
-        if found := DIED.search(text):
+        if told := death(error):
             raise ChildProcessError(
-                f"step {run.step + 1}: a process that loads images died ({found.group()}); if it "
+                f"step {run.step + 1}: a process that loads images died ({told}); if it "
                 "was for lack of memory, fewer --workers need less") from None  # fmt: skip
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
             raise MemoryError(f"step {run.step + 1}: out of memory ({text[:200]}); a smaller batch "

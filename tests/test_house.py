@@ -31,8 +31,9 @@ RANKS = {
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9, "photo_run": 10, "photo_tables": 11,
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
-    "training_log": 1, "streams": 5, "progress": 6, "sweep_figures": 11, "trials": 3,
+    "training_log": 1, "streams": 6, "progress": 6, "sweep_figures": 11, "trials": 3,
     "array_files": 0, "verdict_tables": 12, "comparison_tables": 12,
+    "loaders": 5,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",
