@@ -4,10 +4,9 @@
 
 Evaluates a net on 5,000 scenes and trains one for 200 epochs, each in a process of its own, and
 samples on the way the memory that is theirs alone (RssAnon of Linux: what cannot be read again from
-a file, as scenes on disk can). Then the most that a run of the preset `smoke`, and with --pages the
-building of the book's pages, take at one moment, all processes together. Five minutes, and ten more
-with --pages. `grows` is what the last quarter of the samples has more than the second one, on
-average.
+a file, as scenes on disk can). Then what a run of the preset `smoke`, and with --pages the building
+of the book's pages, take, second by second, all processes together. Five minutes, and ten more with
+--pages. `grows` is what the last quarter of the samples has more than the second one, on average.
 """
 
 from __future__ import annotations
@@ -90,11 +89,11 @@ def series(what: str, samples: list) -> dict:
 
 
 def most_together(command: list[str], environment: dict) -> dict:
-    """The most that a command and its processes held at a time, each page of memory counted once
-    where the system tells so (PSS), and how long it took. RuntimeError where it fails."""
+    """What a command and its processes held, second by second, each page of memory counted once
+    where the system tells so (PSS): seconds, megabytes, the peak. RuntimeError where it fails."""
     import psutil
 
-    began, peak = time.monotonic(), 0
+    began, samples = time.monotonic(), []
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)  # fmt: skip
     errors: list[str] = []
@@ -109,12 +108,13 @@ def most_together(command: list[str], environment: dict) -> dict:
                 held += one.memory_full_info().pss if ours else 0
             except (psutil.Error, OSError):  # it ended meanwhile
                 continue
-        peak = max(peak, held)
+        samples.append((round(time.monotonic() - began, 1), round(held / MB, 1)))
         time.sleep(0.5)
     reader.join()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}: {errors[0][-500:]}")
-    return {"peak": round(peak / MB, 1), "seconds": round(time.monotonic() - began, 1)}
+    seconds, megabytes = zip(*samples, strict=True)
+    return {"seconds": seconds, "megabytes": megabytes, "peak": max(megabytes)}
 
 
 def measured_apart(name: str, number: int, environment: dict) -> dict:
@@ -136,16 +136,8 @@ def measure(quick: bool, pages: bool) -> dict:
         found = {"quick": quick, "load": round(os.getloadavg()[0], 2),
                  "evaluation": measured_apart("evaluation", IMAGES // share, environment),
                  "training": measured_apart("training", EPOCHS // share, environment)}  # fmt: skip
-        run = [
-            sys.executable,
-            "-m",
-            "sparse_ae.cli",
-            "train",
-            "--preset",
-            "smoke",
-            "--root",
-            folder,
-        ]
+        run = [sys.executable, "-m", "sparse_ae.cli", "train", "--preset", "smoke",
+               "--root", folder]  # fmt: skip
         found["parts"] = {"a run of the preset smoke": most_together(run, environment)}
         if pages:
             book = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book/", "--all",
@@ -174,7 +166,7 @@ def main():
         print(f"{name:28}{row['peak']:8.1f} MB at most, over {done[-1]:g} {what}; "
               f"grows by {row['grows']:.1f} MB from the second quarter to the last")  # fmt: skip
     for name, row in found["parts"].items():
-        print(f"{name:28}{row['peak']:8.1f} MB at most, in {row['seconds']:.0f} s")
+        print(f"{name:28}{row['peak']:8.1f} MB at most, in {row['seconds'][-1]:.0f} s")
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

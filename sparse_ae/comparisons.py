@@ -9,11 +9,8 @@ import pandas as pd
 
 from sparse_ae.bootstrap import at_level, ranking
 from sparse_ae.curves import seeds_of
-from sparse_ae.knobs import SETTINGS
 from sparse_ae.measures import Measure, estimate, regression
-from sparse_ae.methods import ALL
 from sparse_ae.resample import RESAMPLES, draw, interval, precisions, slopes
-from sparse_ae.tables import number
 
 QUANTITIES = {
     "AP": Measure("", "AP", "AP", "", ""),
@@ -24,6 +21,13 @@ QUANTITIES = {
     "grouping accuracy": Measure("", "grouping accuracy", "image", "grouping_accuracy", ""),
     "the same, hard": Measure("", "the same, hard", "image", "grouping_accuracy", "", level="hard"),
 }
+MARGINS = {
+    "margin": Measure("", "", "image", "group_margin", ""),
+    "spread within persons": Measure("", "", "image", "group_spread", ""),
+    "margin over spread": Measure("", "", "image", "relative_margin", ""),
+    "distance over spread": Measure("", "", "image", "relative_distance", ""),
+}
+MARGINS |= {f"{name}, hard": one._replace(level="hard") for name, one in MARGINS.items()}
 LEVELS = {
     "first component": Measure("", "", "level", "first_component", ""),
     "mean absolute correlation": Measure("", "", "level", "correlation", ""),
@@ -37,9 +41,10 @@ REGRESSORS = {"first_component": "first component", "group_margin": "group margi
 
 
 def differences(
-    arrays: Mapping, methods: Sequence[str], base: str = "ae8", *, resamples: int = RESAMPLES
-) -> pd.DataFrame:
-    """How much more than `base` each method has of each of QUANTITIES, one row each.
+    arrays: Mapping, methods: Sequence[str], base: str = "ae8", *,
+    quantities: Mapping[str, Measure] = QUANTITIES, resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """How much more than `base` each method has of each of `quantities`, one row each.
 
     Columns method, base, quantity, value (the method's), difference, low, high, seeds. Paired by
     seed and image; methods that share no seed with the base have no rows.
@@ -47,7 +52,7 @@ def differences(
     rows = []
     for method in methods:
         seeds = [] if method == base else seeds_of(arrays, (method, base))
-        for name, quantity in QUANTITIES.items() if seeds else ():
+        for name, quantity in quantities.items() if seeds else ():
             found = estimate(quantity._replace(method=method, base=base), arrays, seeds, resamples)
             rows.append((method, base, name, found.method, found.samples[0],
                          *interval(found.samples), len(seeds)))  # fmt: skip
@@ -127,46 +132,3 @@ def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
     known = np.isfinite(values) & np.isfinite(regressors).all(2)
     draws = draw(*values.shape, resamples)
     return slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())
-
-
-def difference_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`differences` for a page, in points: a row a method, a column a quantity."""
-    rows: dict[str, dict] = {}
-    for row in found.itertuples():
-        points = (100 * value for value in (row.difference, row.low, row.high))
-        rows.setdefault(ALL[row.method].label, {})[row.quantity] = with_interval(*points, 1)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(QUANTITIES))
-    return table.rename_axis("method")
-
-
-def regression_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`regressions` for a page: the slopes, alone and together, by method and regressor."""
-    rows: dict[tuple, dict] = {}
-    for row in found.itertuples():
-        key = (ALL[row.method].label, REGRESSORS[row.regressor])
-        rows.setdefault(key, {})[row.model] = with_interval(row.slope, row.low, row.high, 2)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["alone", "together"])
-    if rows:
-        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "per deviation of"])
-    return table.fillna("–")
-
-
-def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
-    """`curves.ends` of one knob for a page, in points: by quantity and method."""
-    low, high = (f"{end(s.value for s in SETTINGS if s.knob == knob):g}" for end in (min, max))
-    columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
-    rows: dict[tuple, dict] = {}
-    for row in found[found["knob"] == knob].itertuples():
-        key = (row.name.replace("_", " "), ALL[row.method].label)
-        points = (100 * value for value in (row.value, row.low, row.high))
-        rows.setdefault(key, {})[columns[row.at]] = with_interval(*points, 1)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns.values()))
-    if rows:
-        table.index = pd.MultiIndex.from_tuples(rows, names=["difference of", "method"])
-    return table
-
-
-def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """A difference with its interval, which stay on one line."""
-    parts = (number(part, digits, "+") for part in (value, low, high))
-    return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)

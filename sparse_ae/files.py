@@ -53,18 +53,21 @@ def staged(path: Path) -> Path:
 def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
     """Files of one folder, in place of those that are there: all or, if this fails, none.
 
-    contents: paths, and contents as of `write_whole`. OSError as the system raises it.
+    contents: paths, and contents as of `write_whole`. OSError, naming the folder, where it cannot
+    be written to.
     """
     paths = [path for path, _ in contents]
     settle(paths)
     try:
         for path, content in contents:
             _write(path, content, staged(path))
-    except BaseException:
+    except BaseException as error:
         if not staged(paths[-1]).exists():
             for path in paths:
                 with contextlib.suppress(OSError):
                     staged(path).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(paths[-1].parent, error) from None
         raise
     settle(paths)
     for path in paths:

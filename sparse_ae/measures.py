@@ -11,6 +11,7 @@ from sparse_ae.bootstrap import at_level, ranking
 from sparse_ae.resample import Draws, draw, means, precisions, slopes
 
 CONTROLS = ("persons", "crowd_index")  # held fixed in a regression
+THRESHOLD = 1.0  # that records take the group margin at
 
 
 class Measure(NamedTuple):
@@ -100,13 +101,14 @@ def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:
 
 
 def per_image(run: Mapping, name: str) -> np.ndarray:
-    """(I,) float: an array of a run, or "relative_margin": the margin over the spread within
-    persons, which no factor on the embeddings changes."""
-    if name != "relative_margin":
+    """(I,) float: an array of a run, or one over the spread within persons: "relative_margin", the
+    margin; "relative_distance", the distance of the closest persons, which is the margin and the
+    threshold together, and which alone no factor on the embeddings changes."""
+    if name not in ("relative_margin", "relative_distance"):
         return np.asarray(run[name], float)
     spread = np.asarray(run["group_spread"], float)
-    return np.divide(run["group_margin"], spread, out=np.full(len(spread), np.nan),
-                     where=spread > 0)  # fmt: skip
+    room = np.asarray(run["group_margin"], float) + THRESHOLD * (name == "relative_distance")
+    return np.divide(room, spread, out=np.full(len(spread), np.nan), where=spread > 0)
 
 
 def check_same_scenes(arrays: Mapping) -> None:

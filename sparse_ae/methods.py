@@ -1,8 +1,8 @@
 """The methods that are compared: what each is called, its colour, and the settings that define it.
 
 The first six are the paper's method, what it is made of, and its rivals. The others ask one
-question each: how many dimensions, which of the two changes to the heatmaps, and whether something
-else than a scale keeps embeddings off the line.
+question each: how many dimensions, which of the two changes to the heatmaps, whether narrower
+targets do as well, and whether something else than a scale keeps embeddings off the line.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ ALL = {
     # Γ and W, each alone
     "rve_widths": Method("with Lₛ and Γ", "#56b4e9", {**WITH_SCALE, "scale_aware": True}),
     "rve_weights": Method("with Lₛ and W", "#004466", {**WITH_SCALE, "focal": True}),
+    # both again with the loss weights of Lₛ alone; and neither, but targets as narrow as Γ makes
+    # them in the mean, which is a preset's to set
+    "rve_same": Method("RVE, weights of Lₛ alone", "#7a8fd0",
+                       {"dim": 8, "scale_aware": True, "focal": True}),
+    "ae8_narrow": Method("with Lₛ, narrow targets", "#66a61e", WITH_SCALE),
     # what else might keep embeddings off the line
     "ae8_large": Method("AE, larger start", "#f0a884", {**PLAIN, "tag_init": "large"}),
     "ae8_orthogonal": Method("AE, orthogonal start", "#a0522d",

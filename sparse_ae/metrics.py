@@ -129,15 +129,10 @@ def grouped_right(tags, visible, order, **settings) -> np.ndarray:
     keypoints. Joints that are not visible are False.
     """
     label = grouped(tags, visible, order, **settings)
-    person, joint = np.nonzero(label >= 0)
-    which = label[person, joint]
-    shared = np.zeros((which.max(initial=-1) + 1, len(label)))
-    np.add.at(shared, (which, person), 1)
-    matched = np.full(len(shared), -1)
-    rows, columns = linear_sum_assignment(shared, maximize=True)
-    matched[rows] = columns
+    shared = label == np.unique(label[label >= 0])[:, None, None]  # (G, P, K)
+    groups, persons = linear_sum_assignment(shared.sum(axis=2), maximize=True)
     right = np.zeros(label.shape, bool)
-    right[person, joint] = matched[which] == person
+    right[persons] = shared[groups, persons]
     return right
 
 
@@ -162,7 +157,7 @@ def grouped(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) 
     groups = group(
         owner,
         visible[shuffled, index],
-        np.where(visible[..., None], tags, 0)[shuffled, index],
+        tags[shuffled, index],  # read where visible
         order,
         max_distance=max_distance,
         rule=rule,

@@ -17,7 +17,7 @@ from torch import nn
 
 from sparse_ae.config import Config
 from sparse_ae.evaluate_photos import SCHEMA, evaluate_photos, photo_record
-from sparse_ae.files import settle, staged, unwritable, write_together
+from sparse_ae.files import settle, staged, write_together
 from sparse_ae.model import write_weights
 from sparse_ae.objective import uses_bfloat16
 from sparse_ae.photo_files import results_file
@@ -75,15 +75,12 @@ def record_on_photos(
     used = Predictor(net, how["settings"], **options)
     weights, detections, record = files_of(path)
     testing = how["settings"].to_dict()
-    try:
-        write_together([
-            (weights, lambda part: write_weights(net, part, testing)),
-            (detections, results_file(result.detections)),
-            (record, lambda part: part.write_bytes(
-                photo_record(result, used, photos, weights, more, at=staged(weights)))),
-        ])  # fmt: skip
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
+    write_together([
+        (weights, lambda part: write_weights(net, part, testing)),
+        (detections, results_file(result.detections)),
+        (record, lambda part: part.write_bytes(
+            photo_record(result, used, photos, weights, more, at=staged(weights)))),
+    ])  # fmt: skip
     return result.metrics
 
 

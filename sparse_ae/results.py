@@ -128,10 +128,7 @@ def write_record(
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     more, packed, whole = files_of(path)
     contents = [(packed, buffer.getvalue()), (whole, text.encode() + b"\n")]
-    try:
-        write_together([(more, weights), *contents] if weights else contents)
-    except OSError as error:
-        raise unwritable(path.parent, error) from None
+    write_together([(more, weights), *contents] if weights else contents)
     return path
 
 

@@ -29,6 +29,7 @@ from sparse_ae.runs import preset_and_root
 log = logging.getLogger(__name__)
 BASE = "ae8"  # what methods are compared with
 SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
+NARROW = "ae8_narrow"  # and what Γ is
 # the modules whose code decides what a table says
 CODE = ("bootstrap", "comparisons", "curves", "measures", "resample", "summaries", "verdicts")
 
@@ -68,6 +69,9 @@ def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 SUMMARIES: dict[str, Callable] = {
     "verdicts": verdicts.measurements,
     "differences": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), BASE),
+    "margins": lambda _, arrays: comparisons.differences(
+        arrays, ("ae8_scale", "rve"), BASE, quantities=comparisons.MARGINS
+    ),
     "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
     "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_of(arrays)),
     "crowding": _crowding,
@@ -75,19 +79,20 @@ SUMMARIES: dict[str, Callable] = {
     "ends": _ends,
     "levels": lambda _, arrays: comparisons.levels(arrays, methods_of(arrays)),
     "over_scale": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), SCALE),
+    "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_widths",), NARROW),
     "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_of(arrays)),
 }
 
 
 # those of a preset that stands on another, read with `runs.read_beside`
-BESIDE = ("levels", "differences", "over_scale")
+BESIDE = ("levels", "differences", "over_scale", "over_narrow")
 
 
 def summaries_of(preset: str) -> tuple[str, ...]:
     """The names of the tables that are kept of a preset."""
     if read_base(preset) is not None:
         return BESIDE
-    return tuple(name for name in SUMMARIES if name not in ("levels", "over_scale"))
+    return tuple(name for name in SUMMARIES if name not in ("levels", "over_scale", "over_narrow"))
 
 
 def summary(

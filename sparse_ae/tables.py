@@ -38,6 +38,7 @@ COLUMNS = {
     "grouping_accuracy": "grouping accuracy",
     "grouping_accuracy_hard": "the same, hard crowds",
 }
+PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image has
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
@@ -122,7 +123,8 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
             settings, metrics = trial["settings"], trial["metrics"]
             rows.append({
                 "method": METHOD_LABELS[method],
-                "settings tried": ", ".join(f"{k} {v:g}" for k, v in settings.items()),
+                "settings tried": ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}"
+                                            for k, v in settings.items()),
                 "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
                 "first component": three_digits(metrics.get("first_component", np.nan)),
@@ -130,6 +132,23 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
                 "best": "★" if settings == best else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
+    """A per-image array by how many persons an image has: per method the mean over images, then
+    the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
+    rows = {}
+    for method in methods:
+        runs = [run for (other, _), run in sorted(arrays.items()) if other == method]
+        for low, high in PERSONS if runs else ():
+            inside = [(run["persons"] >= low) & (run["persons"] <= high) for run in runs]
+            means = [np.nanmean(run[name][of]) for run, of in zip(runs, inside, strict=True)]
+            least, most = three_digits(min(means)), three_digits(max(means))
+            label = f"{low} persons" if low == high else f"{low} to {high}"
+            span = f" ({least} to {most})" if len(means) > 1 else ""
+            text = three_digits(float(np.mean(means))) + span
+            rows.setdefault(METHOD_LABELS[method], {})[label] = text
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
 def html_table(table: pd.DataFrame, index: bool = True) -> str:

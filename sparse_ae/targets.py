@@ -137,8 +137,8 @@ def _table(patches, reach) -> Patches:
     sides = np.array([len(patch) for patch in patches], np.int64)
     widest = sides.max(initial=1)
     table = np.zeros((len(patches), widest, -(-widest // LANES) * LANES), np.float32)
-    for row, patch in zip(table, patches, strict=True):
-        row[: len(patch), : len(patch)] = patch
+    for row, patch in enumerate(patches):
+        table[row, : len(patch), : len(patch)] = patch
     return Patches(table, sides, reach)
 
 

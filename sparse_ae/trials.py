@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import fields
 from pathlib import Path
 
+from sparse_ae.config import Config
+
 ADVICE = "delete it and search again"
-PLAIN = re.compile(r"[\w-]{1,40}")  # of a form, as `scale_form`; no text that a page could run
+NAMED = {field.name for field in fields(Config) if isinstance(field.default, str)}
+PLAIN = re.compile(
+    r"[\w-]{1,40}"
+)  # of what NAMED have, as `scale_form`; no text that a page could run
 LARGEST = 1e12  # of a number, which is a mistake beyond
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
@@ -49,8 +55,11 @@ def _problem(trial) -> str | None:
         if not isinstance(trial.get(field), kind):
             return f"{field}: expected a {kind.__name__}"
     for name, value in trial["settings"].items():
-        if not (_is_number(value) or (isinstance(value, str) and PLAIN.fullmatch(value))):
-            return f"settings.{name}: expected a finite number or a plain name"
+        if name in NAMED:
+            if not (isinstance(value, str) and PLAIN.fullmatch(value)):
+                return f"settings.{name}: expected a plain name"
+        elif not _is_number(value):
+            return f"settings.{name}: expected a finite number"
     for name, value in trial["metrics"].items():
         if not _is_number(value):
             return f"metrics.{name}: expected a finite number"

@@ -10,7 +10,7 @@ from pycocotools.cocoeval import COCOeval
 from synthetic import PAIR
 
 from sparse_ae.average_precision import keypoint_ap
-from sparse_ae.matching import similarity
+from sparse_ae.matching import Detections, Persons, match, similarity
 
 NAMES = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 
@@ -109,3 +109,17 @@ def test_unknown_images_and_categories_are_told():
     for field in ("image_id", "category_id"):
         with pytest.raises(ValueError, match=f"detections: {field} 9999 is not in annotations"):
             keypoint_ap(data, [*found, {**found[0], field: 9999}], PAIR)
+
+
+def test_what_is_matched_does_not_depend_on_the_type_of_the_numbers():
+    """Also not on that of an area without end, which no machine's integer holds."""
+    first = np.array([0, 1])
+    box, no = np.array([[0.0, 0, 10, 10]]), np.zeros(1, bool)
+    person = Persons(np.array([[[5.0, 5, 2]]]), np.array([100.0]), box, no, no, first)
+    for apart, found in ((3.3, True), (3.4, False)):  # exp(−d² / (2 · 100 · (2/7)²)) is 0.5 at 3.36
+        seen = Detections(np.array([[[5.0 + apart, 5, 1]]]), np.array([50.0]), first)
+        for sigma in (np.array([1 / 7]), np.array([1 / 7], np.float16), ["0.142857"]):
+            matched, skipped, ignored = match(person, seen, sigma, [0.5], [(0, 10**20), (200, 300)])
+            assert matched[:, 0, 0].tolist() == [found] * 2
+            assert skipped[:, 0, 0].tolist() == [False, True]
+            assert ignored[:, 0].tolist() == [False, True]

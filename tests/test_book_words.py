@@ -21,7 +21,11 @@ LINK = r"\{term\}`(?P<shown>[^`<]*?)(?:\s*<(?P<target>[^`>]*)>)?`"
 # words of the glossary that are words of everyday language too, or letters of formulas
 EVERYDAY = {"scale", "record", "point", "target", "candidate", "skeleton", "focal weight",
             "width factor", "interval", "decoding", "principal component"}  # fmt: skip
-PHRASES = ("grouping loss", "AE, D = 8")  # that have a word of the glossary and are not about it
+PHRASES = (
+    "grouping loss",
+    "AE, D = 8",
+    "Coupled Embedding",
+)  # that have a word of the glossary and are not about it
 
 
 def page(name: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import make_arrays, make_matches, make_record
 
-from sparse_ae import comparisons, summaries
+from sparse_ae import comparison_tables, comparisons, summaries
 from sparse_ae.provenance import REPOSITORY
 from sparse_ae.results import read_records, write_record
 from sparse_ae.runs import (
@@ -58,9 +58,31 @@ def test_differences_are_where_they_were_put(arrays):
     whole = found.loc["hard minus easy"]
     assert whole["difference"] == pytest.approx(found.loc["AP hard", "difference"])
     assert found.loc["AP", "value"] > found.loc["AP easy", "value"]
-    table = comparisons.difference_table(found.reset_index())
+    table = comparison_tables.difference_table(found.reset_index())
     assert list(table.columns) == list(comparisons.QUANTITIES)
     assert table.loc["RVE (the paper)", "AP easy"] == "+0.0\xa0[+0.0,\xa0+0.0]"
+
+
+def test_only_the_distance_over_the_spread_bears_stretched_embeddings():
+    margin, spread = np.linspace(-0.9, 0.5, IMAGES), np.full(IMAGES, 0.25)
+    runs = {("ae8", 1): made("ae8", 1, group_margin=margin, group_spread=spread),
+            ("rve", 1): made("rve", 1, group_margin=2 * (margin + 1) - 1,
+                             group_spread=2 * spread)}  # fmt: skip
+    found = comparisons.differences(runs, ("rve",), quantities=comparisons.MARGINS, **FEW)
+    found = found.set_index("quantity")["difference"]
+    assert found["distance over spread"] == pytest.approx(0)
+    assert found["margin over spread"] == pytest.approx(1 / 0.25 - 1 / 0.5)
+    assert found["margin"] == pytest.approx(np.mean(margin + 1))
+    assert found["spread within persons, hard"] == pytest.approx(0.25)
+
+
+def test_margins_in_words(arrays):
+    found = comparisons.differences(arrays, ("rve",), quantities=comparisons.MARGINS, **FEW)
+    table = comparison_tables.margin_table(found)
+    assert list(table.columns) == ["RVE (the paper)"]
+    row = found[found["quantity"] == "margin, hard"].iloc[0]
+    cell = table.loc[("margin", "hard"), "RVE (the paper)"]
+    assert cell.startswith(f"{row.difference:+.3f}".replace("-", "−"))
 
 
 def test_proportions_are_ratios_of_precision(arrays):
@@ -85,7 +107,7 @@ def test_regressions_tell_the_cause_from_the_bystander(arrays):
     assert margin["low"] < 0.1
     assert margin["high"] > -0.1
     assert found["images"].tolist() == [IMAGES] * 4
-    page = comparisons.regression_table(found.reset_index())
+    page = comparison_tables.regression_table(found.reset_index())
     assert page.loc[("AE, D = 8", "first component"), "alone"].startswith("−5.")
 
 

@@ -7,7 +7,7 @@ from synthetic import make_arrays, make_matches
 
 from sparse_ae import curve_figures, curves
 from sparse_ae.bootstrap import average_precision, ranking
-from sparse_ae.comparisons import ends_table
+from sparse_ae.comparison_tables import ends_table
 from sparse_ae.knobs import SETTINGS
 
 mpl.use("Agg")

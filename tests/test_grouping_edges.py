@@ -78,3 +78,38 @@ def test_messages_as_they_are_read():
     score[0, 0] = np.nan
     with pytest.raises(ValueError, match=r"^score: expected numbers, got NaN$"):
         group(xy, score, tag, (0, 1, 2))
+
+
+def test_tags_are_compared_in_float32():
+    """As in the released code: there 1 + 10⁻⁹ is 1, and so is 1 + 2⁻²⁴, the sum of two tags."""
+    assert len(group(*lists([(1, 0)], [(1, 1 + 1e-9)]), (0, 1))) == 1
+    assert len(group(*lists([(1, 1)], [(1, 2**-24)], [(1, -0.5)]), (0, 1, 2))) == 1  # the mean: ½
+    assert len(group(*lists([(1, 0)], [(1, 1 + 1e-6)]), (0, 1))) == 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"min_score": np.inf}, r"min_score: expected a number from 0 on, got inf"),
+        ({"max_distance": np.inf}, r"max_distance: expected a positive number, got inf"),
+        ({"max_people": 1.5}, r"max_people: expected a whole number from 1 on, got 1\.5"),
+        ({"max_people": 2**31}, r"max_people: expected a whole number from 1 on, got 2147483648"),
+        ({"score": [[np.inf]]}, r"score: expected finite candidates, got NaN or infinity"),
+        ({"xy": [[[0, 1e300]]]}, r"xy: expected finite candidates, got NaN or infinity"),
+        ({"tag": [[[1.1e15]]]}, r"tag: expected numbers up to 1e\+15, got larger ones"),
+        ({"xy": [[[0, -1.1e15]]]}, r"xy: expected numbers up to 1e\+15, got larger ones"),
+    ],
+)
+def test_numbers_beyond_what_can_be_meant_are_named(change, message):
+    good = {"xy": [[[0, 0]]], "score": [[1]], "tag": [[[0]]], "order": (0,)}
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        group(**{**good, **change})
+
+
+@pytest.mark.parametrize("rule", ["released", "higherhrnet"])
+def test_the_largest_numbers_that_can_be_meant(rule):
+    xy, score, tag = lists([(1e15, 1e15), (1, -1e15)], [(1, 1e15), (1, -1e15)])
+    xy[..., 1] = -1e15
+    people = group(xy, score, tag, (0, 1), rule=rule, max_people=2**31 - 1)
+    assert people[..., 3].tolist() == [[np.float32(1e15)] * 2, [np.float32(-1e15)] * 2]

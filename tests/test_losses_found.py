@@ -48,6 +48,29 @@ def test_log_bins_by_hand():
     torch.testing.assert_close(one, torch.ones(2, 1))
 
 
+def test_two_log_bins_have_the_centres_of_linear_ones_by_hand():
+    """1/4 and 3/4: half of a logarithm's way between them both are equally near."""
+    for scale, code in ((0.25, [1, 0]), (0.75, [0, 1]), (math.sqrt(3) / 4, [math.sqrt(0.5)] * 2)):
+        found = scale_code(torch.tensor(scale, dtype=torch.float64), 2, bins="log")
+        torch.testing.assert_close(found, torch.tensor(code, dtype=torch.float64))
+
+
+def test_log_bins_of_float64_are_as_exact_as_it():
+    scale = 0.125 * 7 ** torch.arange(4, dtype=torch.float64).div(3)  # the centres of four bins
+    found = scale_code(scale, 4, bins="log")
+    torch.testing.assert_close(found, torch.eye(4, dtype=torch.float64), rtol=0, atol=1e-10)
+
+
+def test_the_loss_is_as_exact_as_the_embeddings_and_the_maps():
+    """Not as what is given beside them: a scale in float64 or in float16."""
+    tags, visible = torch.rand(1, 2, 3, 4), torch.ones(1, 2, 3, dtype=torch.bool)
+    for form in ("poster", "released"):
+        loss = scale_loss(tags, visible, torch.full((1, 2), 0.3, dtype=torch.float64), form=form)
+        assert loss.dtype == torch.float32
+    scale = torch.tensor([[[[0.3]]]], dtype=torch.float16)
+    assert heatmap_loss(CELL, CELL / 2, scale) == heatmap_loss(CELL, CELL / 2, scale.float())
+
+
 def test_one_dimension_has_a_code():
     torch.testing.assert_close(scale_code(torch.tensor([0.1, 0.9]), 1), torch.ones(2, 1))
 

@@ -13,6 +13,7 @@ from sparse_ae.metrics import (
     group_margin,
     group_spread,
     grouped,
+    grouped_right,
     grouping_accuracy,
     linearity,
     sparsity,
@@ -111,3 +112,31 @@ def test_the_accuracy_of_nobody_is_nan_and_messages_as_they_are_read():
     with pytest.raises(ValueError, match=message):
         sparsity([[[np.nan, 1]]], [[1]])
     assert sparsity([[["3", "4"]]], [[1]]) == sparsity([[[3, 4]]], [[1]])  # text that tells
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_undefined_is_so_without_a_warning():
+    tags = np.array([[[1.0, 4], [2, 4]]])  # one dimension varies: no pair of them to correlate
+    assert math.isnan(linearity(tags, SEEN).correlation)
+    assert math.isnan(sparsity(tags[..., :1], SEEN))
+    assert math.isnan(sparsity(np.zeros((1, 2, 3)), SEEN))
+
+
+def test_a_person_in_two_groups_is_right_in_the_larger_only():
+    """Also the second person, whose smaller group is the last."""
+    tags = np.zeros((2, 5, 1))
+    tags[1] = [[20], [20], [20], [40], [40]]
+    right = grouped_right(tags, np.ones((2, 5), bool), range(5))
+    assert right.tolist() == [[True] * 5, [True, True, True, False, False]]
+    assert right.dtype == bool
+    assert grouped_right(tags[:0], np.ones((0, 5)), range(5)).shape == (0, 5)
+    assert grouping_accuracy(tags, np.ones((2, 5)), range(5)) == 0.8
+
+
+def test_tags_of_hidden_joints_are_never_read_in_grouping():
+    tags, visible = np.zeros((2, 3, 2)), np.array([[True, True, False], [True, False, True]])
+    tags[1] = 9
+    tags[~visible] = [np.nan, 1e300]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (grouped_right(tags, visible, range(3)) == visible).all()

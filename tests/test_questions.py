@@ -1,5 +1,7 @@
 """What the paper could not ask: levels by method, runs of two presets together, their figures."""
 
+from dataclasses import fields
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from synthetic import make_arrays, make_record
 
 from sparse_ae import comparisons, question_figures, summaries
 from sparse_ae.cli import main
+from sparse_ae.presets import load_config
 from sparse_ae.results import write_record
 from sparse_ae.runs import read_beside, source
 
@@ -74,6 +77,26 @@ def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch
     assert "levels.csv" in capsys.readouterr().out
     assert "levels" not in summaries.summaries_of("laptop")
     assert "verdicts" in summaries.summaries_of("laptop")
+
+
+@pytest.mark.parametrize(
+    ("method", "like", "apart"),
+    [
+        ("ae8_narrow", "ae8_scale", {"sigma"}),
+        ("rve_widths", "ae8_scale", {"scale_aware"}),
+        ("rve_weights", "ae8_scale", {"focal"}),
+        ("rve_same", "ae8_scale", {"scale_aware", "focal"}),
+        ("rve_same", "rve", {"pull_weight", "push_weight", "scale_weight"}),
+        ("ae4", "ae8", {"dim"}),
+        ("ae8_log", "ae8_scale", {"scale_bins"}),
+        ("ae8_large", "ae8", {"tag_init"}),
+    ],
+)
+def test_a_method_asks_one_thing(method, like, apart):
+    """What differs from the method that it is compared with, its loss weights included."""
+    one, other = load_config("questions", method, 1), load_config("laptop", like, 1)
+    named = {field.name for field in fields(one)} - {"preset", "method"}
+    assert {name for name in named if getattr(one, name) != getattr(other, name)} == apart
 
 
 def test_dimensions_stand_at_their_number():

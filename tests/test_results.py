@@ -119,9 +119,11 @@ def test_a_full_disk_leaves_the_old_record_as_it_was(tmp_path, monkeypatch, call
 
     for name in ("fsync", "replace"):
         monkeypatch.setattr(files.os, name, counted(getattr(os, name)))
-    with pytest.raises(OSError, match=r"cannot be written to \(No space left on device\)"):
+    with pytest.raises(OSError, match=r"^results folder") as error:
         results.write_record(make_record(AP=0.9), make_arrays(), tmp_path,
                              weights=weights_of(b"new"))  # fmt: skip
+    message = f"results folder {path.parent} cannot be written to (No space left on device)"
+    assert str(error.value) == message
     monkeypatch.undo()
     if call <= 6:  # three files, each on disk and staged: from then on the new one counts
         assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before

@@ -5,6 +5,8 @@ import hashlib
 import json
 import math
 import os
+import re
+import sys
 import tempfile
 
 import numpy as np
@@ -127,3 +129,73 @@ def test_text_is_utf_8_wherever_it_is_read(tmp_path, monkeypatch):
     )
     assert results.read_record(path)["provenance"]["device"] == "cpu: naïve"
     assert [name.lower() for name in asked] == ["utf-8"]
+
+
+def changed(**fields):
+    """What writes other values into a record."""
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def without_config(path):
+    record = json.loads(path.read_text())
+    del record["config"]
+    path.write_text(json.dumps(record))
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+HALF = dict.fromkeys(results.METRICS, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (os.unlink, "no such record; make it with experiments/train.ipynb"),
+        (lambda path: path.write_text("half"), "not a whole JSON file (Expecting value: line 1 "
+         "column 1 (char 0)); delete it, run again"),
+        (a_folder, "cannot be read (Is a directory)"),
+        (without_config, "field 'config' is missing"),
+        (changed(seed=-2), "seed must be an integer from 0 on, not -2"),
+        (changed(method="rve"), "fields preset, method and seed say smoke/rve/seed-1: the file was "
+         "moved"),
+        (changed(metrics=HALF | {"AR": math.inf}), "field 'metrics.AR' must be finite, or null"),
+        (changed(metrics=HALF | {"AR": -(10**309)}), "field 'metrics.AR' must be finite, or null"),
+        *((changed(provenance={name: 3}), f"field 'provenance.{name}' must be a text or null")
+          for name in ("commit", "date", "device", "data_digest")),
+    ],
+)  # fmt: skip
+def test_why_a_record_cannot_be_read(tmp_path, spoil, message):
+    path = results.write_record(make_record(), make_arrays(), tmp_path)
+    spoil(path)
+    with pytest.raises(ValueError, match=rf"^{re.escape(f'{path}: {message}')}$"):
+        results.read_record(path)
+
+
+def test_settings_without_a_digest_are_told_with_their_file(tmp_path):
+    path = results.write_record(make_record(), make_arrays(), tmp_path)
+    changed(config={"x": math.inf})(path)
+    message = rf"^{re.escape(str(path))}: field 'config': Out of range float values"
+    with pytest.raises(ValueError, match=message):
+        results.read_record(path)
+
+
+def test_why_arrays_cannot_be_read(tmp_path):
+    path = results.write_record(make_record(), make_arrays(), tmp_path).with_suffix(".npz")
+    path.write_bytes(path.read_bytes()[:100])
+    file = re.escape(str(path))
+    with pytest.raises(ValueError, match=rf"^{file}: not a whole npz file \(.+\); run it again$"):
+        results.read_arrays(path)
+    path.unlink()
+    with pytest.raises(
+        ValueError, match=rf"^{file}: the record's arrays are missing; run it again$"
+    ):
+        results.read_arrays(path)
+
+
+def test_the_largest_number_is_finite(tmp_path):
+    record = make_record(AP=sys.float_info.max, AR=-sys.float_info.max)
+    read = results.read_record(results.write_record(record, make_arrays(), tmp_path))
+    assert read["metrics"]["AP"] == sys.float_info.max == -read["metrics"]["AR"]

@@ -56,6 +56,15 @@ def test_the_last_column_of_a_patch_may_be_cut_off_by_hand():
     assert np.flatnonzero(heatmap.any(axis=1)).tolist() == list(range(4, 13))
 
 
+def test_a_patch_ends_with_its_cells_by_hand():
+    """A hair above 5/6 of a cell: round(5 − 3.5) to before round(5 + 4.5) would be nine cells, of
+    which the patch has eight: 6 sigma + 3 is rounded to 8."""
+    sigma = np.nextafter(5 / 6, 1)
+    (heatmap,) = scale_aware_targets(np.full((1, 1, 2), 5.0), np.ones((1, 1)), 20, [sigma])
+    assert np.flatnonzero(heatmap.any(axis=0)).tolist() == list(range(1, 9))
+    assert np.flatnonzero(heatmap.any(axis=1)).tolist() == list(range(1, 9))
+
+
 def test_values_by_hand():
     heatmap = one(10.9, 12.2)  # the cell in column 10, row 12
     assert np.unravel_index(heatmap.argmax(), heatmap.shape) == (12, 10)
@@ -122,7 +131,10 @@ def test_maps_are_drawn_into_and_cleared_again(sigma):
         (np.zeros((1, 8, 9), np.float32), r"out: expected \(1, 8, 8\) float32, got \(1, 8, 9\)"),
         (np.zeros((1, 8, 8)), r"out: expected \(1, 8, 8\) float32, got \(1, 8, 8\) float64"),
         ([[0.0]], r"out: expected \(1, 8, 8\) float32, got list"),
-        (np.zeros((1, 8, 16), np.float32)[..., ::2], "out: expected a contiguous array"),
+        (
+            np.zeros((1, 8, 16), np.float32)[..., ::2],
+            "^out: expected a contiguous array that can be written to$",
+        ),
     ],
 )
 def test_maps_that_do_not_fit_are_named(out, message):
@@ -153,13 +165,18 @@ def test_person_scale_by_hand():
     ("change", "message"),
     [
         ({"joints": np.zeros((2, 3))}, r"joints: expected \(P, K, 2\), got shape \(2, 3\)"),
-        ({"joints": np.full((2, 3, 2), np.nan)}, "joints: expected finite"),
+        (
+            {"joints": np.full((2, 3, 2), np.nan)},
+            "^joints: expected finite visible joints, got NaN or infinity$",
+        ),
         ({"visible": np.ones((3, 2))}, r"visible: expected \(2, 3\), got shape \(3, 2\)"),
         ({"size": 0}, "size: expected a positive int .* got 0"),
         ({"size": (4, 5, 6)}, "size: expected"),
         ({"size": 4.5}, "size: expected .* got 4.5"),
         ({"sigma": 0}, "sigma: expected .* got 0"),
         ({"sigma": np.nan}, "sigma: expected .* got nan"),
+        ({"sigma": np.inf}, "^sigma: expected a positive number of cells, got inf$"),
+        ({"sigma": np.array([2.0])}, r"^sigma: expected a positive number of cells, got array"),
     ],
 )
 def test_bad_targets_are_named(change, message):
@@ -167,6 +184,25 @@ def test_bad_targets_are_named(change, message):
     given = {**good, **change}
     with pytest.raises(ValueError, match=message):
         heatmap_targets(given["joints"], given["visible"], given["size"], sigma=given["sigma"])
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, int, str])
+def test_the_type_of_the_numbers_changes_nothing(kind):
+    """A sigma rounded to another type is a little different; what is drawn of it is not."""
+    joints, visible = np.array([[[5.0, 12]], [[20, 9]]]), np.ones((2, 1))
+    np.testing.assert_array_equal(
+        heatmap_targets(joints.astype(kind), visible, 32), heatmap_targets(joints, visible, 32)
+    )
+    sigma = np.array([1.3, 2.7]).astype(kind)
+    np.testing.assert_array_equal(
+        scale_aware_targets(joints.astype(kind), visible, 32, sigma),
+        scale_aware_targets(joints, visible, 32, sigma.astype(float)),
+    )
+
+
+def test_a_map_of_one_cell():
+    for size in (1, (1, 1)):
+        assert heatmap_targets(np.full((1, 1, 2), 0.5), np.ones((1, 1)), size).tolist() == [[[1]]]
 
 
 @pytest.mark.parametrize("sigma", [[1.0], [[1.0, 1.0]], 2.0])

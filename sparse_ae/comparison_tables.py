@@ -1,0 +1,67 @@
+"""Comparisons of methods as words for a page; `sparse_ae.comparisons` computes them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sparse_ae.comparisons import QUANTITIES, REGRESSORS
+from sparse_ae.knobs import SETTINGS
+from sparse_ae.methods import ALL
+from sparse_ae.tables import number
+
+
+def difference_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`comparisons.differences` of QUANTITIES, in points: a row a method, a column a quantity."""
+    rows: dict[str, dict] = {}
+    for row in found.itertuples():
+        points = (100 * value for value in (row.difference, row.low, row.high))
+        rows.setdefault(ALL[row.method].label, {})[row.quantity] = with_interval(*points, 1)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(QUANTITIES))
+    return table.rename_axis("method")
+
+
+def margin_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`comparisons.differences` of MARGINS, in embedding units or none: a row a quantity, on all
+    images or on hard ones, a column a method."""
+    rows: dict[tuple, dict] = {}
+    for row in found.itertuples():
+        name, _, level = row.quantity.partition(", ")
+        text = with_interval(row.difference, row.low, row.high, 3)
+        rows.setdefault((name, level or "all"), {})[ALL[row.method].label] = text
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["more of", "in crowds"])
+    return table
+
+
+def regression_table(found: pd.DataFrame) -> pd.DataFrame:
+    """`comparisons.regressions`: the slopes, alone and together, by method and regressor."""
+    rows: dict[tuple, dict] = {}
+    for row in found.itertuples():
+        key = (ALL[row.method].label, REGRESSORS[row.regressor])
+        rows.setdefault(key, {})[row.model] = with_interval(row.slope, row.low, row.high, 2)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["alone", "together"])
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "per deviation of"])
+    return table.fillna("–")
+
+
+def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
+    """`curves.ends` of one knob for a page, in points: by quantity and method."""
+    low, high = (f"{end(s.value for s in SETTINGS if s.knob == knob):g}" for end in (min, max))
+    columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
+    rows: dict[tuple, dict] = {}
+    for row in found[found["knob"] == knob].itertuples():
+        key = (row.name.replace("_", " "), ALL[row.method].label)
+        points = (100 * value for value in (row.value, row.low, row.high))
+        rows.setdefault(key, {})[columns[row.at]] = with_interval(*points, 1)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(columns.values()))
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["difference of", "method"])
+    return table
+
+
+def with_interval(value: float, low: float, high: float, digits: int) -> str:
+    """A difference with its interval, which stay on one line."""
+    parts = (number(part, digits, "+") for part in (value, low, high))
+    return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)
