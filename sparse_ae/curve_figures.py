@@ -40,31 +40,50 @@ def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
                                   strict=True):  # fmt: skip
         draw_curves(axis, table, 100)
         for bound in (EASY, HARD):
-            axis.axvline(bound, color="#999999", lw=0.8, ls=":")
+            axis.axvline(bound, color="#333333", lw=1.6, ls=":")
         axis.set(xlabel="crowd index (mean of the bin)", ylabel=label)
     axes[1].axhline(0, color="black", lw=1)
     _legend(figure, axes)
     return figure
 
 
-def knob_figure(tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0) -> Figure:
+def knob_figure(
+    tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0, *,
+    apart: Sequence[str] = (),
+) -> Figure:  # fmt: skip
     """A panel a knob; tables: by knob, of `curves.turned`; label: of the vertical axis, which the
-    panels share."""
-    figure, axes = plt.subplots(1, len(tables), figsize=(3.7 * len(tables), 3.8),
-                                layout="constrained", sharey=True, squeeze=False)  # fmt: skip
-    for axis, (knob, table) in zip(axes[0], tables.items(), strict=True):
-        draw_curves(axis, table, factor)
-        axis.set(xlabel=KNOB_LABELS[knob], ylabel=label)
-        axis.label_outer()
-        if knob == "scale_spread":
-            places = sorted(set(table["place"]))
-            axis.set_xscale("log")
-            axis.set_xticks(places, [f"{place:g}" for place in places])
-            axis.minorticks_off()
-        if len(table) and (table["low"] < 0).any():
-            axis.axhline(0, color="black", lw=1)
-    _legend(figure, axes[0])
+    panels share. apart: methods so far from the others that they get a row of panels below, with an
+    axis of their own, where such a method has a value."""
+    known = {name for table in tables.values() for name in table["method"]}
+    groups = [[name for name in known if name not in apart]]
+    groups += [[name for name in apart if name in known]] if known & set(apart) else []
+    heights = (3.1, 2.3)[: len(groups)]
+    figure, axes = plt.subplots(len(groups), len(tables), figsize=(3.7 * len(tables), sum(heights)
+                                + 0.7), layout="constrained", sharex="col", sharey="row",
+                                squeeze=False, height_ratios=heights)  # fmt: skip
+    for row, methods in zip(axes, groups, strict=True):
+        for axis, (knob, table) in zip(row, tables.items(), strict=True):
+            _draw_knob(axis, table[table["method"].isin(methods)], knob, factor)
+            axis.set(xlabel=KNOB_LABELS[knob])
+            axis.label_outer()
+    if len(groups) > 1:
+        figure.supylabel(label, fontsize=plt.rcParams["axes.labelsize"])
+    else:
+        axes[0, 0].set_ylabel(label)
+    _legend(figure, axes[:, 0])
     return figure
+
+
+def _draw_knob(axis: Axes, table: pd.DataFrame, knob: str, factor: float) -> None:
+    """The curves of one panel, and a line at 0 where a band reaches below it."""
+    draw_curves(axis, table, factor)
+    if knob == "scale_spread":
+        places = sorted(set(table["place"]))
+        axis.set_xscale("log")
+        axis.set_xticks(places, [f"{place:g}" for place in places])
+        axis.minorticks_off()
+    if len(table) and (table["low"] < 0).any():
+        axis.axhline(0, color="black", lw=1)
 
 
 def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
@@ -102,12 +121,14 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
-    """One legend below all panels, read row by row: from the highest line to the lowest of the
-    panel that has most of them, at the point nearest `ranked_at` on the horizontal axis; None: in
-    the order drawn."""
-    fullest = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
-    lines, labels = fullest.get_legend_handles_labels()
-    handles = dict(zip(labels, lines, strict=True))
+    """One legend below all panels, read row by row: from the highest line to the lowest, each in
+    the panel of those that have it that has most of them, at the point nearest `ranked_at` on the
+    horizontal axis; None: in the order drawn."""
+    found = [axis.get_legend_handles_labels() for axis in axes]
+    handles = {}
+    for lines, labels in sorted(found, key=lambda both: -len(both[1])):
+        handles |= {label: line for label, line in zip(labels, lines, strict=True)
+                    if label not in handles}  # fmt: skip
     if not handles:
         return
     names = list(handles)

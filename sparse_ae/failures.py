@@ -1,4 +1,4 @@
-"""What went wrong with the decoded persons of an image, counted by kind.
+"""What went wrong with the decoded persons of an image, by kind: how often, and to whom.
 
 Shapes: M decoded persons, P true persons, K joints.
 """
@@ -6,6 +6,7 @@ Shapes: M decoded persons, P true persons, K joints.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,23 @@ FEWEST = 3  # joints that make a part of a person
 KEPT = 2  # images of each kind that a record keeps
 
 
+class Case(NamedTuple):
+    """One failure, and whom it concerns: indices of decoded persons, the one that counts as the
+    failure last, and of true persons, the one of whom most joints are there first."""
+
+    decoded: tuple[int, ...]
+    true: tuple[int, ...]
+
+
 def failures(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """(5,) int: how often each of KINDS happened in one image.
+    """(5,) int: how often each of KINDS happened in one image, that is, how many `cases` there are;
+    arguments and errors as there."""
+    found = cases(decoded, joints, area, skeleton)
+    return np.array([len(found[kind]) for kind in KINDS], np.int64)
+
+
+def cases(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Case]]:
+    """What went wrong in one image, case by case, for each of KINDS.
 
     decoded: (M, K, 3) x, y in pixels and score, 0 where a person has no such joint; joints:
     (P, K, 3) x, y and v, read where v > 0; area: (P,) in pixels².
@@ -31,6 +47,45 @@ def failures(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
     missed: true persons with a part to find, no part of whom any decoded person has.
     ValueError for wrong shapes.
     """
+    owner = owners(decoded, joints, area, skeleton)
+    owned = owner[:, None] == np.arange(len(joints))[:, None]  # (M, P, K)
+    count = owned.sum(axis=2)  # (M, P)
+    parts = count >= FEWEST
+    split, twice = [], []
+    for person in range(len(joints)):
+        having = np.flatnonzero(parts[:, person])
+        having = having[np.argsort(-count[having, person], kind="stable")]
+        seen = np.zeros(len(skeleton), bool)
+        for place, found in enumerate(having):
+            mine = owned[found, person]
+            if place and (mine & ~seen).sum() >= FEWEST:
+                split.append(Case((int(having[0]), int(found)), (person,)))
+            elif place:
+                shared = (owned[having[:place], person] & mine).sum(axis=1)
+                twice.append(Case((int(having[shared.argmax()]), int(found)), (person,)))
+            seen |= mine
+    several, alone = parts.sum(axis=1) > 1, parts.sum(axis=1) == 1
+    strange = np.where(parts, 0, count).sum(axis=1)  # joints of persons of whom there is no part
+    findable = (np.asarray(joints, float)[..., 2] > 0).sum(axis=1) >= FEWEST
+    missed = np.flatnonzero(findable & ~parts.any(axis=0))
+    return {
+        "merged": [_mixture(m, count[m] * parts[m]) for m in np.flatnonzero(several)],
+        "split": split,
+        "swapped": [_mixture(m, count[m]) for m in np.flatnonzero(alone & (strange > 0))],
+        "missed": [Case((), (int(person),)) for person in missed],
+        "twice": twice,
+    }
+
+
+def _mixture(decoded: int, count: np.ndarray) -> Case:
+    """A decoded person with joints of several true ones, (P,) of each."""
+    most = np.argsort(-count, kind="stable")
+    return Case((int(decoded),), tuple(int(person) for person in most if count[person]))
+
+
+def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
+    """(M, K) int: whose each decoded joint is, the index of a true person, or −1 for nobody's;
+    arguments and errors as of `cases`."""
     decoded, joints = np.asarray(decoded, float), np.asarray(joints, float)
     kinds = len(skeleton)
     for name, array in (("decoded", decoded), ("joints", joints)):
@@ -38,40 +93,14 @@ def failures(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
             raise ValueError(f"{name}: expected (n, {kinds}, 3), got shape {array.shape}")
     if np.shape(area) != (len(joints),):
         raise ValueError(f"area: expected ({len(joints)},), got shape {np.shape(area)}")
-    owned = _owned(decoded, joints, np.asarray(area, float), skeleton)  # (M, P, K)
-    count = owned.sum(axis=2)  # (M, P)
-    parts = count >= FEWEST
-    strange = np.where(parts, 0, count).sum(axis=1)  # joints of persons of whom there is no part
-    findable = (joints[..., 2] > 0).sum(axis=1) >= FEWEST
-    split, twice = 0, 0
-    for person in range(len(joints)):
-        having = np.flatnonzero(parts[:, person])
-        having = having[np.argsort(-count[having, person], kind="stable")]
-        seen = np.zeros(kinds, bool)
-        for place, found in enumerate(having):
-            new = (owned[found, person] & ~seen).sum() >= FEWEST
-            split += bool(place and new)
-            twice += bool(place and not new)
-            seen |= owned[found, person]
-    return np.array([
-        (parts.sum(axis=1) > 1).sum(),
-        split,
-        ((parts.sum(axis=1) == 1) & (strange > 0)).sum(),
-        (findable & ~parts.any(axis=0)).sum(),
-        twice,
-    ], np.int64)  # fmt: skip
-
-
-def _owned(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """(M, P, K) bool: which true person each decoded joint belongs to, if any."""
     square = ((decoded[:, None, :, :2] - joints[None, ..., :2]) ** 2).sum(axis=3)  # (M, P, K)
     width = (2 * np.asarray(skeleton.sigmas)) ** 2  # (K,)
-    similar = np.exp(-square / (2 * np.maximum(area, 1.0)[None, :, None] * width))
+    size = np.maximum(np.asarray(area, float), 1.0)[None, :, None]
+    similar = np.exp(-square / (2 * size * width))
     similar = np.where((decoded[:, None, :, 2] > 0) & (joints[None, ..., 2] > 0), similar, 0.0)
     if not similar.size:
-        return np.zeros(similar.shape, bool)
-    best = similar.argmax(axis=1)[:, None]  # (M, 1, K)
-    return (np.arange(len(joints))[None, :, None] == best) & (similar >= NEAR)
+        return np.full((len(decoded), kinds), -1)
+    return np.where(similar.max(axis=1) >= NEAR, similar.argmax(axis=1), -1)
 
 
 def worst(counts: np.ndarray, people: Sequence[np.ndarray] | Mapping) -> dict[str, np.ndarray]:

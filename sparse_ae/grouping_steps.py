@@ -20,7 +20,8 @@ class Step(NamedTuple):
     """One kind of joint: its candidates, and the persons found before.
 
     joint: its index. owner: (n,) whose each candidate truly is. distance, cost: (n, P) to each of
-    the P persons found so far, by distance of embeddings and as `grouping.pair_costs`. chosen:
+    the P persons found so far, by distance of embeddings and as `grouping.pair_costs`, and near:
+    (n, P) bool, where the distance lets a candidate join, whatever the cost. chosen:
     (n,) the person that each joined, P and above for one that it founded. main: (P,) whose joints
     each of the persons has most of.
     """
@@ -29,6 +30,7 @@ class Step(NamedTuple):
     owner: np.ndarray
     distance: np.ndarray
     cost: np.ndarray
+    near: np.ndarray
     chosen: np.ndarray
     main: np.ndarray
 
@@ -61,35 +63,43 @@ def grouping_steps(tags, visible, order: Sequence[int], *, max_distance=1.0) -> 
         means = (before[..., 3:] * found[..., None]).sum(1) / found.sum(1).clip(min=1)[:, None]
         own = tags[candidates, joint]
         distance = np.linalg.norm(own[:, None] - means[None], axis=2)
-        cost, _, _ = pair_costs(own, np.ones(len(own), np.float32), means, max_distance)
+        cost, near, _ = pair_costs(own, np.ones(len(own), np.float32), means, max_distance)
         taken = {int(after[row, joint, 0]): row for row in np.flatnonzero(after[:, joint, 2])}
         chosen = np.array([taken[person] for person in candidates], int)
         main = np.array([np.bincount(row[seen, 0].astype(int)).argmax()
                          for row, seen in zip(before, found, strict=True)], int)  # fmt: skip
-        steps.append(Step(int(joint), candidates, distance, cost, chosen, main))
+        steps.append(Step(int(joint), candidates, distance, cost, near, chosen, main))
         before = after
     return steps
 
 
 def step_figure(steps: Sequence[Step], skeleton: Skeleton) -> Figure:
-    """A panel a step: a row a candidate, a column a person found so far, both in the colour of
-    whose they truly are, and a column for founding a new one. Numbers are distances; grey cells are
-    pairs that cost too much; a frame is the choice, black if right, red and dashed if wrong."""
-    widths = [0.42 * (len(step.main) + 1) + 0.6 for step in steps]
-    height = 0.34 * max(len(step.owner) for step in steps) + 1.2
-    figure, axes = plt.subplots(1, len(steps), figsize=(sum(widths), height), squeeze=False,
-                                layout="constrained", width_ratios=widths)  # fmt: skip
-    for axis, step in zip(axes[0], steps, strict=True):
+    """A panel a step, one below the other: a row a candidate, a column a person found so far, both
+    in the colour of whose they truly are, and a column for founding a new one.
+
+    Numbers are distances. White cells are pairs that may join; hatched ones cost as little, but are
+    refused, being beyond the threshold; grey ones cost too much. A frame is the choice, black if
+    right, red and dashed if wrong.
+    """
+    columns = max(len(step.main) for step in steps) + 1
+    heights = [0.34 * len(step.owner) + 0.9 for step in steps]
+    figure, axes = plt.subplots(len(steps), 1, figsize=(0.42 * columns + 0.6, sum(heights)),
+                                squeeze=False, layout="constrained",
+                                height_ratios=heights)  # fmt: skip
+    for axis, step in zip(axes[:, 0], steps, strict=True):
         _draw_step(axis, step)
-        axis.set(title=skeleton.keypoints[step.joint].replace("_", " "))
-    axes[0, 0].set_ylabel("candidates")
+        axis.set(title=skeleton.keypoints[step.joint].replace("_", " "), ylabel="candidates")
+    axes[-1, 0].set_xlabel("persons found so far")
     return figure
 
 
 def _draw_step(axis: Axes, step: Step) -> None:
     rows, columns = step.distance.shape
     dear = np.concatenate([step.cost >= FAR, np.zeros((rows, 1), bool)], axis=1)
-    axis.imshow(dear, cmap=ListedColormap(["#ffffff", "#dddddd"]), vmin=0, vmax=1, aspect="auto")
+    axis.imshow(dear, cmap=ListedColormap(["#ffffff", "#cccccc"]), vmin=0, vmax=1, aspect="auto")
+    for row, column in np.argwhere((step.cost < FAR) & ~step.near):
+        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="#f4f4f4",
+                                     edgecolor="#bbbbbb", hatch="////", lw=0))  # fmt: skip
     for row in range(rows):
         for column in range(columns):
             axis.text(column, row, f"{step.distance[row, column]:.1f}", ha="center", va="center",
@@ -105,4 +115,3 @@ def _draw_step(axis: Axes, step: Step) -> None:
         tick.set_color(person_colour(int(person)))
     axis.tick_params(length=0)
     axis.grid(False)
-    axis.set_xlabel("persons found so far")

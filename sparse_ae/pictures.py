@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from sparse_ae.skeleton import SKELETONS
+from sparse_ae.skeleton import SKELETONS, Skeleton
 
 # Paul Tol's "bright" and "muted" colours, which colour-blind readers can tell apart
 PERSON_COLOURS = (
@@ -51,6 +53,35 @@ def draw_people(axis: Axes, people: np.ndarray) -> None:
                 axis.plot(*joints[list(limb), :2].T, color=colour, lw=2, path_effects=outline)
         axis.scatter(*joints[real, :2].T, s=11, color=colour, edgecolors="white", linewidths=0.5,
                      zorder=3)  # fmt: skip
+
+
+def draw_skeleton(
+    axis: Axes, joints, skeleton: Skeleton, colours: Sequence[str | None], *, width: float = 3.0,
+    alone: bool = True,
+) -> None:  # fmt: skip
+    """One person (K, 3), large, a colour a joint, None for one that is of no concern.
+
+    Limbs have the colour of their two joints, and are dark and dashed between two colours. What
+    is of no concern is thin and grey if the person is `alone`, else left out, and so is the white
+    edge by which limbs stand out. Joints of score 0 or nan are left out.
+    """
+    joints = np.asarray(joints, float)
+    real = joints[:, 2] > 0
+    white = patheffects.Stroke(linewidth=width + 2, foreground="white")
+    for a, b in skeleton.limbs:
+        style = {"color": colours[a], "lw": width}
+        if None in (colours[a], colours[b]):
+            style = {"color": "#555555", "lw": 0.8}
+        elif colours[a] != colours[b]:
+            style = {"color": "#222222", "lw": width, "ls": (0, (1.5, 1))}
+        known = None not in (colours[a], colours[b])
+        if real[[a, b]].all() and (known or alone):
+            edge = [white, patheffects.Normal()] if known and alone else []
+            axis.plot(*joints[[a, b], :2].T, path_effects=edge, **style)
+    for joint in np.flatnonzero(real):
+        if colours[joint] is not None:
+            axis.scatter(*joints[joint, :2], s=14 * width, color=colours[joint], zorder=3,
+                         edgecolors="black", linewidths=0.8)  # fmt: skip
 
 
 def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:

@@ -120,6 +120,11 @@ def test_figures_draw_what_the_tables_say(arrays):
         curve_figures.KNOB_LABELS[knob] for knob in knobs
     ]
     assert figure.axes[0].get_xscale() == "log"
+    both = curves.turned(arrays, "crowding", ("ae8", "rve"), **FEW)
+    figure = curve_figures.knob_figure({"crowding": both}, "points", apart=("ae8", "swahr"))
+    lines = [[line.get_label() for line in axis.lines] for axis in figure.axes]
+    assert lines == [["RVE (the paper)"], ["AE, D = 8"]]
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*lines[0], *lines[1]}
     figure = curve_figures.threshold_figure(curves.accuracy_by_threshold(arrays, ("ae8",), **FEW))
     assert len(figure.axes[0].lines) == 2
     steps = curves.over_training(arrays, ("rve",), "line_first_component")

@@ -6,10 +6,11 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from synthetic import make_record
+from synthetic import CROWD, make_record
 
 from sparse_ae import failure_figures
-from sparse_ae.failures import KINDS, failures, worst
+from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.failures import KINDS, Case, cases, failures, owners, worst
 from sparse_ae.skeleton import get_skeleton
 
 mpl.use("Agg")
@@ -56,6 +57,43 @@ def test_each_kind_alone():
     assert found(arm) == {**dict.fromkeys(KINDS, 0), "swapped": 1}
 
 
+def concerned(decoded, joints=None):
+    """Of the kinds that happened, the cases."""
+    found = cases(decoded, persons() if joints is None else joints, AREA, SKELETON)
+    return {kind: some for kind, some in found.items() if some}
+
+
+def test_who_is_concerned():
+    true = persons()
+    third = np.arange(K)[:, None] < 5
+    assert concerned(true[::-1]) == {}
+    assert concerned(np.stack([true[0], np.where(third, true[0], true[1])])) == {
+        "merged": [Case((1,), (1, 0))],  # nine joints of the second, five of the first
+        "twice": [Case((0, 1), (0,))],
+    }
+    few, most = true[0].copy(), true[0].copy()
+    few[5:, 2], most[:5, 2] = 0, 0
+    assert concerned(np.stack([few, true[1], most])) == {"split": [Case((2, 0), (0,))]}
+    again = few.copy()
+    again[3:, 2] = 0  # three joints, which are those of `few` and not of `most`
+    assert concerned(np.stack([again, few, true[1], most])) == {
+        "split": [Case((3, 1), (0,))], "twice": [Case((1, 0), (0,))]}  # fmt: skip
+    arm = true.copy()
+    arm[1, :2] = true[0, :2]
+    assert concerned(arm) == {"swapped": [Case((1,), (1, 0))]}
+    assert concerned(true[1:]) == {"missed": [Case((), (0,))]}
+
+
+def test_whose_a_joint_is():
+    true = persons()
+    mixed = true[:1].copy()
+    mixed[0, 3] = true[1, 3]
+    mixed[0, 4, 1] += 100
+    mixed[0, 5, 2] = 0
+    assert owners(mixed, true, AREA, SKELETON).tolist() == [[0, 0, 0, 1, -1, -1, *[0] * 8]]
+    assert owners(mixed, true[:0], AREA[:0], SKELETON).tolist() == [[-1] * K]
+
+
 def test_joints_far_off_unlabelled_or_absent_belong_to_nobody():
     true = persons()
     far = true + np.array([0.0, 100.0, 0.0])
@@ -92,7 +130,52 @@ def test_the_worst_images_are_kept():
     assert np.isnan(kept["failure_people"][0, 1, 2:]).all()
 
 
-def test_the_gallery_shows_the_worst_and_says_never():
+def run_of(people, kind):
+    """A run whose scene 0 is the worst of a kind, with these persons."""
+    scene = render_scene(CrowdConfig(**CROWD), 0)
+    counts = failures(people, scene.keypoints, scene.areas, SKELETON)
+    assert counts[KINDS.index(kind)] == 1
+    return make_record("rve", 2), worst(counts[None], [people]) | {"persons": np.array([4])}
+
+
+def drawn(kind, people):
+    """The panel of a run's worst scene."""
+    figure = failure_figures.gallery_figure([run_of(people, kind)], kind)
+    figure.canvas.draw()
+    plt.close(figure)
+    (axis,) = (axis for axis in figure.axes if axis.get_title())
+    assert axis.get_title() == f"RVE (the paper)\nscene 0, 4 persons: 1 × {kind}"
+    return axis
+
+
+def test_the_gallery_shows_only_whom_a_failure_concerns():
+    true = render_scene(CrowdConfig(**CROWD), 0).keypoints.astype(float)
+    true[..., 2] = true[..., 2] > 0
+    axis = drawn("missed", true[1:])
+    assert not axis.lines
+    assert len(axis.collections) == 1  # the outline of the one who is missed
+    copy = true[:1].copy()
+    copy[..., 2] *= 0.5
+    axis = drawn("twice", np.concatenate([true, copy]))
+    seen = int(true[0, :, 2].sum())
+    assert len(axis.collections) == 2 * seen  # joints of one person, twice
+    assert np.ptp(axis.get_xlim()) < 64
+    swapped = true.copy()
+    swapped[1] = np.where(np.arange(K)[:, None] < 2, true[0], true[1])
+    axis = drawn("swapped", swapped)
+    colours = [tuple(dots.get_facecolor()[0]) for dots in axis.collections]
+    assert sorted(map(colours.count, set(colours))) == [2, len(colours) - 2]
+
+
+def test_the_surest_of_several_failures_is_shown():
+    people = np.ones((3, K, 3))
+    people[:, :, 2] = np.array([0.9, 0.2, 0.6])[:, None]
+    several = [Case((0, 1), (4,)), Case((0, 2), (5,)), Case((1,), (6,))]
+    assert failure_figures.surest(several, people) == several[1]
+    assert failure_figures.surest([], people) == Case((), ())
+
+
+def test_the_gallery_says_never_and_takes_runs_that_tell():
     counts = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 2, 0], [3, 0, 0, 2, 0]])
     people = [np.full((n, K, 3), n, float) for n in (1, 2, 4)]
     arrays = worst(counts, people) | {"persons": np.array([1, 5, 6])}

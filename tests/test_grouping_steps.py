@@ -57,3 +57,18 @@ def test_the_figure_frames_the_choices():
     assert [text.get_text() for text in figure.axes[1].texts][:3] == ["3.0", "0.0", "6.0"]
     figure.canvas.draw()
     plt.close(figure)
+
+
+def test_pairs_beyond_the_threshold_are_refused_and_hatched():
+    tags = np.array([[[0.0], [1.25]], [[5.0], [5.75]]])  # 1.25 rounds to 1, and costs as 0.75 does
+    steps = grouping_steps(tags, np.ones((2, 2), bool), (0, 1))
+    assert (steps[1].cost < 1e5).tolist() == [[True, False], [False, True]]
+    assert steps[1].near.tolist() == [[False, False], [False, True]]
+    assert steps[1].chosen.tolist() == [2, 1]
+    figure = step_figure(steps, PAIR)
+    above, below = (axis.get_position() for axis in figure.axes)
+    assert above.y0 > below.y1
+    hatched = [patch for patch in figure.axes[1].patches if patch.get_hatch()]
+    assert [(patch.get_x(), patch.get_y()) for patch in hatched] == [(-0.5, -0.5)]
+    assert not [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    plt.close(figure)

@@ -33,13 +33,13 @@ RANKS = {
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
     "training_log": 1, "streams": 6, "progress": 6, "sweep_figures": 11, "trials": 3,
     "array_files": 0, "verdict_tables": 12, "comparison_tables": 12,
-    "loaders": 5,
+    "loaders": 5, "scale_figures": 12,
 }  # fmt: skip
 LEAVES = {"runs", "tables", "pictures", "verdicts", "curves", "comparisons", "summaries", "figures",
           "crowd_figures", "curve_figures", "embedding_figures", "published",
           "grouping_steps", "failure_figures", "question_figures",
           "photo_tables", "sweep_figures", "verdict_tables",
-          "comparison_tables"}  # fmt: skip
+          "comparison_tables", "scale_figures"}  # fmt: skip
 # what stands alone, so that it can be lifted into another project, and what it may know
 ALONE = {
     "losses": {"skeleton"},
