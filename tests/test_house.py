@@ -17,7 +17,7 @@ RANKS = {
     "swahr": 1, "grouping": 1, "host_maps": 1, "refinement": 2, "device_maps": 1, "backbone": 0,
     "config": 1, "presets": 2, "provenance": 1, "matching": 1, "average_precision": 2,
     "metrics": 3, "decode": 3,
-    "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 7, "evaluate": 6,
+    "model": 3, "targets": 1, "augment": 2, "results": 2, "crowds": 3, "train": 8, "evaluate": 6,
     "experiment": 11, "search": 12, "verify": 12, "tables": 10, "pictures": 9, "verdicts": 11,
     "figures": 12,
     "crowd_figures": 11, "cli": 13, "methods": 0, "alternatives": 1, "offset": 2, "batches": 3,
@@ -31,7 +31,7 @@ RANKS = {
     "photo_test": 6, "predict": 7, "drawing": 1, "photo_files": 8,
     "evaluate_photos": 9, "photo_run": 10, "photo_tables": 11,
     "processes": 0, "schedule": 2, "machine": 4, "resume": 1,
-    "training_log": 1, "streams": 6, "progress": 6, "sweep_figures": 11, "trials": 3,
+    "training_log": 1, "streams": 6, "progress": 7, "sweep_figures": 11, "trials": 3,
     "array_files": 0, "verdict_tables": 12, "comparison_tables": 12,
     "loaders": 5, "scale_figures": 12,
 }  # fmt: skip
