@@ -38,6 +38,7 @@ COLUMNS = {
     "grouping_accuracy": "grouping accuracy",
     "grouping_accuracy_hard": "the same, hard crowds",
 }
+LINE = 0.99  # the first component's share from which a run's embeddings count as on a line
 PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image has
 
 
@@ -182,6 +183,26 @@ def number(value: float, digits: int = 1, sign: str = "-") -> str:
 def three_digits(value: float) -> str:
     """A number to three digits after the point, undefined as a dash."""
     return number(value, 3)
+
+
+def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
+    """How many runs of each method ended on the line (a first component of LINE or more), and the
+    grouping accuracy of those and of the others, in percent; methods without runs are left out."""
+    rows = {}
+    for method in methods:
+        found = [record["metrics"] for record in records if record["method"] == method]
+        sides = [
+            [m["grouping_accuracy"] for m in found if (m["first_component"] >= LINE) == on]
+            for on in (True, False)
+        ]
+        if found:
+            there, elsewhere = (_mean_and_range(side) if side else "–" for side in sides)
+            rows[METHOD_LABELS[method]] = {
+                "ended on the line": f"{len(sides[0])} of {len(found)}",
+                "grouping accuracy of these": there,
+                "of the others": elsewhere,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
 def _mean_and_range(values: Sequence[float]) -> str:

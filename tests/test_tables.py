@@ -135,3 +135,15 @@ def test_failures_by_hand(records):
         "30.0 (20.0 to 40.0)",
         "60.0 (40.0 to 80.0)",
     ]
+
+
+def test_runs_on_the_line_are_told_from_the_others():
+    ended = {("ae2", 1): (0.995, 0.7), ("ae2", 2): (0.84, 0.9), ("ae2", 3): (0.99, 0.6)}
+    records = [
+        {"method": method, "metrics": {"first_component": share, "grouping_accuracy": accuracy}}
+        for (method, _), (share, accuracy) in ended.items()
+    ]
+    table = tables.line_table(records, ("ae2", "ae4"))
+    assert list(table.index) == ["AE, D = 2"]
+    assert list(table.loc["AE, D = 2"]) == ["2 of 3", "65.0 (60.0 to 70.0)", "90.0"]
+    assert tables.line_table([], ("ae2",)).empty
