@@ -11,13 +11,16 @@ from sparse_ae.tables import number
 
 
 def difference_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`comparisons.differences` of QUANTITIES, in points: a row a method, a column a quantity."""
-    rows: dict[str, dict] = {}
+    """`comparisons.differences` of QUANTITIES, in points: a row a quantity, a column a method, and
+    a row of how many seeds where methods differ in it."""
+    columns: dict[str, dict] = {}
+    counts = found["seeds"].nunique() > 1
     for row in found.itertuples():
+        column = columns.setdefault(ALL[row.method].label, {"seeds": row.seeds} if counts else {})
         points = (100 * value for value in (row.difference, row.low, row.high))
-        rows.setdefault(ALL[row.method].label, {})[row.quantity] = with_interval(*points, 1)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(QUANTITIES))
-    return table.rename_axis("method")
+        column[row.quantity] = with_interval(*points, 1)
+    names = [*(["seeds"] if counts else []), *QUANTITIES]
+    return pd.DataFrame(columns, index=names).rename_axis("difference of")
 
 
 def margin_table(found: pd.DataFrame) -> pd.DataFrame:

@@ -64,7 +64,8 @@ def _compared(row) -> str:
         return row.compared
     labels = row.compared.split(" − ")
     values = (three_digits(value) for value in (row.method, row.base))
-    return "; ".join(f"{value} {label}" for label, value in zip(labels, values, strict=True))
+    parts = (f"{value} {label}" for label, value in zip(labels, values, strict=True))
+    return "; ".join(part.replace(" ", NO_BREAK) for part in parts)
 
 
 def _count(seeds: float) -> str:

@@ -4,6 +4,7 @@ import json
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import make_arrays, make_matches, make_record
 
@@ -59,8 +60,11 @@ def test_differences_are_where_they_were_put(arrays):
     assert whole["difference"] == pytest.approx(found.loc["AP hard", "difference"])
     assert found.loc["AP", "value"] > found.loc["AP easy", "value"]
     table = comparison_tables.difference_table(found.reset_index())
-    assert list(table.columns) == list(comparisons.QUANTITIES)
-    assert table.loc["RVE (the paper)", "AP easy"] == "+0.0\xa0[+0.0,\xa0+0.0]"
+    assert list(table.index) == list(comparisons.QUANTITIES)
+    assert table.loc["AP easy", "RVE (the paper)"] == "+0.0\xa0[+0.0,\xa0+0.0]"
+    mixed = pd.concat([found, found.assign(method="ae1", seeds=9)])
+    assert list(comparison_tables.difference_table(mixed.reset_index()).loc["seeds"]) == [
+        found["seeds"].iloc[0], 9]  # fmt: skip
 
 
 def test_only_the_distance_over_the_spread_bears_stretched_embeddings():
