@@ -3,6 +3,7 @@ referred to are numbered, and a word of the glossary is linked where a page firs
 
 import re
 
+import jupytext
 import pytest
 import yaml
 from opened_book import ROOT, pages
@@ -112,3 +113,12 @@ def test_words_are_linked_at_their_first_use(name):
     missing = unlinked(page(name), glossary())
     assert {word: where for word, where in missing.items()
             if word not in EVERYDAY and homes[word] != name} == {}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_the_cells_of_a_page_are_python(name):
+    """A wrong indentation is seen here, and not only when the book is built."""
+    cells = jupytext.read(BOOK / f"{name}.md").cells
+    for cell in cells:
+        if cell.cell_type == "code" and not cell.source.startswith(("%", "!")):
+            compile(cell.source, f"{name}.md", "exec", dont_inherit=True)
