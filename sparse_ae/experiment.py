@@ -70,6 +70,11 @@ def is_made(config: Config, root: str | Path = ROOT) -> bool:
     return is_photo_record(path, digest) if config.photos else is_done(path, digest)
 
 
+def forget_state(config: Config, root: str | Path = ROOT) -> None:
+    """Remove the state of a run whose record is there: it was killed just after writing that."""
+    remove_state(state_path(record_path(config.preset, config.method, config.seed, root)))
+
+
 def run(
     config: Config, root: str | Path = ROOT, *, options: Options | None = None,
     progress: bool = True,

@@ -8,6 +8,7 @@ import pytest
 
 from sparse_ae.cli import main
 from sparse_ae.results import read_arrays, read_record, record_path
+from sparse_ae.resume import state_path
 
 
 def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
@@ -34,8 +35,11 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
     assert main(arguments) == 0
     path = record_path("smoke", "ae8", 0, tmp_path)
     before = path.stat().st_mtime_ns
+    state = state_path(path)
+    state.touch()  # as a kill leaves it that comes just after the record
     assert main([*arguments, "--skip-made"]) == 0
     assert "smoke/ae8/seed-0: made already" in capsys.readouterr().out
+    assert not state.exists()
     assert path.stat().st_mtime_ns == before
     path.with_suffix(".npz").unlink()
     assert main([*arguments, "--skip-made"]) == 0

@@ -15,6 +15,7 @@ from sparse_ae.cli import main
 from sparse_ae.experiment import is_made
 from sparse_ae.presets import PRESETS, load_config
 from sparse_ae.results import read_record, record_path
+from sparse_ae.resume import state_path
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMES = ("train_seconds", "images_per_second")
@@ -79,7 +80,9 @@ def test_snakemake_makes_the_runs_once(tmp_path, reference):
     paths = [record_path("smoke", method, 3, tmp_path) for method in ("ae8", "rve")]
     assert figures(paths[1]) == reference
     written = [path.stat().st_mtime_ns for path in paths]
+    state_path(paths[0]).touch()  # as a kill leaves it that comes just after the record
     assert run(*command).returncode == 0
+    assert not state_path(paths[0]).exists()
     assert [path.stat().st_mtime_ns for path in paths] == written
     paths[0].write_text(paths[0].read_text().replace('"steps": 40', '"steps": 41'))
     assert run(*command).returncode == 0  # a record that was changed by hand is none

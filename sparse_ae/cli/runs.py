@@ -47,12 +47,13 @@ def add_runs(add) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """One run, from scenes to record."""
-    from sparse_ae.experiment import is_made, run
+    from sparse_ae.experiment import forget_state, is_made, run
     from sparse_ae.presets import load_config
 
     config = load_config(options.preset, options.method, options.seed)
     name = f"{config.preset}/{config.method}/seed-{config.seed}"
     if options.skip_made and is_made(config, options.root):
+        forget_state(config, options.root)
         print(f"{name}: made already")
         return
     record = run(config, options.root, options=read_machine_options(options))
