@@ -181,11 +181,21 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
     note = f"All {len(records)} runs took {core_hours(records):.1f} core-hours, evaluation included"
     if trials:
         note += f", and the {trials} shorter runs that chose their weights about {searched:.1f}"
-    device = records[-1]["provenance"].get("device") or "an unknown processor"
     return (
-        f"{note}, on {_shown(device)}. Hours are by the clock, a core to a run; where the machine "
-        "did other work as well, the runs' own are fewer."
+        f"{note}, on {_devices(records)}. Hours are by the clock, a core to a run; where the "
+        "machine did other work as well, the runs' own are fewer."
     )
+
+
+def _devices(records: Sequence[dict]) -> str:
+    """What the runs ran on; of several, with the seeds of each."""
+    runs_on: dict[str, list[dict]] = {}
+    for record in records:
+        device = record["provenance"].get("device") or "an unknown processor"
+        runs_on.setdefault(_shown(device), []).append(record)
+    if len(runs_on) == 1:
+        return next(iter(runs_on))
+    return " and ".join(f"{device} ({seed_names(found)})" for device, found in runs_on.items())
 
 
 def preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, Path]:

@@ -223,6 +223,10 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     note = cost_note(records, root)
     assert note.startswith("All 4 runs took 2.0 core-hours, evaluation included, and the 3 ")
     assert "about 0.4, on cpu: a processor." in note
+    for record in records:
+        if record["seed"] == 2:
+            record["provenance"]["device"] = "cpu: another"
+    assert "on cpu: a processor (seed 1) and cpu: another (seed 2). " in cost_note(records, root)
 
 
 @pytest.mark.parametrize("preset", [EVIDENCE, "questions"])
