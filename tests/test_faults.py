@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 from forked_runs import PHASES, preset, terminate
 from kills import Killed
 
+from sparse_ae.cli import main
 from sparse_ae.crowds import CrowdConfig, CrowdDataset, dataset
 from sparse_ae.experiment import run
 from sparse_ae.files import write_whole
@@ -61,6 +63,56 @@ def test_sigterm_ends_a_run_that_goes_on_later(killed, phase, advice):
         assert (done == 24) == (phase == "evaluation")
     assert killed.make(1).code == 0
     killed.check_new()
+
+
+SWALLOWING = """
+import os, signal, sys
+from sparse_ae.cli import main
+
+class Loading:  # a module whose compiled part swallows what interrupts it
+    def find_spec(name, *_):
+        if name == sys.argv[1]:
+            try:
+                os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+                for _ in range(1000):
+                    pass
+            except BaseException:
+                print("swallowed")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Loading)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_is_not_lost_in_an_import(tmp_path, number):
+    """It was: in one of seventy interrupts at seeded moments the run went on to its record."""
+    command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluate", number]
+    train = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
+    done = subprocess.run([*command, *train], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "sparse-ae: interrupted; nothing half-written is left\n"
+    assert (done.stdout, list(tmp_path.iterdir())) == ("", [])
+
+
+def test_an_interrupt_in_a_later_import_is_an_interrupted_run(tmp_path, monkeypatch, capsys):
+    """One that a subcommand did not ask for itself, when things are begun: they are ended."""
+
+    def begun(*_, **__):
+        class Interrupting:
+            @staticmethod
+            def find_spec(name, *_):
+                if name == "imported_later":
+                    signal.raise_signal(signal.SIGTERM)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+            importlib.import_module("imported_later")
+
+    monkeypatch.setattr("sparse_ae.experiment.run", begun)
+    assert main(["train", "--preset", "smoke", "--root", str(tmp_path)]) == 130
+    assert "interrupted; nothing half-written" in capsys.readouterr().err
 
 
 def test_a_process_that_loads_images_and_dies_ends_the_run(killed, tmp_path):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from sparse_ae import __version__
 from sparse_ae.cli.crowds import add_crowds
@@ -16,6 +18,9 @@ from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
 from sparse_ae.cli.verify import add_verify
 
+INTERRUPTED = 130  # the exit code
+NOTHING_LEFT = "nothing half-written is left"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted, by
@@ -23,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        with _sigterm_interrupts():
+        with _interruptible():
             return options.command(options) or 0
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         print(f"sparse-ae: error: {str(error) or 'out of memory'}", file=sys.stderr)
@@ -37,26 +42,38 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _interrupted(error: KeyboardInterrupt) -> int:
-    advice = str(error) or "nothing half-written is left"
-    print(f"sparse-ae: interrupted; {advice}", file=sys.stderr)
-    return 130
+    print(f"sparse-ae: interrupted; {str(error) or NOTHING_LEFT}", file=sys.stderr)
+    return INTERRUPTED
 
 
 @contextlib.contextmanager
-def _sigterm_interrupts():
+def _interruptible():
     """SIGTERM is like Ctrl-C: what is half-written is removed, and processes are told to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _interrupt)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number, frame) -> None:
+    """KeyboardInterrupt; while a subcommand imports what it needs, the end at once: nothing has
+    begun, and compiled modules swallow the exception as they load, or make an ImportError of it."""
+    importer = None
+    while frame is not None:
+        if "importlib._bootstrap" in frame.f_code.co_filename:
+            importer = frame.f_back
+        frame = frame.f_back
+    if importer is not None and Path(importer.f_code.co_filename).parent == Path(__file__).parent:
+        os.write(2, f"sparse-ae: interrupted; {NOTHING_LEFT}\n".encode())
+        os._exit(INTERRUPTED)
+    raise KeyboardInterrupt
 
 
 def build_parser() -> argparse.ArgumentParser:
