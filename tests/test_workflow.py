@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,7 @@ def test_two_in_one_folder_and_a_kill(tmp_path):
     first = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=ROOT, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background
     )  # fmt: skip
     try:
         wait_until(lambda: trainings(tmp_path))
