@@ -87,7 +87,7 @@ sys.exit(main(sys.argv[3:]))
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_is_not_lost_in_an_import(tmp_path, number):
-    """It was: in one of seventy interrupts at seeded moments the run went on to its record."""
+    """It was: of 64 runs, each interrupted at another moment, one went on to its record."""
     command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluate", number]
     train = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
     done = subprocess.run([*command, *train], capture_output=True, text=True, check=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 from pathlib import Path
 
 from sparse_ae.cli.options import PRESET
@@ -95,15 +94,8 @@ def _preview(scenes, path: Path, keypoints: bool) -> Path:
 
 @contextlib.contextmanager
 def _resumable():
-    """SIGTERM is like Ctrl-C, so that the workers are told to end; both tell how to go on."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    """An interrupt tells how to go on."""
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on where this one stopped") from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
