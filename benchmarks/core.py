@@ -24,12 +24,11 @@ import scenes
 import torch
 from report import show
 
-from sparse_ae import host_maps
-from sparse_ae.decode import decode, decode_batch
+from sparse_ae.decoding import decode, decode_batch, host_maps
 from sparse_ae.grouping import group
 from sparse_ae.losses import gather_tags, grouping_loss
 from sparse_ae.metrics import keypoint_ap
-from sparse_ae.provenance import provenance
+from sparse_ae.runtime.provenance import provenance
 from sparse_ae.skeleton import COCO, CROWDPOSE
 from sparse_ae.targets import clear_targets, heatmap_targets
 

@@ -23,9 +23,8 @@ from typing import NamedTuple
 import cv2
 
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.crowds.coco import person_entries
-from sparse_ae.crowds.dataset import cores
-from sparse_ae.crowds.workers import in_processes
+from sparse_ae.datasets.crowd_coco import person_entries
+from sparse_ae.runtime.workers import cores, in_processes
 
 PERSONS = 10
 CHUNK = 4  # scenes of a task: few, so that all workers end at about the same time
@@ -174,7 +173,9 @@ def main():
             found["workers"].append(row)
     found["start_seconds"] = start_up()
 
-    from sparse_ae.provenance import provenance  # only now: it takes torch, the crowds do not
+    from sparse_ae.runtime.provenance import (
+        provenance,  # only now: it takes torch, the crowds do not
+    )
 
     found["provenance"] = provenance("", device="cpu")
     show(found)

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from sparse_ae.augment import transform_boxes, transform_keypoints
-from sparse_ae.batches import collate
-from sparse_ae.config import Config
-from sparse_ae.dataset import KeypointDataset, as_list, in_worker
-from sparse_ae.photos import View, random_view, read_photo, see
-from sparse_ae.provenance import provenance
-from sparse_ae.regions import counted, in_cells
+from sparse_ae.datasets.augment import transform_boxes, transform_keypoints
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset, as_list, in_worker
+from sparse_ae.datasets.loss_masks import counted, in_cells
+from sparse_ae.datasets.pictures import View, random_view, read_photo, see
+from sparse_ae.runtime.provenance import provenance
+from sparse_ae.settings.config import Config
+from sparse_ae.training.batches import collate
 
 AIM = 150  # photos a second with two workers
 BATCH = 10  # photos, as in the paper

@@ -38,9 +38,9 @@ def own_megabytes() -> float:
 
 def evaluation(count: int) -> dict:
     """Samples over the evaluation of a small net, trained for a few steps, on so many scenes."""
-    from sparse_ae import evaluate as module
-    from sparse_ae.experiment import evaluate_on, fit
-    from sparse_ae.presets import load_config
+    from sparse_ae.companion.experiment import evaluate_on, fit
+    from sparse_ae.evaluation import evaluate as module
+    from sparse_ae.settings.presets import load_config
 
     config = load_config("smoke", "rve", 0, test_scenes=count)
     net, samples, per_image = fit(config, progress=False).model, [], module.as_results
@@ -59,9 +59,9 @@ def evaluation(count: int) -> dict:
 
 def training(epochs: int) -> dict:
     """Samples over a training of so many epochs."""
-    from sparse_ae.experiment import fit
-    from sparse_ae.presets import load_config
-    from sparse_ae.progress import Progress
+    from sparse_ae.companion.experiment import fit
+    from sparse_ae.settings.presets import load_config
+    from sparse_ae.training.train_state import Progress
 
     one = load_config("smoke", "rve", 0)
     config = load_config("smoke", "rve", 0, steps=epochs * one.train_scenes // one.batch)
@@ -127,7 +127,7 @@ def measured_apart(name: str, number: int, environment: dict) -> dict:
 
 def measure(quick: bool, pages: bool) -> dict:
     """The record."""
-    from sparse_ae.provenance import provenance
+    from sparse_ae.runtime.provenance import provenance
 
     share = 50 if quick else 1
     with tempfile.TemporaryDirectory(prefix="sparse-ae-memory-") as folder:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from sparse_ae.results import provenance
+from sparse_ae.companion.records import provenance
 
 HERE = Path(__file__).resolve().parent
 REASONS = HERE / "equivalent_mutants.yaml"

@@ -3,7 +3,7 @@
 A person and a joint at a time, the way the published codebases write it, with their choices of
 library calls: torch for windows and gradients, NumPy for a whole map, SciPy for an assignment
 (they take a slower one). Refinement looks for the joints that a person lacks, as the released code
-does, and not for all of them, as HigherHRNet does. tests/test_reference.py holds
+does, and not for all of them, as HigherHRNet does. tests/benchmarks/test_reference.py holds
 every function against the library.
 
 B images, P persons, K joints, D embedding dimensions, H×W cells.

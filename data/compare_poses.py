@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_ae.crowds.angles import ANGLES, angle_distance, joint_angles
-from sparse_ae.crowds.bodies import CROWDPOSE_JOINTS, bodies_path, load_bodies
+from sparse_ae.crowds.people.angles import ANGLES, angle_distance, joint_angles
+from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, bodies_path, load_bodies
 
 FILES = {"coco": "layouts/person_keypoints_train2017_recovered.json.gz",
          "crowdpose": "crowdpose/json/crowdpose_val.json"}  # fmt: skip
@@ -100,7 +100,7 @@ def compare(folder: Path) -> dict:
                                     if len(joint["distances"]) == 3]))
              for pair in joints["trunk"]["distances"]}  # fmt: skip
     return {
-        "about": "signed angles in the image, degrees, of sparse_ae.crowds.angles.joint_angles; "
+        "about": "signed angles in the image, degrees, of sparse_ae.crowds.joint_angles; "
         "distances are circular Wasserstein-1 in degrees; data/compare_poses.py wrote this",
         "real": {key: {"title": TITLES[key], "file": FILES[key], "lowest_box": TALLEST}
                  for key in FILES},

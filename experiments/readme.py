@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from sparse_ae.figures import example_people_figure
-from sparse_ae.runs import EVIDENCE, read_runs
-from sparse_ae.summaries import summary
-from sparse_ae.tables import crowd_table
-from sparse_ae.verdict_tables import claims_table
+from sparse_ae.companion.figures.figures import example_people_figure
+from sparse_ae.companion.runs import EVIDENCE, read_runs
+from sparse_ae.companion.summaries import summary
+from sparse_ae.companion.tables.tables import crowd_table
+from sparse_ae.companion.tables.verdict_tables import claims_table
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"

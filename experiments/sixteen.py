@@ -15,10 +15,10 @@ import argparse
 import json
 from pathlib import Path
 
-from sparse_ae.dataset import LAYOUTS, data_folder
-from sparse_ae.experiment import run
-from sparse_ae.machine import Options
-from sparse_ae.presets import load_config
+from sparse_ae.companion.experiment import run
+from sparse_ae.datasets.keypoint_dataset import LAYOUTS, data_folder
+from sparse_ae.runtime.launch import Options
+from sparse_ae.settings.presets import load_config
 
 COUNT = 16
 LARGE = 96**2  # square pixels of the photo, COCO's bound

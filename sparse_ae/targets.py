@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.kernels import kernel
+from sparse_ae.runtime.kernels import kernel
 
 AT = np.uintp  # an index that is known not to be negative: loops over others are slow
 LANES = 8  # float32 numbers that most processors handle at once

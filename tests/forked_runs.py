@@ -119,9 +119,9 @@ def copy(folder: Path, to: Path):
 def main(told: str):
     """Fork for every line."""
     os.dup2(1, TOLD)
-    import sparse_ae.verify  # noqa: F401  (and with it all that a run needs)
-    from sparse_ae import experiment
+    import sparse_ae.companion.verify  # noqa: F401  (and with it all that a run needs)
     from sparse_ae.cli import main as command
+    from sparse_ae.companion import experiment
 
     for phase, name in PHASES.items():
         setattr(experiment, name, telling(phase, getattr(experiment, name)))

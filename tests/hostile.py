@@ -25,13 +25,13 @@ import torch
 from bad_inputs.pictures import png
 from bad_inputs.settings import BOMB
 
-from sparse_ae.crowds.bodies import load_bodies
+from sparse_ae.companion.records import read_arrays
 from sparse_ae.crowds.imitate import read_photos
-from sparse_ae.model import load_checkpoint
-from sparse_ae.photo_files import read_picture
-from sparse_ae.photos import read_photo
-from sparse_ae.presets import load_config
-from sparse_ae.results import read_arrays
+from sparse_ae.crowds.people.bodies import load_bodies
+from sparse_ae.datasets.pictures import read_photo
+from sparse_ae.evaluation.photo_files import read_picture
+from sparse_ae.models import load_checkpoint
+from sparse_ae.settings.presets import load_config
 from sparse_ae.skeleton import read_skeleton
 
 MANY = 10**12  # numbers

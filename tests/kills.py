@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from forked_runs import PHASES, Forks, copy, kill, preset
 
-from sparse_ae.results import files_of, read_arrays, read_record, record_path
-from sparse_ae.weights_files import read_tensors
+from sparse_ae.companion.records import files_of, read_arrays, read_record, record_path
+from sparse_ae.models.weights_files import read_tensors
 
 TIMES = ("train_seconds", "images_per_second")
 SETTINGS = {"steps": 24, "test_scenes": 16}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sparse_ae.outputs import PoseOutput
+from sparse_ae.models.outputs import PoseOutput
 
 RADIUS = 12
 SIGMA = 2.0  # of a heatmap, pixels of the fine map

@@ -17,14 +17,16 @@ from forked_runs import PHASES, preset, terminate
 from kills import Killed
 
 from sparse_ae.cli import main
-from sparse_ae.crowds import CrowdConfig, CrowdDataset, dataset
-from sparse_ae.experiment import run
-from sparse_ae.files import write_whole
-from sparse_ae.model import PoseNet, save_checkpoint
-from sparse_ae.presets import load_config
-from sparse_ae.results import read_record, record_path
-from sparse_ae.resume import read_state, state_path
-from sparse_ae.training_log import TrainingLog
+from sparse_ae.companion.experiment import run
+from sparse_ae.companion.records import read_record, record_path
+from sparse_ae.crowds import CrowdConfig
+from sparse_ae.datasets import CrowdDataset
+from sparse_ae.datasets import crowd_dataset as dataset
+from sparse_ae.models import PoseNet, save_checkpoint
+from sparse_ae.runtime.files import write_whole
+from sparse_ae.settings.presets import load_config
+from sparse_ae.training.log import TrainingLog
+from sparse_ae.training.resume import read_state, state_path
 
 FULL = "No space left on device"
 
@@ -88,7 +90,7 @@ sys.exit(main(sys.argv[3:]))
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_is_not_lost_in_an_import(tmp_path, number):
     """It was: of 64 runs, each interrupted at another moment, one went on to its record."""
-    command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluate", number]
+    command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluation.evaluate", number]
     train = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
     done = subprocess.run([*command, *train], capture_output=True, text=True, check=False)
     assert done.returncode == 130
@@ -110,7 +112,7 @@ def test_an_interrupt_in_a_later_import_is_an_interrupted_run(tmp_path, monkeypa
             patched.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
             importlib.import_module("imported_later")
 
-    monkeypatch.setattr("sparse_ae.experiment.run", begun)
+    monkeypatch.setattr("sparse_ae.companion.experiment.run", begun)
     assert main(["train", "--preset", "smoke", "--root", str(tmp_path)]) == 130
     assert "interrupted; nothing half-written" in capsys.readouterr().err
 
@@ -215,7 +217,7 @@ def test_whatever_is_written_names_itself_on_a_full_disk(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=rf"seed-1.csv cannot be written \({FULL}\)"):
         log.add(1, {"pull": 1.0}, always)
     monkeypatch.undo()
-    monkeypatch.setattr("sparse_ae.files.open", Full, raising=False)
+    monkeypatch.setattr("sparse_ae.runtime.files.open", Full, raising=False)
     with pytest.raises(OSError, match=rf"a.json cannot be written \({FULL}\)"):
         write_whole(tmp_path / "a.json", b"{}")
     monkeypatch.undo()
@@ -225,7 +227,7 @@ def test_whatever_is_written_names_itself_on_a_full_disk(tmp_path, monkeypatch):
 
         raise SafetensorError(f"Error while serializing: I/O error: {FULL} (os error 28)")
 
-    monkeypatch.setattr("sparse_ae.weights_files.save_file", no_room)
+    monkeypatch.setattr("sparse_ae.models.weights_files.save_file", no_room)
     with pytest.raises(OSError, match=rf"net.safetensors cannot be written \({FULL}\)"):
         save_checkpoint(PoseNet(3, 1, (8, 8, 8, 8, 8)), tmp_path / "net.safetensors")
     monkeypatch.undo()
@@ -267,12 +269,12 @@ def test_torch_that_lacks_memory_is_one_line(tmp_path, monkeypatch, capsys):
     def lacks(*_):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr("sparse_ae.progress.training_losses", lacks)
+    monkeypatch.setattr("sparse_ae.training.train_state.training_losses", lacks)
     assert main(["train", "--preset", "smoke", "--root", str(tmp_path)]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("sparse-ae: error: step 1: out of memory ([enforce fail]")
     assert error.endswith("a smaller batch or fewer --workers need less")
-    monkeypatch.setattr("sparse_ae.progress.training_losses", lambda *_: 1 / 0)
+    monkeypatch.setattr("sparse_ae.training.train_state.training_losses", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # what is no fault of the machine stays as it is
         run(load_config("smoke", "ae8", 0), tmp_path, progress=False)
     assert sys.exc_info() == (None, None, None)

@@ -19,16 +19,18 @@ from photos import TRIANGLE, content, write
 from PIL import Image
 from synthetic import make_arrays, make_record
 
-from sparse_ae import photo_tables, results, runs, tables
-from sparse_ae.crowds.bodies import load_bodies
+from sparse_ae.companion import records as results
+from sparse_ae.companion import runs
+from sparse_ae.companion.tables import photo_tables, tables
 from sparse_ae.crowds.imitate import read_photos
-from sparse_ae.dataset import KeypointDataset
-from sparse_ae.evaluate_photos import SCHEMA
-from sparse_ae.model import load_checkpoint
-from sparse_ae.photo_files import read_picture
-from sparse_ae.presets import load_config
-from sparse_ae.resume import read_state
+from sparse_ae.crowds.people.bodies import load_bodies
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+from sparse_ae.evaluation.evaluate_photos import SCHEMA
+from sparse_ae.evaluation.photo_files import read_picture
+from sparse_ae.models import load_checkpoint
+from sparse_ae.settings.presets import load_config
 from sparse_ae.skeleton import read_skeleton
+from sparse_ae.training.resume import read_state
 
 SECONDS, MEGABYTES = 1.0, 200.0  # of a refusal, at most
 HOUSE = Path(__file__).parents[1]

@@ -13,21 +13,21 @@ import pytest
 import torch
 from photos import TRIANGLE, content, custom_preset, person, write
 
-from sparse_ae.batches import collate
 from sparse_ae.cli import main
-from sparse_ae.dataset import KeypointDataset
-from sparse_ae.decode import decode
-from sparse_ae.evaluate_photos import evaluate_photos
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+from sparse_ae.datasets.pictures import View
+from sparse_ae.decoding import decode
+from sparse_ae.evaluation.evaluate_photos import evaluate_photos
+from sparse_ae.evaluation.photo_files import read_picture
+from sparse_ae.evaluation.photo_settings import PhotoSettings
+from sparse_ae.evaluation.photo_test import find_people
 from sparse_ae.grouping import group
 from sparse_ae.losses import grouping_loss, scale_loss
 from sparse_ae.metrics import crowd_index, group_margin, grouping_accuracy, keypoint_ap, linearity
-from sparse_ae.model import PoseNet
-from sparse_ae.photo_files import read_picture
-from sparse_ae.photo_settings import PhotoSettings
-from sparse_ae.photo_test import find_people
-from sparse_ae.photos import View
-from sparse_ae.presets import load_config
+from sparse_ae.models import PoseNet
+from sparse_ae.settings.presets import load_config
 from sparse_ae.targets import heatmap_targets
+from sparse_ae.training.batches import collate
 
 CROWD = 200
 PLACES = np.stack(np.meshgrid(np.arange(20), np.arange(10)), -1).reshape(-1, 1, 2) * 24 + 14
@@ -181,8 +181,8 @@ def test_maps_of_a_large_view_are_decoded():
 
 
 def test_a_record_of_nobody_has_null_where_nothing_is_defined(tmp_path, net):
-    from sparse_ae.evaluate_photos import write_photo_record
-    from sparse_ae.predict import Predictor
+    from sparse_ae.evaluation.evaluate_photos import write_photo_record
+    from sparse_ae.evaluation.predict import Predictor
 
     path = write(tmp_path, nobody())
     data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from sparse_ae.machine import Options, start
-from sparse_ae.model import save_checkpoint
-from sparse_ae.presets import load_config
-from sparse_ae.processes import place
-from sparse_ae.streams import open_stream
-from sparse_ae.train import train
+from sparse_ae.models import save_checkpoint
+from sparse_ae.runtime.distributed import place
+from sparse_ae.runtime.launch import Options, start
+from sparse_ae.settings.presets import load_config
+from sparse_ae.training.streams import open_stream
+from sparse_ae.training.train import train
 
 
 def main(preset, method, seed, folder, *given):

@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from sparse_ae.batches import batches
-from sparse_ae.crowds.preset import preset_crowds
-from sparse_ae.machine import Options, finish, start
-from sparse_ae.model import save_checkpoint
-from sparse_ae.objective import make_net, total, training_losses
-from sparse_ae.presets import load_config
-from sparse_ae.processes import any_of, averaged, from_first, place, share_norms
-from sparse_ae.train import train
+from sparse_ae.datasets.preset_crowds import preset_crowds
+from sparse_ae.models import save_checkpoint
+from sparse_ae.runtime.distributed import any_of, averaged, from_first, place, share_norms
+from sparse_ae.runtime.launch import Options, finish, start
+from sparse_ae.settings.presets import load_config
+from sparse_ae.training.batches import batches
+from sparse_ae.training.objective import make_net, total, training_losses
+from sparse_ae.training.train import train
 
 METHODS = ("rve", "offset", "ae8_spread", "swahr")
 

@@ -15,12 +15,12 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
-from sparse_ae.embedding_figures import crowded_example, example_scene
+from sparse_ae.companion.figures.embeddings import crowded_example, example_scene
+from sparse_ae.companion.runs import example_run, read_evidence, source
+from sparse_ae.companion.tables.tables import METHOD_LABELS
+from sparse_ae.evaluation.overlays import LEAST, PERSON_COLOURS, distinct
 from sparse_ae.metrics import group_margin, grouped, grouped_right, linearity
-from sparse_ae.pictures import LEAST, PERSON_COLOURS, distinct
-from sparse_ae.runs import example_run, read_evidence, source
 from sparse_ae.skeleton import get_skeleton
-from sparse_ae.tables import METHOD_LABELS
 
 METHODS = ("ae8", "ae8_scale", "rve", "ae1")
 THRESHOLDS = tuple(float(t) for t in np.round(0.25 * 2 ** (np.arange(17) / 4), 3))  # 0.25 to 4

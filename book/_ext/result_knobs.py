@@ -16,11 +16,11 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
+from sparse_ae.companion.knobs import SETTINGS, STILL
+from sparse_ae.companion.runs import read_evidence, source
+from sparse_ae.companion.summaries import BASE, summary
+from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.knobs import SETTINGS, STILL
-from sparse_ae.runs import read_evidence, source
-from sparse_ae.summaries import BASE, summary
-from sparse_ae.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number
 
 METHODS = ("ae8", "ae8_scale", "rve")
 KNOBS = {"crowding": "crowd index asked for", "scale_spread": "largest to smallest person"}

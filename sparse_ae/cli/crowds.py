@@ -43,9 +43,9 @@ def add_crowds(add) -> None:
 
 def crowds(options: argparse.Namespace) -> None:
     """Render scenes into a COCO data set, a picture, or the cache."""
-    from sparse_ae.crowds.preset import preset_crowds
-    from sparse_ae.crowds.writer import write_crowds
-    from sparse_ae.presets import load_config
+    from sparse_ae.datasets.crowd_writer import write_crowds
+    from sparse_ae.datasets.preset_crowds import preset_crowds
+    from sparse_ae.settings.presets import load_config
 
     given = {} if options.size is None else {"size": options.size}
     if options.count is not None:

@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sparse_ae.methods import ALL
+from sparse_ae.settings.methods import ALL
 
 if TYPE_CHECKING:
-    from sparse_ae.machine import Options
+    from sparse_ae.runtime.launch import Options
 
 PRESET = "reader"
 ROOT = "experiments/results"
@@ -43,7 +43,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
 
 def read_machine_options(options: argparse.Namespace) -> Options:
     """The options of `machine_options`, checked."""
-    from sparse_ae.machine import Options
+    from sparse_ae.runtime.launch import Options
 
     fields = dataclasses.fields(Options)
     return Options(**{field.name: getattr(options, field.name) for field in fields})

@@ -31,7 +31,7 @@ def view_options(command: argparse.ArgumentParser) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Pictures with skeletons, and the persons in COCO's results format."""
-    from sparse_ae.photo_files import RESULTS, find_photos, predict_files
+    from sparse_ae.evaluation.photo_files import RESULTS, find_photos, predict_files
 
     if not 0 <= options.min_score <= 1:
         raise ValueError(f"--min-score: expected 0 to 1, got {options.min_score}")
@@ -47,7 +47,7 @@ def predict(options: argparse.Namespace) -> None:
 
 def predictor(options: argparse.Namespace):
     """The Predictor that the options ask for."""
-    from sparse_ae.predict import load
+    from sparse_ae.evaluation.predict import load
 
     return load(
         options.weights, size=options.size, scales=options.scales, flip=not options.no_flip,
@@ -57,9 +57,9 @@ def predictor(options: argparse.Namespace):
 
 def evaluate(options: argparse.Namespace) -> None:
     """Figures of trained weights on the photos of an official data set, printed and recorded."""
-    from sparse_ae.dataset import KeypointDataset
-    from sparse_ae.evaluate_photos import evaluate_photos, write_photo_record
-    from sparse_ae.photo_files import write_results
+    from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+    from sparse_ae.evaluation.evaluate_photos import evaluate_photos, write_photo_record
+    from sparse_ae.evaluation.photo_files import write_results
 
     if not options.weights:
         raise ValueError("--data needs --weights")

@@ -24,8 +24,8 @@ def summarise(options: argparse.Namespace) -> None:
     """All of a preset's tables with intervals; those that fit its records are left as they are."""
     from tqdm import tqdm
 
-    from sparse_ae.runs import read_beside
-    from sparse_ae.summaries import summaries_of, summary, summary_path
+    from sparse_ae.companion.runs import read_beside
+    from sparse_ae.companion.summaries import summaries_of, summary, summary_path
 
     records, arrays = read_beside(options.preset, options.root)
     if not records:
@@ -41,7 +41,7 @@ def summarise(options: argparse.Namespace) -> None:
 
 def figures(options: argparse.Namespace) -> None:
     """Every figure of a preset's records, as SVG files."""
-    from sparse_ae.figures import write_figures
+    from sparse_ae.companion.figures.figures import write_figures
 
     for path in write_figures(options.preset, options.root, options.out):
         print(path)

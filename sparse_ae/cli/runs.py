@@ -47,8 +47,8 @@ def add_runs(add) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """One run, from scenes to record."""
-    from sparse_ae.experiment import forget_state, is_made, run
-    from sparse_ae.presets import load_config
+    from sparse_ae.companion.experiment import forget_state, is_made, run
+    from sparse_ae.settings.presets import load_config
 
     config = load_config(options.preset, options.method, options.seed)
     name = f"{config.preset}/{config.method}/seed-{config.seed}"
@@ -66,9 +66,9 @@ def evaluate(options: argparse.Namespace) -> None:
     """Figures of trained weights, printed."""
     if options.data:
         return evaluate_on_photos(options)
-    from sparse_ae.experiment import evaluate_weights
-    from sparse_ae.presets import load_config
-    from sparse_ae.results import record_path
+    from sparse_ae.companion.experiment import evaluate_weights
+    from sparse_ae.companion.records import record_path
+    from sparse_ae.settings.presets import load_config
 
     config = load_config(options.preset, options.method, options.seed)
     beside = record_path(config.preset, config.method, config.seed, options.root)
@@ -78,7 +78,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def search(options: argparse.Namespace) -> None:
     """The best of each method's settings in the preset's search, by AP on validation crowds."""
-    from sparse_ae.search import search as choose
+    from sparse_ae.companion.search import search as choose
 
     for method in options.method:
         choose(options.preset, method, options.root)

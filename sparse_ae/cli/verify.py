@@ -27,8 +27,8 @@ def add_verify(add) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     """Equal, or what differs and what may be the reason; an exit code."""
-    from sparse_ae.machine import Options
-    from sparse_ae.verify import verify as check
+    from sparse_ae.companion.verify import verify as check
+    from sparse_ae.runtime.launch import Options
 
     try:
         found = check(options.record, evaluation=options.evaluation, weights=options.weights,

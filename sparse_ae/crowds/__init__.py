@@ -1,16 +1,12 @@
 """Rendered crowds: posed bodies in drawn clothes, light and surroundings, with exact keypoints,
 visibility, masks and crowd index. Scene i is a pure function of a configuration and i."""
 
-from .angles import angle_distance, joint_angles
-from .bodies import Bodies, BodiesError, load_bodies
-from .config import CrowdConfig
-from .dataset import CrowdDataset
-from .folder import read_manifest
-from .scene import Scene, render_scene
-from .sheet import contact_sheet
-from .statistics import statistics
-from .writer import write_crowds
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.people.angles import angle_distance, joint_angles
+from sparse_ae.crowds.people.bodies import Bodies, BodiesError, load_bodies
+from sparse_ae.crowds.scene import Scene, render_scene
+from sparse_ae.crowds.sheet import contact_sheet
+from sparse_ae.crowds.statistics import statistics
 
-__all__ = ["Bodies", "BodiesError", "CrowdConfig", "CrowdDataset", "Scene", "angle_distance",
-           "contact_sheet", "joint_angles", "load_bodies", "read_manifest", "render_scene",
-           "statistics", "write_crowds"]  # fmt: skip
+__all__ = ["Bodies", "BodiesError", "CrowdConfig", "Scene", "angle_distance", "contact_sheet",
+           "joint_angles", "load_bodies", "render_scene", "statistics"]  # fmt: skip

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bodies import Bodies
-from .camera import Camera
-from .config import CrowdConfig
-from .exact import on_grid
-from .layout import Layout
+from sparse_ae.crowds.camera.camera import Camera
+from sparse_ae.crowds.camera.exact import on_grid
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.layout import Layout
+from sparse_ae.crowds.people.bodies import Bodies
 
 TRIES = 48
 SHARE = 0.7  # of the scenes in which everybody has a thing in front, so many have a back

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ..crowding import EASY, HARD
-from ..skeleton import get_skeleton
-from .bodies import SPLITS
+from sparse_ae.crowds.people.bodies import SPLITS
+from sparse_ae.metrics.crowding import EASY, HARD
+from sparse_ae.skeleton import get_skeleton
 
 LEVELS = {"easy": (0.0, EASY), "medium": (EASY, HARD), "hard": (HARD, float("inf"))}
 EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # of the crowd index

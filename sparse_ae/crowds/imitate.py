@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..skeleton import COCO, CROWDPOSE
-from .bodies import CROWDPOSE_JOINTS, Bodies
-from .camera import Camera
-from .config import CrowdConfig
-from .exact import circle, on_grid
-from .layout import NEAREST, SCALES, Layout, turn
+from sparse_ae.crowds.camera.camera import Camera
+from sparse_ae.crowds.camera.exact import circle, on_grid
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.layout import NEAREST, SCALES, Layout, turn
+from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
+from sparse_ae.skeleton import COCO, CROWDPOSE
 
 CANDIDATES = 1500  # bodies turned about, of which the most alike stands for a person
 MOST_TIMES = 60  # what gzip makes of a JSON is a tenth of it or so

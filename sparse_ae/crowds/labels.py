@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import kernel
-from .bodies import CROWDPOSE_JOINTS, Bodies
-from .layout import Layout
-from .raster import Surface, frame_boxes, person_ids, seen
+from sparse_ae.crowds.camera.raster import Surface, frame_boxes, person_ids, seen
+from sparse_ae.crowds.layout import Layout
+from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
+from sparse_ae.runtime.kernels import kernel
 
 NONE, HALF, ONE, FINE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
 FEWEST_LABELLED = 3  # keypoints in the frame that a person needs

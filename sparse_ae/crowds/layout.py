@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import kernel
-from .bodies import Bodies
-from .camera import Camera
-from .config import CrowdConfig
-from .exact import circle, on_grid
-from .placing import draw_moves, place_across
+from sparse_ae.crowds.camera.camera import Camera
+from sparse_ae.crowds.camera.exact import circle, on_grid
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.people.bodies import Bodies
+from sparse_ae.crowds.placing import draw_moves, place_across
+from sparse_ae.runtime.kernels import kernel
 
 EVERY = 5  # of a dressed body's vertices, one in so many tells its outline
 SCALES = (0.02, 0.8)  # the smallest and the largest that anybody gets

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .appearance import Clothes
-from .background import draw_surroundings, shade_background
-from .camera import Camera
-from .config import CrowdConfig
-from .dress import Outfit
-from .lens import develop, draw_lens
-from .light import cast, draw_light
-from .raster import Surface, vertex_normals
-from .shading import View, shade_bodies, shade_things
-from .things import Things
+from sparse_ae.crowds.camera.camera import Camera
+from sparse_ae.crowds.camera.lens import develop, draw_lens
+from sparse_ae.crowds.camera.light import cast, draw_light
+from sparse_ae.crowds.camera.raster import Surface, vertex_normals
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.people.appearance import Clothes
+from sparse_ae.crowds.people.dress import Outfit
+from sparse_ae.crowds.people.shading import View, shade_bodies, shade_things
+from sparse_ae.crowds.place.background import draw_surroundings, shade_background
+from sparse_ae.crowds.place.things import Things
 
 
 class Stage(NamedTuple):

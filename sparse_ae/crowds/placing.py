@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels import kernel
-from .exact import on_grid
+from sparse_ae.crowds.camera.exact import on_grid
+from sparse_ae.runtime.kernels import kernel
 
 STARTS = 10  # arrangements to start from
 MOVES = 50  # per person

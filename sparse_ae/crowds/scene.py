@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..crowding import crowd_index
-from .appearance import Clothes, draw_clothes
-from .backs import draw_back
-from .bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
-from .config import CrowdConfig
-from .dress import dress, outfit
-from .imitate import imitate
-from .labels import Truth, describe, locate
-from .layout import Layout, draw_stand, draw_wish, lay_out, stand_away
-from .paint import Stage, paint
-from .raster import SAMPLES, draw, empty_surface
-from .sketch import Sketch, sketch
-from .things import Things, draw_clutter, draw_in_front, draw_seats, gather
+from sparse_ae.crowds.backs import draw_back
+from sparse_ae.crowds.camera.raster import SAMPLES, draw, empty_surface
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.imitate import imitate
+from sparse_ae.crowds.labels import Truth, describe, locate
+from sparse_ae.crowds.layout import Layout, draw_stand, draw_wish, lay_out, stand_away
+from sparse_ae.crowds.paint import Stage, paint
+from sparse_ae.crowds.people.appearance import Clothes, draw_clothes
+from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, SPLITS, Bodies, load_bodies
+from sparse_ae.crowds.people.dress import dress, outfit
+from sparse_ae.crowds.place.things import Things, draw_clutter, draw_in_front, draw_seats, gather
+from sparse_ae.crowds.sketch import Sketch, sketch
+from sparse_ae.metrics.crowding import crowd_index
 
 STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", "clothes",
            "things", "in_front", "back", "look")  # fmt: skip

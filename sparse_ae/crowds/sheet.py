@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..skeleton import COCO, CROWDPOSE
-from .scene import Scene
+from sparse_ae.crowds.scene import Scene
+from sparse_ae.skeleton import COCO, CROWDPOSE
 
 
 def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = False) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bodies import Bodies
-from .labels import Places, Truth, describe, locate
-from .layout import Layout
-from .raster import Surface, draw, empty_surface
-from .things import Mesh
+from sparse_ae.crowds.camera.raster import Surface, draw, empty_surface
+from sparse_ae.crowds.labels import Places, Truth, describe, locate
+from sparse_ae.crowds.layout import Layout
+from sparse_ae.crowds.people.bodies import Bodies
+from sparse_ae.crowds.place.things import Mesh
 
 SIDE = 96  # samples
 EVERY = 5  # of a dressed body's vertices, one in so many tells its outline

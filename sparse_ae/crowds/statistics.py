@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from ..crowding import EASY, HARD, crowd_index
+from sparse_ae.metrics.crowding import EASY, HARD, crowd_index
 
 SHARES = np.round(np.linspace(0, 1, 21), 2)  # none at all has a bin of its own: 1/17 > 0.05
 # name: what is counted, and the edges of the bins. A bin holds its lower edge, the last one its
@@ -33,7 +33,7 @@ def statistics(annotations: dict) -> dict:
     the names of the keypoints: COCO's, CrowdPose's or ours. As COCO counts, a person has
     num_keypoints > 0 (the number of labelled keypoints where the field is missing) and is no
     crowd region; an image is one with such a person. The crowd index is that of
-    `sparse_ae.metrics`, over these persons.
+    `sparse_ae.metrics.embeddings`, over these persons.
 
     Returns plain numbers, lists and dicts, ready for JSON:
     images, persons: how many.

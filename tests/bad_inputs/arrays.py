@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from synthetic import PAIR
 
-from sparse_ae.decode import decode, decode_batch
+from sparse_ae.decoding import decode, decode_batch
 from sparse_ae.grouping import group
 from sparse_ae.losses import grouping_loss, heatmap_loss, scale_loss
 from sparse_ae.metrics import keypoint_ap

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sparse_ae.crowds.bodies import bodies_path, load_bodies
-from sparse_ae.crowds.folder import read_manifest
 from sparse_ae.crowds.imitate import read_photos
+from sparse_ae.crowds.people.bodies import bodies_path, load_bodies
+from sparse_ae.datasets.crowd_folder import read_manifest
 
 from . import Case, command, with_file
 

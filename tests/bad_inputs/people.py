@@ -8,7 +8,7 @@ from pathlib import Path
 
 from photos import TRIANGLE, content, write
 
-from sparse_ae.annotations import ground_truth, read_annotations
+from sparse_ae.datasets.annotations import ground_truth, read_annotations
 
 from . import Case, with_file
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from photos import TRIANGLE, WIDTH, content, write
 
-from sparse_ae.dataset import KeypointDataset
-from sparse_ae.photo_files import read_picture
-from sparse_ae.photo_settings import PhotoSettings
-from sparse_ae.photo_test import find_people, views
-from sparse_ae.photos import read_photo
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+from sparse_ae.datasets.pictures import read_photo
+from sparse_ae.evaluation.photo_files import read_picture
+from sparse_ae.evaluation.photo_settings import PhotoSettings
+from sparse_ae.evaluation.photo_test import find_people, views
 
 from . import Case, with_file
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from synthetic import make_arrays, make_record
 
-from sparse_ae import results
-from sparse_ae.evaluate_photos import SCHEMA
-from sparse_ae.photo_tables import read_photo_records
-from sparse_ae.resume import read_state, write_state
-from sparse_ae.trials import read_trials
+from sparse_ae.companion import records as results
+from sparse_ae.companion.tables.photo_tables import read_photo_records
+from sparse_ae.companion.trials import read_trials
+from sparse_ae.evaluation.evaluate_photos import SCHEMA
+from sparse_ae.training.resume import read_state, write_state
 
 from . import Case, with_file
 
@@ -99,7 +99,7 @@ def foreign(path: Path) -> None:
     """A safetensors file of the right format, and of nothing else."""
     from safetensors.torch import save_file
 
-    from sparse_ae.resume import FORMAT
+    from sparse_ae.training.resume import FORMAT
 
     save_file({"a": torch.zeros(2)}, str(path), {"format": FORMAT, "header": "[1]"})
 

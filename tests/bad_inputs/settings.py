@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sparse_ae.experiment import recorded_config
-from sparse_ae.machine import Options
-from sparse_ae.presets import load_config, read_search
+from sparse_ae.companion.experiment import recorded_config
+from sparse_ae.runtime.launch import Options
+from sparse_ae.settings.presets import load_config, read_search
 from sparse_ae.skeleton import read_skeleton
 
 from . import Case, with_file

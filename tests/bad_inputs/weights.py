@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from sparse_ae.checkpoints import load_backbone
-from sparse_ae.hrnet import HRNet
-from sparse_ae.model import PoseNet, load_checkpoint, save_checkpoint
-from sparse_ae.predict import load
+from sparse_ae.evaluation.predict import load
+from sparse_ae.models import PoseNet, load_checkpoint, save_checkpoint
+from sparse_ae.models.checkpoints import load_backbone
+from sparse_ae.models.hrnet import HRNet
 
 from . import Case, with_file
 

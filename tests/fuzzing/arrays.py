@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from synthetic import PAIR
 
-from sparse_ae.decode import decode, decode_batch
+from sparse_ae.decoding import decode, decode_batch
 from sparse_ae.grouping import group
 from sparse_ae.skeleton import Skeleton
 

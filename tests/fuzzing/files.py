@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from photos import TRIANGLE, content, person
 from synthetic import make_arrays, make_record
 
-from sparse_ae import results, runs, tables
-from sparse_ae.annotations import ground_truth, read_annotations
+from sparse_ae.companion import records as results
+from sparse_ae.companion import runs
+from sparse_ae.companion.tables import tables
+from sparse_ae.companion.trials import read_trials
+from sparse_ae.datasets.annotations import ground_truth, read_annotations
+from sparse_ae.datasets.loss_masks import counted
 from sparse_ae.metrics import keypoint_ap
-from sparse_ae.regions import counted
-from sparse_ae.trials import read_trials
 
 from .damage import changed_json, damaged, in_a_file, told_of
 

@@ -11,11 +11,11 @@ from bad_inputs.settings import SKELETON
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparse_ae.config import Config
-from sparse_ae.experiment import recorded_config
-from sparse_ae.photo_files import MOST_PIXELS, read_picture
-from sparse_ae.photos import read_photo
-from sparse_ae.presets import PRESETS, load_config
+from sparse_ae.companion.experiment import recorded_config
+from sparse_ae.datasets.pictures import read_photo
+from sparse_ae.evaluation.photo_files import MOST_PIXELS, read_picture
+from sparse_ae.settings.config import Config
+from sparse_ae.settings.presets import PRESETS, load_config
 from sparse_ae.skeleton import read_skeleton
 
 from .arrays import in_a_line

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from photos import TRIANGLE
 from safetensors.torch import save
 
-from sparse_ae.model import PoseNet, load_checkpoint
-from sparse_ae.photo_settings import PhotoSettings
-from sparse_ae.predict import load
-from sparse_ae.weights_files import read_tensors
+from sparse_ae.evaluation.photo_settings import PhotoSettings
+from sparse_ae.evaluation.predict import load
+from sparse_ae.models import PoseNet, load_checkpoint
+from sparse_ae.models.weights_files import read_tensors
 
 from .arrays import check_people, in_a_line
 from .damage import changed_json, damaged, in_a_file, told_of

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_ae.provenance import provenance
+from sparse_ae.runtime.provenance import provenance
 
 HOUSE = Path(__file__).resolve().parents[2]
 # two processes; checkpoints and annotations take longest

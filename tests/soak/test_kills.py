@@ -15,7 +15,7 @@ import numpy as np
 from forked_runs import PHASES
 from kills import Killed
 
-from sparse_ae.provenance import provenance
+from sparse_ae.runtime.provenance import provenance
 
 MOMENTS = 30
 

@@ -1,0 +1,1 @@
+"""What only this book needs: experiments, records, statistics, tables and figures."""

@@ -1,0 +1,1 @@
+"""Records and crowds as figures of a page."""

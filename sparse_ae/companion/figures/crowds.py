@@ -1,0 +1,111 @@
+"""Figures that set the rendered crowds beside photographs, from counts that lie in `data/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+SETS = {  # name: (label, colour, line style); Paul Tol's "bright" colours
+    "ours": ("rendered", "#222222", "-"),
+    "coco": ("COCO train2017", "#4477aa", "-"),
+    "crowdpose": ("CrowdPose val", "#ee6677", (0, (4, 1.5))),
+}
+PANELS = {  # name in crowds.statistics: (label of the axis, logarithmic)
+    "persons": ("persons in an image", False),
+    "scale": ("scale of a person, root of box area / image side", False),
+    "scale_spread": ("largest / smallest scale in an image", True),
+    "crowd_index": ("crowd index of an image", False),
+    "hidden": ("share of a person's labelled keypoints that are hidden", False),
+    "unlabelled": ("share of a person's keypoints without a label", False),
+}
+OF_PERSONS = ("scale", "hidden", "unlabelled")  # the others are counts of images
+
+
+def data_folder() -> Path:
+    """The repository's `data`, where the counts of real data sets lie."""
+    return Path(__file__).parents[3] / "data"
+
+
+def real_statistics() -> dict[str, dict]:
+    """`crowds.statistics` of COCO train2017 and CrowdPose val, by name."""
+    path = data_folder() / "real_statistics.json"
+    return json.loads(path.read_text(encoding="utf-8"))["statistics"]
+
+
+def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
+    """Histograms of rendered crowds (`ours`, as of `crowds.statistics`) beside those of real ones,
+    each as shares of its own images or persons."""
+    figure, axes = plt.subplots(3, 2, figsize=(9.4, 8.4), layout="constrained")
+    for axis, (name, (label, logarithmic)) in zip(axes.flat, PANELS.items(), strict=True):
+        for key, values in {"ours": ours, **real}.items():
+            histogram = values["histograms"].get(name)
+            if histogram is None:
+                continue
+            counts, edges = np.array(histogram["counts"]), np.array(histogram["edges"])
+            title, colour, style = SETS[key]
+            axis.stairs(counts / max(counts.sum(), 1), edges, color=colour, ls=style, lw=1.6,
+                        label=title, zorder=3 if key == "ours" else 2)  # fmt: skip
+        if logarithmic:
+            axis.set_xscale("log", base=2)
+            axis.set_xlim(1, 16)
+            axis.xaxis.set_major_formatter("{x:g}")
+        axis.set(xlabel=label, ylabel=f"share of {'persons' if name in OF_PERSONS else 'images'}")
+    axes[0, 0].set_xlim(1, 16)
+    axes[0, 0].legend()
+    return figure
+
+
+def joint_angles_data() -> dict:
+    """What data/compare_poses.py found: distributions of joint angles and their distances."""
+    return json.loads((data_folder() / "pose_angles.json").read_text(encoding="utf-8"))
+
+
+def angles_figure(data: Mapping) -> Figure:
+    """Distributions of the angles in the image, a panel a joint: the bank's bodies seen from all
+    sides, COCO's and CrowdPose's persons."""
+    figure, axes = plt.subplots(-(-len(data["joints"]) // 3), 3, figsize=(9.8, 8.6),
+                                layout="constrained", sharex=True)  # fmt: skip
+    bins = np.array(data["bins"])
+    for axis in axes.flat[len(data["joints"]) :]:
+        axis.axis("off")
+    for axis, (name, joint) in zip(axes.flat, data["joints"].items(), strict=False):
+        for key, (label, colour, style) in SETS.items():
+            shares = joint["shares"].get("bank" if key == "ours" else key)
+            if shares is not None:
+                axis.stairs(np.array(shares), bins, color=colour, ls=style, lw=1.6, label=label,
+                            zorder=3 if key == "ours" else 2)  # fmt: skip
+        axis.set_title(name.replace("_", " "))
+        axis.set(xlim=(-180, 180), xticks=(-180, -90, 0, 90, 180))
+    for axis in axes.flat[len(data["joints"]) - 3 : len(data["joints"])]:  # lowest of each column
+        axis.set_xlabel("angle in the image, degrees")
+        axis.tick_params(labelbottom=True)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("share per 10°")
+    axes.flat[0].legend(fontsize=7)
+    axes.flat[0].set_ylim(top=1.25 * axes.flat[0].get_ylim()[1])  # room for the legend
+    return figure
+
+
+def angles_table(data: Mapping) -> str:
+    """A table of the distances per joint, HTML."""
+    pairs = list(data["mean_distances_without_head"])
+    titles = {"bank to coco": "rendered – COCO", "bank to crowdpose": "rendered – CrowdPose",
+              "coco to crowdpose": "COCO – CrowdPose"}  # fmt: skip
+    rows = {name.replace("_", " "): joint["distances"] for name, joint in data["joints"].items()}
+    rows["mean, head left out"] = data["mean_distances_without_head"]
+    head = "".join(f"<th>{titles[pair]}</th>" for pair in pairs)
+    body = "".join(
+        f"<tr><th>{name}</th>"
+        + "".join(f"<td>{row[pair]:.1f}°</td>" if pair in row else "<td>–</td>" for pair in pairs)
+        + "</tr>"
+        for name, row in rows.items()
+    )
+    return (
+        f'<div class="wide-table"><table><thead><tr><th>joint</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )

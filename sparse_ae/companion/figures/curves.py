@@ -1,0 +1,147 @@
+"""Curves with their bands, in the methods' colours, from the tables of `curves`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
+from sparse_ae.metrics import EASY, HARD
+
+KNOB_LABELS = {
+    "scale_spread": "largest to smallest person in a scene",
+    "crowding": "crowd index asked for",
+    "occlusion": "share of persons with a thing in front",
+}
+
+
+def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
+    """A line with dots and a band a method; table: of `curves`, values times `factor`. Where a
+    difference is drawn, a line at 0 is the reader's: `axis.axhline(0)`."""
+    for method, part in table.groupby("method", sort=False):
+        part = part.sort_values("place")
+        colour = METHOD_COLOURS[method]
+        axis.plot(part["place"], factor * part["value"], color=colour, marker="o", ms=4, lw=1.6,
+                  label=METHOD_LABELS[method])  # fmt: skip
+        axis.fill_between(part["place"], factor * part["low"], factor * part["high"],
+                          color=colour, alpha=0.15, lw=0)  # fmt: skip
+
+
+def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
+    """AP over the crowd index, and how much more it is than one method's; tables of
+    `curves.average_precision_by_crowding`."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharex=True)
+    for axis, table, label in zip(axes, (levels, gains), ("AP, %", "difference of AP, points"),
+                                  strict=True):  # fmt: skip
+        draw_curves(axis, table, 100)
+        for bound in (EASY, HARD):
+            axis.axvline(bound, color="#333333", lw=1.6, ls=":")
+        axis.set(xlabel="crowd index (mean of the bin)", ylabel=label)
+    axes[1].axhline(0, color="black", lw=1)
+    _legend(figure, axes)
+    return figure
+
+
+def knob_figure(
+    tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0, *,
+    apart: Sequence[str] = (),
+) -> Figure:  # fmt: skip
+    """A panel a knob; tables: by knob, of `curves.turned`; label: of the vertical axis, which the
+    panels share. apart: methods so far from the others that they get a row of panels below, with an
+    axis of their own, where such a method has a value."""
+    known = {name for table in tables.values() for name in table["method"]}
+    groups = [[name for name in known if name not in apart]]
+    groups += [[name for name in apart if name in known]] if known & set(apart) else []
+    heights = (3.1, 2.3)[: len(groups)]
+    figure, axes = plt.subplots(len(groups), len(tables), figsize=(3.7 * len(tables), sum(heights)
+                                + 0.7), layout="constrained", sharex="col", sharey="row",
+                                squeeze=False, height_ratios=heights)  # fmt: skip
+    for row, methods in zip(axes, groups, strict=True):
+        for axis, (knob, table) in zip(row, tables.items(), strict=True):
+            _draw_knob(axis, table[table["method"].isin(methods)], knob, factor)
+            axis.set(xlabel=KNOB_LABELS[knob])
+            axis.label_outer()
+    if len(groups) > 1:
+        figure.supylabel(label, fontsize=plt.rcParams["axes.labelsize"])
+    else:
+        axes[0, 0].set_ylabel(label)
+    _legend(figure, axes[:, 0])
+    return figure
+
+
+def _draw_knob(axis: Axes, table: pd.DataFrame, knob: str, factor: float) -> None:
+    """The curves of one panel, and a line at 0 where a band reaches below it."""
+    draw_curves(axis, table, factor)
+    if knob == "scale_spread":
+        places = sorted(set(table["place"]))
+        axis.set_xscale("log")
+        axis.set_xticks(places, [f"{place:g}" for place in places])
+        axis.minorticks_off()
+    if len(table) and (table["low"] < 0).any():
+        axis.axhline(0, color="black", lw=1)
+
+
+def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
+    """Grouping accuracy over the threshold, logarithmic; used: the one that evaluation takes."""
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    draw_curves(axis, table, 100)
+    axis.axvline(used, color="black", lw=1)
+    places = sorted(set(table["place"]))
+    axis.set_xscale("log")
+    axis.set_xticks(places, [f"{place:g}" for place in places])
+    axis.minorticks_off()
+    axis.set(xlabel="threshold of grouping (distance of embeddings)", ylabel="grouping accuracy, %")
+    _legend(figure, [axis], ranked_at=used)
+    return figure
+
+
+def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
+    """A panel a measure, (its label, the table of `curves.over_training`); a line a run, the
+    methods in the order of the table."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 3.6),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis, (label, table) in zip(axes[0], tables, strict=True):
+        named = set()
+        for (method, _), part in table.groupby(["method", "seed"], sort=False):
+            name = METHOD_LABELS[method] if method not in named else None
+            axis.plot(part["step"], part["value"], color=METHOD_COLOURS[method], lw=1.2, alpha=0.8,
+                      label=name)  # fmt: skip
+            named.add(method)
+        axis.set(xlabel="training step", ylabel=label)
+        if named:
+            axis.set_xscale("log")  # what happens, happens early
+            axis.xaxis.set_major_formatter("{x:g}")
+    _legend(figure, axes[0], ranked_at=None)
+    return figure
+
+
+def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
+    """One legend below all panels, read row by row: from the highest line to the lowest, each in
+    the panel of those that have it that has most of them, at the point nearest `ranked_at` on the
+    horizontal axis; None: in the order drawn."""
+    found = [axis.get_legend_handles_labels() for axis in axes]
+    handles = {}
+    for lines, labels in sorted(found, key=lambda both: -len(both[1])):
+        handles |= {label: line for label, line in zip(labels, lines, strict=True)
+                    if label not in handles}  # fmt: skip
+    if not handles:
+        return
+    names = list(handles)
+    if ranked_at is not None:
+        height = {name: _height(handles[name], ranked_at) for name in names}
+        names.sort(key=height.get, reverse=True)
+    columns = min(3, len(names))
+    down = [name for column in range(columns) for name in names[column::columns]]
+    figure.legend([handles[name] for name in down], down, loc="outside lower center",
+                  ncols=columns)  # fmt: skip
+
+
+def _height(line, place: float) -> float:
+    """Where a line is at its point nearest `place`."""
+    x, y = line.get_data()
+    return float(y[np.abs(x - min(place, x.max())).argmin()])

@@ -1,0 +1,138 @@
+"""The worst images of each kind of failure, with one failure of each drawn alone, and large."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from sparse_ae.companion.tables.tables import METHOD_LABELS
+from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.evaluation.overlays import draw_skeleton, show_image
+from sparse_ae.metrics.errors import KINDS, Case, cases, owners
+from sparse_ae.skeleton import Skeleton, get_skeleton
+
+PAIR = ("#0077bb", "#ee7733")  # Paul Tol's "vibrant" blue and orange, apart for everybody
+OTHERS = "#aa3377"  # of third persons
+TINT = "#ddcc77"  # of a true person, where the colours are those of decoded ones
+FAINT = 0.35  # how much of a picture's contrast is left where nobody is concerned
+WIDTHS = (7.0, 3.0)  # of the limbs of a first person, and of a second one over it
+LEAST_SIDE = 40  # pixels that a panel shows at least
+
+
+def telling_runs(
+    records: Sequence[dict], arrays: Mapping, methods: Sequence[str]
+) -> list[tuple[dict, Mapping]]:
+    """The first run of each method whose record tells its failures, as (record, arrays)."""
+    found = []
+    for method in methods:
+        runs = [record for record in records if record["method"] == method
+                and "failure_counts" in arrays[method, record["seed"]]]  # fmt: skip
+        if runs:
+            found.append((runs[0], arrays[method, runs[0]["seed"]]))
+    return found
+
+
+def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: int = 0) -> Figure:
+    """A panel a run, two a row: the image in which `kind` of failures.KINDS happened most
+    (`place` 1: second most), and of these failures the one whose decoded person scores highest;
+    of "missed", all. Only who is concerned is drawn (`draw_case`, `draw_missed`).
+
+    The rest of the picture is grey and faint. ValueError for an unknown kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    row = KINDS.index(kind)
+    columns = min(2, max(1, len(runs)))
+    rows = max(1, -(-len(runs) // 2))
+    figure, axes = plt.subplots(rows, columns, figsize=(3.9 * columns, 4.3 * rows),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (record, arrays) in zip(axes.flat, runs, strict=False):
+        image = int(arrays["failure_index"][row, place])
+        axis.set_title(f"{METHOD_LABELS[record['method']]}\nnever", fontsize=10)
+        if image < 0:
+            continue
+        scene = render_scene(CrowdConfig(**record["config"]["test_crowd"]), image)
+        people = np.asarray(arrays["failure_people"][row, place], float)
+        people = people[np.isfinite(people).all(axis=(1, 2))]
+        skeleton = get_skeleton(record["config"]["test_crowd"]["skeleton"])
+        found = cases(people, scene.keypoints, scene.areas, skeleton)[kind]
+        if kind == "missed":
+            draw_missed(axis, scene, [case.true[0] for case in found])
+        else:
+            draw_case(axis, scene, people, surest(found, people), kind, skeleton)
+        count, persons = int(arrays["failure_counts"][image, row]), int(arrays["persons"][image])
+        axis.set_title(f"{METHOD_LABELS[record['method']]}\nscene {image}, {persons} persons: "
+                       f"{count} × {kind}", fontsize=10)  # fmt: skip
+    return figure
+
+
+def surest(found: Sequence[Case], people: np.ndarray) -> Case:
+    """The case whose failing person, the last of its decoded ones, scores highest by the mean of
+    its joints; people: (M, K, 3). The first of equals; a Case of nobody where there is none."""
+    scores = [people[case.decoded[-1], :, 2].mean() for case in found]
+    return found[int(np.argmax(scores))] if found else Case((), ())
+
+
+def draw_case(
+    axis: Axes, scene, people: np.ndarray, case: Case, kind: str, skeleton: Skeleton
+) -> None:
+    """One failure, the picture cut to those whom it concerns.
+
+    "split" and "twice": the true person is tinted, and what the two decoded ones have of it is
+    drawn in a colour each, thick for the one that has more. "merged" and "swapped": each true
+    person is tinted in a colour, and a joint of the decoded one has the colour of whose it is;
+    limbs between two persons are dashed, and those to joints of nobody thin. people: (M, K, 3).
+    """
+    whose = owners(people, scene.keypoints, scene.areas, skeleton)  # (M, K)
+    apart = kind in ("split", "twice")
+    colours = dict(zip(case.true, (*PAIR, *[OTHERS] * len(case.true)), strict=False))
+    show_image(axis, tinted(scene, dict.fromkeys(case.true, TINT) if apart else colours))
+    low, size = np.split(scene.boxes[list(case.true)], 2, axis=1)
+    corners = [low, low + size]
+    for number, person in enumerate(case.decoded):
+        mine = np.isin(whose[person], case.true)
+        shown = [colours.get(int(owner)) for owner in whose[person]]
+        if apart:
+            shown = [PAIR[number] if real else None for real in mine]
+        draw_skeleton(axis, people[person], skeleton, shown, alone=not apart,
+                      width=WIDTHS[number] if apart else 3.2)  # fmt: skip
+        corners.append(people[person, mine, :2])
+    if case.true:
+        cut(axis, np.concatenate(corners), scene.image.shape[0])
+
+
+def draw_missed(axis: Axes, scene, persons: Sequence[int]) -> None:
+    """The whole picture, those persons tinted and circled about their visible part."""
+    show_image(axis, tinted(scene, dict.fromkeys(persons, PAIR[1])))
+    for person in persons:
+        seen = scene.masks == person
+        if seen.any():
+            axis.contour(seen, levels=[0.5], colors=["#000000"], linewidths=1.0)
+
+
+def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndarray:
+    """(S, S, 3) the picture, grey and faint but for the visible parts of some persons, each tinted
+    in its colour."""
+    image = np.asarray(scene.image, float) / 255
+    grey = image.mean(axis=2, keepdims=True)
+    shown = np.repeat(1 - FAINT * (1 - grey), 3, axis=2)
+    for person, colour in colours.items():
+        seen = scene.masks == person
+        light = 0.4 + 0.6 * grey[seen]
+        shown[seen] = (1 - strength) * light + strength * np.array(to_rgb(colour))
+    return shown
+
+
+def cut(axis: Axes, points: np.ndarray, side: int) -> None:
+    """Show the square about points (n, 2), with some room, within the picture of that side."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = min(max(0.56 * (high - low).max(), LEAST_SIDE / 2), side / 2)
+    middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
+    axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))

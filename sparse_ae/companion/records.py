@@ -1,0 +1,243 @@
+"""A run's record: what was run, on what, and what came out.
+
+One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (configuration, metrics,
+provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
+the place of an older record together, with the weights: whenever a run is killed, one or the other
+is there, complete. Nothing in a record names a folder of the machine that made it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sparse_ae.runtime.array_files import read_npz
+from sparse_ae.runtime.files import settle, unwritable, write_together
+from sparse_ae.runtime.provenance import provenance
+
+__all__ = [
+    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "files_of", "is_done",
+    "provenance", "read_arrays", "read_record", "read_records", "record_path", "write_record",
+]  # fmt: skip
+SCHEMA = 2
+METRICS = (
+    "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "AR",
+    "grouping_accuracy", "grouping_accuracy_hard",
+    "group_margin", "group_margin_hard", "group_margin_negative", "group_spread",
+    "first_component", "correlation", "effective_rank", "sparsity",
+    "train_seconds", "images_per_second",
+)  # fmt: skip
+PER_IMAGE = (
+    "image_id", "persons", "crowd_index", "grouping_accuracy", "group_margin", "group_spread",
+    "first_component", "correlation", "effective_rank", "sparsity",
+)  # fmt: skip
+MATCHES = ("match_score", "match_image", "match_matched", "match_skipped", "match_persons")
+FIELDS = {
+    "schema": int,
+    "preset": str,
+    "method": str,
+    "seed": int,
+    "config": dict,
+    "config_digest": str,
+    "metrics": dict,
+    "provenance": dict,
+}
+ROOT = "experiments/results"
+
+
+def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) -> Path:
+    """Where the record of one run lies: `<root>/<preset>/<method>/seed-<seed>.json`."""
+    for field, name in (("preset", preset), ("method", method)):
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"{field} must be a plain name without slashes, not {name!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be an integer from 0 on, not {seed!r}")
+    return Path(root) / preset / method / f"seed-{seed}.json"
+
+
+def config_digest(config: Mapping) -> str:
+    """16 hexadecimal digits that are equal for equal configurations (SHA-256 of canonical JSON)."""
+    text = json.dumps(
+        config, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_done(path: str | Path, digest: str) -> bool:
+    """Whether the run at `path` is complete and was made with the configuration `digest`.
+
+    What a record says decides, not the age of its file: in a fresh clone all files are equally old.
+    """
+    try:
+        record = read_record(path)  # which settles what a killed run left
+        with zipfile.ZipFile(Path(path).with_suffix(".npz")) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    except (ValueError, OSError, zipfile.BadZipFile):
+        return False
+    return record["config_digest"] == digest and names >= {*PER_IMAGE, *MATCHES}
+
+
+def check_writable(root: str | Path, preset: str, method: str) -> Path:
+    """Make the folder of a run's record and try it, before hours go into the run. Returns it."""
+    folder = record_path(preset, method, 0, root).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    return folder
+
+
+def write_record(
+    record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT, *,
+    weights: Callable[[Path], object] | None = None,
+) -> Path:  # fmt: skip
+    """Write one run's record and arrays, together or not at all; returns the JSON's path.
+
+    record: the fields of FIELDS; metrics may be nan where undefined (stored as null).
+    arrays: those of PER_IMAGE, all of shape (I,), and any others. weights: writes those of the net
+    to a path that it is given; they take their place together with the record.
+    Raises ValueError for a record that would not read back, OSError for an unwritable folder: then
+    the older record, if there is one, is there as it was.
+    """
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    path = record_path(record.get("preset"), record.get("method"), record.get("seed"), root)
+    metrics = {name: _null(value) for name, value in dict(record.get("metrics", {})).items()}
+    try:
+        text = json.dumps({**record, "metrics": metrics}, indent=1, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: the record cannot be written as JSON: {error}") from None
+    _check(json.loads(text), path)
+    _check_arrays(arrays, path)
+    check_writable(root, record["preset"], record["method"])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    more, packed, whole = files_of(path)
+    contents = [(packed, buffer.getvalue()), (whole, text.encode() + b"\n")]
+    write_together([(more, weights), *contents] if weights else contents)
+    return path
+
+
+def files_of(path: str | Path) -> tuple[Path, Path, Path]:
+    """A run's weights, arrays and record, by the path of any of them, in the order in which they
+    are written."""
+    return tuple(Path(path).with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
+
+
+def read_record(path: str | Path) -> dict:
+    """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
+    path = Path(path)
+    settle(files_of(path))
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such record; make it with experiments/train.ipynb") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a whole JSON file ({error}); delete it, run again") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    _check(record, path)
+    try:
+        named = record_path(record["preset"], record["method"], record["seed"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if named.parts[-3:] != path.resolve().parts[-3:]:
+        said = "/".join(named.with_suffix("").parts[-3:])
+        raise ValueError(f"{path}: fields preset, method and seed say {said}: the file was moved")
+    record["metrics"] = {
+        name: math.nan if value is None else float(value)
+        for name, value in record["metrics"].items()
+    }
+    return record
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays beside a record (either file's path will do), all in memory."""
+    settle(files_of(path))
+    path = Path(path).with_suffix(".npz")
+    try:
+        arrays = read_npz(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: the record's arrays are missing; run it again") from None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: not a whole npz file ({error}); run it again") from None
+    _check_arrays(arrays, path)
+    return arrays
+
+
+def read_records(preset: str, root: str | Path = ROOT) -> list[dict]:
+    """All records of a preset, sorted by method and seed; none is an empty list."""
+    paths = [
+        path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem
+    ]  # a run on photos has others (photo_run)
+    return sorted(map(read_record, paths), key=lambda record: (record["method"], record["seed"]))
+
+
+def _check(record: object, path: Path) -> None:
+    """ValueError, naming file and field, unless `record` (as JSON gives it) is a record."""
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}: expected a JSON object with the fields {', '.join(FIELDS)}")
+    for field, kind in FIELDS.items():
+        if field not in record:
+            raise ValueError(f"{path}: field {field!r} is missing")
+        if not isinstance(record[field], kind) or isinstance(record[field], bool):
+            raise ValueError(f"{path}: field {field!r} must be {kind.__name__}")
+    if record["schema"] != SCHEMA:
+        raise ValueError(f"{path}: field 'schema' is {record['schema']}, this code reads {SCHEMA}")
+    if unknown := set(record) - set(FIELDS):
+        raise ValueError(f"{path}: unknown field {min(unknown)!r}")
+    if wrong := set(record["metrics"]) ^ set(METRICS):
+        raise ValueError(f"{path}: field 'metrics' lacks or should not have {min(wrong)!r}")
+    for name, value in record["metrics"].items():
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            raise ValueError(f"{path}: field 'metrics.{name}' must be a number or null")
+        if value is not None and not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{path}: field 'metrics.{name}' must be finite, or null")
+    for name in ("commit", "date", "device", "data_digest"):
+        if not isinstance(record["provenance"].get(name), str | None):
+            raise ValueError(f"{path}: field 'provenance.{name}' must be a text or null")
+    try:
+        digest = config_digest(record["config"])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: field 'config': {error}") from None
+    if record["config_digest"] != digest:
+        raise ValueError(f"{path}: field 'config_digest' does not belong to field 'config'")
+
+
+def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """ValueError unless the arrays are there, per-image ones of one length, and none holds
+    objects."""
+    for name in ("accuracy_at", *MATCHES, *PER_IMAGE):
+        if name not in arrays:
+            raise ValueError(f"{path}: array {name!r} is missing")
+    for name in PER_IMAGE:
+        if arrays[name].shape != (len(arrays["image_id"]),):
+            raise ValueError(f"{path}: array {name!r} must have one value an image")
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{path}: array {name!r} holds Python objects")
+
+
+def _null(value: float | None) -> float | None:
+    """nan, which JSON does not have, as None."""
+    return None if isinstance(value, float | np.floating) and math.isnan(value) else value
+
+
+def _plain(value: object) -> object:
+    """NumPy scalars and paths as what JSON knows."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} {value!r} has no place in a record")

@@ -1,0 +1,1 @@
+"""Resamples of runs and test images, and what they say of the claims."""

@@ -1,0 +1,134 @@
+"""Every method beside one other, and what grouping accuracy goes with: numbers with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.companion.statistics.bootstrap import RESAMPLES, draw, interval, precisions, slopes
+from sparse_ae.companion.statistics.curves import seeds_of
+from sparse_ae.companion.statistics.measures import Measure, estimate, regression
+from sparse_ae.companion.statistics.weighted_ap import at_level, ranking
+
+QUANTITIES = {
+    "AP": Measure("", "AP", "AP", "", ""),
+    "AP easy": Measure("", "AP easy", "AP", "easy", ""),
+    "AP medium": Measure("", "AP medium", "AP", "medium", ""),
+    "AP hard": Measure("", "AP hard", "AP", "hard", ""),
+    "hard minus easy": Measure("", "hard minus easy", "AP", "hard − easy", ""),
+    "grouping accuracy": Measure("", "grouping accuracy", "image", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "the same, hard", "image", "grouping_accuracy", "", level="hard"),
+}
+MARGINS = {
+    "margin": Measure("", "", "image", "group_margin", ""),
+    "spread within persons": Measure("", "", "image", "group_spread", ""),
+    "margin over spread": Measure("", "", "image", "relative_margin", ""),
+    "distance over spread": Measure("", "", "image", "relative_distance", ""),
+}
+MARGINS |= {f"{name}, hard": one._replace(level="hard") for name, one in MARGINS.items()}
+LEVELS = {
+    "first component": Measure("", "", "level", "first_component", ""),
+    "mean absolute correlation": Measure("", "", "level", "correlation", ""),
+    "effective rank": Measure("", "", "level", "effective_rank", ""),
+    "grouping accuracy": Measure("", "", "level", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "", "level", "grouping_accuracy", "", level="hard"),
+    "AP": Measure("", "", "AP", "", ""),
+    "AP hard": Measure("", "", "AP", "hard", ""),
+}
+REGRESSORS = {"first_component": "first component", "group_margin": "group margin"}
+
+
+def differences(
+    arrays: Mapping, methods: Sequence[str], base: str = "ae8", *,
+    quantities: Mapping[str, Measure] = QUANTITIES, resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """How much more than `base` each method has of each of `quantities`, one row each.
+
+    Columns method, base, quantity, value (the method's), difference, low, high, seeds. Paired by
+    seed and image; methods that share no seed with the base have no rows.
+    """
+    rows = []
+    for method in methods:
+        seeds = [] if method == base else seeds_of(arrays, (method, base))
+        for name, quantity in quantities.items() if seeds else ():
+            found = estimate(quantity._replace(method=method, base=base), arrays, seeds, resamples)
+            rows.append((method, base, name, found.method, found.samples[0],
+                         *interval(found.samples), len(seeds)))  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
+                                       "high", "seeds"])  # fmt: skip
+
+
+def levels(
+    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
+) -> pd.DataFrame:  # fmt: skip
+    """Each method's own value of each of LEVELS, one row each; columns method, quantity, value,
+    low, high, seeds. What a method does not have, as embeddings, has no row."""
+    rows = []
+    for method in methods:
+        seeds = seeds_of(arrays, [method])
+        for name, quantity in LEVELS.items():
+            found = estimate(quantity._replace(method=method), arrays, seeds, resamples).samples
+            if np.isfinite(found[0]):
+                rows.append((method, name, found[0], *interval(found), len(seeds)))
+    return pd.DataFrame(rows, columns=["method", "quantity", "value", "low", "high", "seeds"])
+
+
+def proportions(
+    arrays: Mapping, method: str = "rve", base: str = "ae8", *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """How many times the base's average precision a method has, on easy, medium and hard crowds,
+    and how many times as much on hard as on easy ones: columns at, ratio, low, high.
+
+    Where precision is lower to begin with, points can grow less and proportions more. Paired by
+    seed and image. Empty without a common seed.
+    """
+    seeds, logs = seeds_of(arrays, (method, base)), {}
+    for level in ("easy", "medium", "hard") if seeds else ():
+        found = []
+        for name in (method, base):
+            runs = [arrays[name, seed] for seed in seeds]
+            counted = at_level(runs[0]["crowd_index"], level)
+            draws = draw(len(seeds), len(counted), resamples)
+            found.append(precisions([ranking(run) for run in runs], counted, draws))
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may find nothing
+            logs[level] = np.log(found[0]) - np.log(found[1])
+    if seeds:
+        logs["hard over easy"] = logs["hard"] - logs["easy"]
+    rows = [(at, *np.exp([values[0], *interval(values)])) for at, values in logs.items()]
+    return pd.DataFrame(rows, columns=["at", "ratio", "low", "high"])
+
+
+def regressions(
+    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """Points of grouping accuracy per standard deviation of each of REGRESSORS, image by image
+    within runs, the number of persons and the crowd index held fixed: columns method, regressor,
+    model ("alone", or "together" with the other one), slope, low, high, images, seeds.
+
+    Images in which something is undefined are left out, such as those of a single person.
+    """
+    rows = []
+    for method in methods:
+        seeds = seeds_of(arrays, [method])
+        runs = [arrays[method, seed] for seed in seeds]
+        names = [name for name in REGRESSORS
+                 if runs and np.isfinite(np.stack([run[name] for run in runs])).any()
+                 and np.nanstd(runs[0][name]) > 0]  # fmt: skip
+        models = [("alone", [name]) for name in names] + [("together", names)] * (len(names) > 1)
+        for model, chosen in models:
+            found, images = _slopes(runs, chosen, resamples)
+            for column, name in enumerate(chosen):
+                rows.append((method, name, model, found[0, column], *interval(found[:, column]),
+                             images, len(seeds)))  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "regressor", "model", "slope", "low", "high",
+                                       "images", "seeds"])  # fmt: skip
+
+
+def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
+    """(1 + R, Q) slopes on the named arrays, and how many images count."""
+    values, regressors = regression(runs, names)
+    known = np.isfinite(values) & np.isfinite(regressors).all(2)
+    draws = draw(*values.shape, resamples)
+    return slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())

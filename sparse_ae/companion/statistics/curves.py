@@ -1,0 +1,164 @@
+"""What is measured along something: crowding, a knob, grouping's threshold, training.
+
+Every point of a curve has a 95 % interval by the bootstrap of `resample`; differences are paired by
+seed and by image. Tables are long: one row a method and place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.statistics.bootstrap import Draws, draw, interval, means, precisions
+from sparse_ae.companion.statistics.weighted_ap import only, ranking
+from sparse_ae.evaluation.evaluate import DISTANCES
+
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and 0.8 are CrowdPose's
+RESAMPLES = 2000  # of each point
+FEWEST = 20  # images that a point needs
+COLUMNS = ["method", "place", "value", "low", "high", "images", "seeds"]
+
+
+def seeds_of(arrays: Mapping, methods: Sequence[str]) -> list[int]:
+    """Seeds of which every one of the methods has a run, ascending."""
+    have = [{seed for name, seed in arrays if name == method} for method in methods]
+    return sorted(set.intersection(*have)) if have else []
+
+
+def average_precision_by_crowding(
+    arrays: Mapping, methods: Sequence[str], base: str | None = None, *, edges=EDGES,
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """AP in bins of the crowd index, or with `base`, how much more than that method's it is.
+
+    arrays: {(method, seed): the run's arrays}. Columns COLUMNS: place is the mean crowd index of
+    the bin's images. Bins with fewer than FEWEST images are left out.
+    """
+    rows = []
+    for low, high in pairwise(edges):
+
+        def inside(run, low=low, high=high):
+            return (low <= run["crowd_index"]) & (run["crowd_index"] < high)
+
+        def place(run, inside=inside):
+            return float(run["crowd_index"][inside(run)].mean())
+
+        rows += _points(arrays, methods, base, inside, place, resamples)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def turned(
+    arrays: Mapping, knob: str, methods: Sequence[str], base: str | None = None, *,
+    name: str = "AP", resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """What a knob does: `name`, "AP" or a per-image array of knobs.PER_IMAGE, at each value to
+    which it was turned, or with `base`, how much more than that method's.
+
+    Columns COLUMNS: place is the value. Empty where the runs have no such crowds. ValueError for
+    an unknown knob.
+    """
+    if knob not in {setting.knob for setting in SETTINGS}:
+        raise ValueError(f"knob: expected one of those of knobs.SETTINGS, got {knob!r}")
+    own, rows = _knob_runs(arrays), []
+    for index, setting in enumerate(SETTINGS):
+        if setting.knob == knob:
+            rows += _points(own, methods, base, lambda run, i=index: run["setting"] == i,
+                            lambda _, value=setting.value: value, resamples, name,
+                            fewest=1)  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def ends(
+    arrays: Mapping, knob: str, methods: Sequence[str], base: str, *, name: str = "AP",
+    resamples: int = RESAMPLES,
+) -> pd.DataFrame:  # fmt: skip
+    """How much more of `name` than the base each method has at the lowest and at the highest
+    setting of a knob, and how much the difference grows on the way.
+
+    Columns method, at ("lowest", "highest" or "growth"), value, low, high. Seeds are drawn together
+    for both ends, images apart, since they are others.
+    """
+    own, rows = _knob_runs(arrays), []
+    settings = [index for index, setting in enumerate(SETTINGS) if setting.knob == knob]
+    for method in methods:
+        seeds = [] if method == base else seeds_of(own, (method, base))
+        if not seeds:
+            continue
+        found = {}
+        for place, index in (("lowest", settings[0]), ("highest", settings[-1])):
+            counted = own[method, seeds[0]]["setting"] == index
+            images = draw(len(seeds), int(counted.sum()), resamples, seed=index).images
+            draws = Draws(draw(len(seeds), 1, resamples).seeds, images)
+            more, less = (_samples([own[other, seed] for seed in seeds], counted, name, draws)
+                          for other in (method, base))  # fmt: skip
+            found[place] = more - less
+        found["growth"] = found["highest"] - found["lowest"]
+        rows += [(method, at, samples[0], *interval(samples)) for at, samples in found.items()]
+    return pd.DataFrame(rows, columns=["method", "at", "value", "low", "high"])
+
+
+def _knob_runs(arrays: Mapping) -> dict:
+    """The runs that have crowds with knobs turned: these, by their names without "knob_"."""
+    return {run: {key.removeprefix("knob_"): values for key, values in found.items()
+                  if key.startswith("knob_")}
+            for run, found in arrays.items() if "knob_setting" in found}  # fmt: skip
+
+
+def accuracy_by_threshold(
+    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
+) -> pd.DataFrame:
+    """Grouping accuracy at each of evaluate.DISTANCES of the distance between embeddings; columns
+    COLUMNS. A method without embeddings has no rows."""
+    rows = []
+    for method in methods:
+        seeds = seeds_of(arrays, [method])
+        runs = [arrays[method, seed]["accuracy_at"] for seed in seeds]
+        for column, threshold in enumerate(DISTANCES):
+            values = np.array([run[:, column] for run in runs], float)
+            if values.size and np.isfinite(values).any():
+                found = means(values, draw(*values.shape, resamples))
+                rows.append((method, threshold, found[0], *interval(found), values.shape[1],
+                             len(seeds)))  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def over_training(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
+    """`name`, an array over training steps such as line_first_component: one row a method, seed and
+    step; columns method, seed, step, value."""
+    rows = [(method, seed, step, value) for (method, seed), run in arrays.items()
+            if method in methods and name in run
+            for step, value in zip(run["step"], run[name], strict=True)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "seed", "step", "value"])
+
+
+def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=FEWEST) -> list:
+    """Rows of the methods at one place: the images for which `inside` says so."""
+    rows = []
+    for method in methods:
+        pair = [method] if base is None else [method, base]
+        seeds = seeds_of(arrays, pair)
+        if not seeds or method == base:
+            continue
+        runs = {other: [arrays[other, seed] for seed in seeds] for other in pair}
+        counted = inside(runs[method][0])
+        images = int(counted.sum())
+        if images < fewest:
+            continue
+        draws = draw(len(seeds), images, resamples)
+        found, *less = (_samples(runs[other], counted, name, draws) for other in pair)
+        found = found - sum(less)
+        rows.append((method, place(runs[method][0]), found[0], *interval(found), images,
+                     len(seeds)))  # fmt: skip
+    return rows
+
+
+def _samples(runs: Sequence[Mapping], counted: np.ndarray, name: str, draws: Draws) -> np.ndarray:
+    """(1 + R,) `name` on the images that count, which the draws are of."""
+    if name != "AP":
+        return means(np.array([run[name][counted] for run in runs], float), draws)
+    everything = np.ones(int(counted.sum()), bool)
+    return precisions([only(ranking(run), counted) for run in runs], everything, draws)

@@ -1,0 +1,124 @@
+"""The quantities that claims are judged by, of runs and of their resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sparse_ae.companion.statistics.bootstrap import Draws, draw, means, precisions, slopes
+from sparse_ae.companion.statistics.weighted_ap import at_level, ranking
+
+CONTROLS = ("persons", "crowd_index")  # held fixed in a regression
+THRESHOLD = 1.0  # that records take the group margin at
+
+
+class Measure(NamedTuple):
+    """One quantity that a claim is judged by, or that methods are compared by.
+
+    kind: "level" (a mean over images of `method`, against `bound`), "image" (the same, method −
+    base), "AP" (average precision, method − base) or "slope" (within the runs of a method, of the
+    grouping accuracy on `name`). name: a per-image array, or a level of bootstrap.LEVELS, several
+    joined by " − ". sign: +1 if the claim says above `bound`, −1 if below.
+    """
+
+    claim: str
+    label: str
+    kind: str
+    name: str
+    method: str
+    base: str | None = None
+    sign: int = 1
+    bound: float = 0.0
+    level: str = ""
+
+
+class Estimate(NamedTuple):
+    """What the runs say of a measure: samples (1 + R,), the estimate first; by_seed (S,), the same
+    of each seed alone; base, method: the two values that a difference is of, else nan."""
+
+    samples: np.ndarray
+    by_seed: np.ndarray
+    base: float
+    method: float
+
+
+def estimate(measure, arrays: Mapping, seeds: Sequence[int], resamples: int) -> Estimate:
+    """The Estimate of a Measure over `seeds`, each of which has its runs."""
+    runs = {name: [arrays[name, seed] for seed in seeds]
+            for name in (measure.method, measure.base) if name}  # fmt: skip
+    images = len(runs[measure.method][0]["image_id"])
+    draws = draw(len(seeds), images, resamples)
+    alone = Draws(np.eye(len(seeds), dtype=np.int64), np.ones((len(seeds), images), np.int64))
+    if measure.kind == "image":  # of images in which both are defined
+        base, method = (_stack(runs[name], measure) for name in (measure.base, measure.method))
+        both = np.isfinite(base) & np.isfinite(method)
+        base, method = (np.where(both, values, np.nan) for values in (base, method))
+        levels = (means(values, Draws(draws.seeds[:1], draws.images[:1]))[0]
+                  for values in (base, method))  # fmt: skip
+        return Estimate(means(method - base, draws), means(method - base, alone), *levels)
+    quantity = {"level": _level, "slope": _slope, "AP": _precision}[measure.kind]
+    found = {name: [quantity(measure, part, which) for which in (draws, alone)]
+             for name, part in runs.items()}  # fmt: skip
+    samples, by_seed = found[measure.method]
+    if not measure.base:
+        return Estimate(samples, by_seed, np.nan, np.nan)
+    base, base_by_seed = found[measure.base]
+    return Estimate(samples - base, by_seed - base_by_seed, base[0], samples[0])
+
+
+def _level(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
+    return means(_stack(runs, measure), draws)
+
+
+def _precision(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
+    """Average precision on a level's images, or on one less that on another."""
+    rankings = [ranking(run) for run in runs]
+    crowding = runs[0]["crowd_index"]
+    first, *rest = (precisions(rankings, at_level(crowding, level), draws)
+                    for level in measure.name.split(" − "))  # fmt: skip
+    return first - sum(rest)
+
+
+def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
+    return slopes(*regression(runs, [measure.name]), draws)[:, 0]
+
+
+def regression(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values (S, I) and regressors (S, I, Q) of `resample.slopes`: grouping accuracy in points, and
+    the named arrays in standard deviations within their run, CONTROLS after them."""
+    values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
+    regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
+                           for run in runs]).astype(float)  # fmt: skip
+    return values, regressors / np.nanstd(regressors, axis=1, keepdims=True)
+
+
+def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:
+    """(S, I) a quantity per seed and image, nan in the images that do not count."""
+    counted = at_level(runs[0]["crowd_index"], measure.level)
+    return np.where(counted, np.stack([per_image(run, measure.name) for run in runs]), np.nan)
+
+
+def per_image(run: Mapping, name: str) -> np.ndarray:
+    """(I,) float: an array of a run, or one over the spread within persons: "relative_margin", the
+    margin; "relative_distance", the distance of the closest persons, which is the margin and the
+    threshold together, and which alone no factor on the embeddings changes."""
+    if name not in ("relative_margin", "relative_distance"):
+        return np.asarray(run[name], float)
+    spread = np.asarray(run["group_spread"], float)
+    room = np.asarray(run["group_margin"], float) + THRESHOLD * (name == "relative_distance")
+    return np.divide(room, spread, out=np.full(len(spread), np.nan), where=spread > 0)
+
+
+def check_same_scenes(arrays: Mapping) -> None:
+    """ValueError unless all runs were evaluated on the same images."""
+    runs = list(arrays.items())
+    for (method, seed), run in runs[1:]:
+        if not np.array_equal(run["image_id"], runs[0][1]["image_id"]) or not np.allclose(
+            run["crowd_index"], runs[0][1]["crowd_index"]
+        ):
+            raise ValueError(
+                f"{method}/seed-{seed} was evaluated on other test scenes than "
+                f"{runs[0][0][0]}/seed-{runs[0][0][1]}; delete the older record and run it again"
+            )

@@ -1,0 +1,177 @@
+"""What the runs of a preset say together, computed once and kept beside their records.
+
+Ten thousand resamples of average precision for six methods take minutes, a page must not. So each
+table is kept as a CSV file, `<root>/<preset>/summary/<name>.csv`, under a first line that has a
+digest of the runs and of the code that it was made from, and one of the table itself. A table of
+which one no longer fits, be it edited by hand, is computed again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import io
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.runs import preset_and_root
+from sparse_ae.companion.statistics import comparisons, curves, verdicts
+from sparse_ae.runtime.files import write_whole
+from sparse_ae.settings.methods import ALL
+from sparse_ae.settings.presets import read_base
+
+log = logging.getLogger(__name__)
+BASE = "ae8"  # what methods are compared with
+SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
+NARROW = "ae8_narrow"  # and what Γ is
+# the modules whose code decides what a table says
+CODE = ("bootstrap", "comparisons", "curves", "measures", "resample", "summaries", "verdicts")
+
+
+def methods_of(arrays: Mapping) -> list[str]:
+    """The methods that there are runs of, in their usual order."""
+    return [name for name in ALL if any(run[0] == name for run in arrays)]
+
+
+def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
+    """AP and grouping accuracy over every knob, as levels and as differences from BASE."""
+    parts = []
+    for knob in dict.fromkeys(setting.knob for setting in SETTINGS):
+        for name in ("AP", "grouping_accuracy"):
+            for base in (None, BASE):
+                table = curves.turned(arrays, knob, methods_of(arrays), base, name=name)
+                parts.append(table.assign(knob=knob, name=name, base=base or "none"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
+    """What is left of the differences from BASE at either end of every knob."""
+    return pd.concat([
+        curves.ends(arrays, knob, methods_of(arrays), BASE, name=name).assign(knob=knob, name=name)
+        for knob in dict.fromkeys(setting.knob for setting in SETTINGS)
+        for name in ("AP", "grouping_accuracy")
+    ], ignore_index=True)  # fmt: skip
+
+
+def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
+    """AP over the crowd index, as levels and as differences from BASE."""
+    parts = [curves.average_precision_by_crowding(arrays, methods_of(arrays), base)
+             .assign(base=base or "none") for base in (None, BASE)]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+SUMMARIES: dict[str, Callable] = {
+    "verdicts": verdicts.measurements,
+    "differences": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), BASE),
+    "margins": lambda _, arrays: comparisons.differences(
+        arrays, ("ae8_scale", "rve"), BASE, quantities=comparisons.MARGINS
+    ),
+    "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
+    "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_of(arrays)),
+    "crowding": _crowding,
+    "knobs": _knobs,
+    "ends": _ends,
+    "levels": lambda _, arrays: comparisons.levels(arrays, methods_of(arrays)),
+    "over_scale": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), SCALE),
+    "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_widths",), NARROW),
+    "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_of(arrays)),
+}
+
+
+# those of a preset that stands on another, read with `runs.read_beside`
+BESIDE = ("levels", "differences", "over_scale", "over_narrow")
+
+
+def summaries_of(preset: str) -> tuple[str, ...]:
+    """The names of the tables that are kept of a preset."""
+    if read_base(preset) is not None:
+        return BESIDE
+    return tuple(name for name in SUMMARIES if name not in ("levels", "over_scale", "over_narrow"))
+
+
+def summary(
+    name: str, records, arrays: Mapping, root: str | Path | None = None, *, keep: bool = True
+) -> pd.DataFrame:
+    """One of SUMMARIES of some runs: read if it was kept of just these, else computed and kept.
+
+    records, arrays: as of `runs.read_runs`, all of one preset, or of `runs.read_beside`; keep:
+    False for a choice of its runs, which shall not take the place of the whole. Without runs
+    nothing is kept.
+    """
+    if not records:
+        return SUMMARIES[name](records, arrays)
+    path = summary_path(name, records[0]["preset"], root)
+    wanted = digest(name, arrays)
+    kept = _kept(path, wanted)
+    if kept is not None:
+        return pd.read_csv(io.StringIO(kept))
+    log.info("computing %s of preset %s, which takes a while", name, records[0]["preset"])
+    table = SUMMARIES[name](records, arrays)
+    body = table.to_csv(index=False)
+    content = f"{_head(wanted, body)}\n{body}".encode()
+    if keep:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
+        except OSError as error:  # a page can do without, and takes as long the next time
+            log.warning("%s is not kept: %s", path.name, error)
+    return pd.read_csv(io.StringIO(body))
+
+
+def is_fresh(name: str, records, arrays: Mapping, root: str | Path | None = None) -> bool:
+    """Whether the table that is kept was made of just these runs by this code."""
+    path = summary_path(name, records[0]["preset"], root)
+    return _kept(path, digest(name, arrays)) is not None
+
+
+def summary_path(name: str, preset: str, root: str | Path | None = None) -> Path:
+    """Where a table is kept. ValueError for a name that is none of SUMMARIES."""
+    if name not in SUMMARIES:
+        raise ValueError(f"unknown summary {name!r}: expected one of {', '.join(SUMMARIES)}")
+    preset, root = preset_and_root(preset, root)
+    return root / preset / "summary" / f"{name}.csv"
+
+
+def digest(name: str, arrays: Mapping) -> str:
+    """16 hexadecimal digits of a table's name, the runs' arrays, and the code, comments and
+    docstrings aside."""
+    found = hashlib.sha256(name.encode())
+    for (method, seed), run in sorted(arrays.items()):
+        found.update(f"{method} {seed}".encode())
+        for key in sorted(run):
+            values = np.ascontiguousarray(run[key])
+            found.update(f"{key} {values.dtype} {values.shape}".encode() + values.tobytes())
+    for module in CODE:
+        origin = importlib.util.find_spec(f"sparse_ae.{module}").origin
+        found.update(_bare(Path(origin).read_text(encoding="utf-8")).encode())
+    return found.hexdigest()[:16]
+
+
+def _bare(source: str) -> str:
+    """The lines of code: no docstrings, comments of their own lines, or empty lines."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            for number in range(node.lineno - 1, node.end_lineno):
+                lines[number] = ""
+    return "\n".join(line for line in lines if line.strip() and line.strip()[0] != "#")
+
+
+def _kept(path: Path, wanted: str) -> str | None:
+    """The table in a file, as CSV, if it was made of what `wanted` is the digest of and is as it
+    was written; else None."""
+    if not path.is_file():
+        return None
+    head, _, body = path.read_text(encoding="utf-8").partition("\n")
+    return body if head == _head(wanted, body) else None
+
+
+def _head(wanted: str, body: str) -> str:
+    of_table = hashlib.sha256(body.encode()).hexdigest()[:16]
+    return f"# made by sparse-ae summarise; digests: runs and code {wanted}, this table {of_table}"

@@ -1,0 +1,224 @@
+"""The tables made of runs. Every number comes from a record.
+
+Two kinds of runs are told apart: the reader's own (one seed, made by `make book`) and the others,
+such as those that came with the repository. Tables show both; differences are paired by seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sparse_ae.companion.runs import (
+    in_words,
+    is_own,
+    own_seed,
+    paired_difference,
+    paired_seeds,
+    preset_and_root,
+    seed_names,
+)
+from sparse_ae.companion.trials import read_trials
+from sparse_ae.metrics.errors import KINDS
+from sparse_ae.settings.methods import ALL
+
+METHOD_LABELS = {name: method.label for name, method in ALL.items()}
+METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
+
+COLUMNS = {
+    "AP": "AP",
+    "AP_easy": "AP easy",
+    "AP_medium": "AP medium",
+    "AP_hard": "AP hard",
+    "grouping_accuracy": "grouping accuracy",
+    "grouping_accuracy_hard": "the same, hard crowds",
+}
+LINE = 0.99  # the first component's share from which a run's embeddings count as on a line
+PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image has
+
+
+def t_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of a few values by Student's t; nan below three values."""
+    if len(values) < 3 or not np.isfinite(values).all():
+        return np.nan, np.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFrame:
+    """The crowded-scene table, in percent: per method the mean (range) over the seeds that came
+    with the repository and the reader's own run; then, if asked for, the paired difference
+    rve − ae8 with its 95 % t interval, or its range below three seeds."""
+    rows = {}
+    for method in (name for name in ALL if any(r["method"] == name for r in records)):
+        runs = [record for record in records if record["method"] == method]
+        others = [record for record in runs if not is_own(record)]
+        own = [record for record in runs if is_own(record)]
+        for group, name in ((others, seed_names(others)), (own, f"your run (seed {own_seed()})")):
+            if group:
+                rows[METHOD_LABELS[method], name] = {
+                    label: _mean_and_range([r["metrics"][metric] for r in group])
+                    for metric, label in COLUMNS.items()
+                }
+    seeds = paired_seeds(records) if difference else []
+    if seeds:
+        rows["difference, RVE − AE", f"{in_words(seeds)}, paired"] = {
+            label: _difference(paired_difference(records, metric))
+            for metric, label in COLUMNS.items()
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS.values()))
+    if rows:
+        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "runs"])
+    return table
+
+
+def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
+    """How often each of failures.KINDS happens among a hundred true persons of the test crowds: by
+    method, the mean (range) over the seeds whose records tell."""
+    rows = {}
+    for method in (name for name in ALL if any(r["method"] == name for r in records)):
+        runs = [run for (name, _), run in arrays.items()
+                if name == method and "failure_counts" in run]  # fmt: skip
+        if runs:
+            rates = np.stack([run["failure_counts"].sum(0) / run["persons"].sum() for run in runs])
+            rows[METHOD_LABELS[method]] = {kind: _mean_and_range(rates[:, column])
+                                           for column, kind in enumerate(KINDS)}  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index", columns=KINDS).rename_axis("method")
+
+
+def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
+    """One row a run: when, from which commit, on what, how long, on which data."""
+    rows = []
+    for record in records:
+        made = record["provenance"]
+        commit = (made.get("commit") or "unknown")[:7] + (", modified" if made.get("dirty") else "")
+        rows.append({
+            "method": METHOD_LABELS.get(record["method"], record["method"]),
+            "seed": record["seed"],
+            "made": (made.get("date") or "unknown")[:10],
+            "commit": commit,
+            "device": made.get("device") or "unknown",
+            "torch": made.get("packages", {}).get("torch") or "unknown",
+            "training, min": number(record["metrics"]["train_seconds"] / 60, 1),
+            "data": (made.get("data_digest") or "unknown")[:8],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def search_table(preset: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
+    """What the search on validation crowds tried: a row a trial, AP in percent, the best marked.
+
+    preset, root: as `read_runs`; methods without a `search.json` are left out.
+    """
+    preset, root = preset_and_root(preset, root)
+    rows = []
+    for method in ALL:
+        path = root / preset / method / "search.json"
+        trials, best = read_trials(path)
+        for trial in trials:
+            settings, metrics = trial["settings"], trial["metrics"]
+            rows.append({
+                "method": METHOD_LABELS[method],
+                "settings tried": ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}"
+                                            for k, v in settings.items()),
+                "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
+                "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
+                "first component": three_digits(metrics.get("first_component", np.nan)),
+                "runs": len(trial["runs"]),
+                "best": "★" if settings == best else "",
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
+    """A per-image array by how many persons an image has: per method the mean over images, then
+    the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
+    rows = {}
+    for method in methods:
+        runs = [run for (other, _), run in sorted(arrays.items()) if other == method]
+        for low, high in PERSONS if runs else ():
+            inside = [(run["persons"] >= low) & (run["persons"] <= high) for run in runs]
+            means = [np.nanmean(run[name][of]) for run, of in zip(runs, inside, strict=True)]
+            least, most = three_digits(min(means)), three_digits(max(means))
+            label = f"{low} persons" if low == high else f"{low} to {high}"
+            span = f" ({least} to {most})" if len(means) > 1 else ""
+            text = three_digits(float(np.mean(means))) + span
+            rows.setdefault(METHOD_LABELS[method], {})[label] = text
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def html_table(table: pd.DataFrame, index: bool = True) -> str:
+    """A table as HTML that scrolls sideways on a small screen; equal index cells below each other
+    become one."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
+    names = [name or "" for name in table.index.names] if index else []
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])
+    body = []
+    for row, values in enumerate(table.itertuples(index=False)):
+        cells = []
+        for level in range(len(names)):
+            same = [key[: level + 1] == keys[row][: level + 1] for key in keys]
+            if row == 0 or not same[row - 1]:
+                span = [*same[row:], False].index(False)
+                text = escape(str(keys[row][level]))
+                cells.append(f'<th scope="row" rowspan="{span}">{text}</th>')
+        cells += [f"<td>{escape(str(value))}</td>" for value in values]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f'<div class="wide-table"><table class="dataframe"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def number(value: float, digits: int = 1, sign: str = "-") -> str:
+    """A number for a table: minus as a minus sign, undefined as a dash."""
+    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def three_digits(value: float) -> str:
+    """A number to three digits after the point, undefined as a dash."""
+    return number(value, 3)
+
+
+def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
+    """How many runs of each method ended on the line (a first component of LINE or more), and the
+    grouping accuracy of those and of the others, in percent; methods without runs are left out."""
+    rows = {}
+    for method in methods:
+        found = [record["metrics"] for record in records if record["method"] == method]
+        sides = [
+            [m["grouping_accuracy"] for m in found if (m["first_component"] >= LINE) == on]
+            for on in (True, False)
+        ]
+        if found:
+            there, elsewhere = (_mean_and_range(side) if side else "–" for side in sides)
+            rows[METHOD_LABELS[method]] = {
+                "ended on the line": f"{len(sides[0])} of {len(found)}",
+                "grouping accuracy of these": there,
+                "of the others": elsewhere,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def _mean_and_range(values: Sequence[float]) -> str:
+    percent = 100 * np.array(values)
+    mean = number(percent.mean())
+    if len(values) == 1 or not np.isfinite(percent).all():
+        return mean
+    return f"{mean} ({number(percent.min())} to {number(percent.max())})"
+
+
+def _difference(values: np.ndarray) -> str:
+    percent = 100 * values
+    mean = number(percent.mean(), sign="+")
+    low, high = t_interval(percent)
+    if np.isfinite(low):
+        return f"{mean} [{number(low, sign='+')}, {number(high, sign='+')}]"
+    if len(values) == 1 or not np.isfinite(percent).all():
+        return mean
+    return f"{mean} ({number(percent.min(), sign='+')} to {number(percent.max(), sign='+')})"

@@ -1,0 +1,77 @@
+"""The claims and their verdicts, judged by `statistics.verdicts`, as tables of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sparse_ae.companion.runs import paired_difference, paired_seeds
+from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine
+from sparse_ae.companion.tables.tables import number, t_interval, three_digits
+
+MANY = 1000  # seeds that nobody will run
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> pd.DataFrame:
+    """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
+    (a claim that the methods at hand cannot test has one row that says so). measured: of
+    `measurements`."""
+    index, rows = [], []
+    for claim in claims:
+        part = measured[measured["claim"] == claim]
+        verdict = combine(part["verdict"])
+        for row in part.itertuples():
+            index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
+            rows.append((_found(row) + _count(row.seeds), _compared(row)))
+    table = pd.DataFrame(rows, columns=["found", "of"])
+    table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
+    return table
+
+
+def gains(records: Sequence[dict]) -> str:
+    """A sentence for a page: what average precision gains in all and on hard, medium and easy
+    crowds, paired by seed, in points with 95 % intervals; empty without a pair of runs."""
+    if not paired_seeds(records):
+        return ""
+    places = {"AP": "in all", "AP_hard": "on hard crowds", "AP_medium": "on medium ones",
+              "AP_easy": "on easy ones"}  # fmt: skip
+    parts = []
+    for metric, where in places.items():
+        values = 100 * paired_difference(records, metric)
+        low, high = (number(bound, 1, "+") for bound in t_interval(values))
+        span = f" [{low}, {high}]" if np.isfinite(t_interval(values)).all() else ""
+        parts.append(f"{number(values.mean(), 1, '+')}{span} {where}")
+    return f"In points of average precision the difference is {', '.join(parts)}."
+
+
+def _found(row) -> str:
+    """The estimate and its interval, which stay on one line."""
+    if row.verdict in (NOT_TESTED, NO_RUN):
+        return "no runs"
+    sign = "-" if np.isnan(row.difference) else "+"
+    value = row.method if np.isnan(row.difference) else row.difference
+    low, high = (number(bound, 3, sign) for bound in (row.low, row.high))
+    span = f" [{low}, {high}]" if np.isfinite(row.low) else ", no interval"
+    return f"{number(value, 3, sign)}{span}".replace(" ", NO_BREAK)
+
+
+def _compared(row) -> str:
+    """The methods, with their values where there are two."""
+    if np.isnan(row.difference):
+        return row.compared
+    labels = row.compared.split(" − ")
+    values = (three_digits(value) for value in (row.method, row.base))
+    parts = (f"{value} {label}" for label, value in zip(labels, values, strict=True))
+    return "; ".join(part.replace(" ", NO_BREAK) for part in parts)
+
+
+def _count(seeds: float) -> str:
+    """Seeds that would resolve it, for a table: empty where none are needed."""
+    if np.isnan(seeds):
+        return ""
+    if seeds < MANY:
+        return f"; {seeds:.0f} seeds would resolve it"
+    return "; seeds alone do not resolve it" if np.isinf(seeds) else "; very many seeds would"

@@ -1,0 +1,192 @@
+"""A record made again: equal to the bit, or what differs, and what may be the reason.
+
+On one machine, with the versions that a record names, equal settings give equal figures. So a
+record can be checked: by a whole run, by an evaluation of the weights that lie beside it, and, in
+a moment, by its own arrays, from which most of its figures follow.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sparse_ae.companion.experiment import load_weights, measure, recorded_config, run
+from sparse_ae.companion.records import (
+    METRICS,
+    files_of,
+    provenance,
+    read_arrays,
+    read_record,
+    record_path,
+)
+from sparse_ae.evaluation.evaluate import summary
+from sparse_ae.metrics import Matches, ap_of_matches
+from sparse_ae.runtime.launch import Options
+from sparse_ae.settings.config import Config
+
+TIMES = ("train_seconds", "images_per_second")  # differ from run to run
+ROUNDING = 1e-6  # of AP from arrays: they keep in single precision the scores that it ranks by
+THRESHOLDS = 10
+EDITED = "the record was changed after it was written, or the arrays beside it are another run's"
+
+
+class Difference(NamedTuple):
+    """A figure that is not what a record says: "metrics.AP", both values as text."""
+
+    name: str
+    recorded: str
+    found: str
+
+
+class Verification(NamedTuple):
+    """what: "arrays", "run" or "evaluation", with which it was compared; compared: how many figures
+    and arrays; differences: in them; reasons: what may explain them, as it is not what the record
+    names."""
+
+    what: str
+    compared: int
+    differences: tuple[Difference, ...]
+    reasons: tuple[str, ...]
+
+
+def verify(
+    path: str | Path, *, evaluation: bool = False, weights: str | Path | None = None,
+    options: Options | None = None, progress: bool = True,
+) -> Verification:  # fmt: skip
+    """Make the run of a record again, in a temporary folder, and compare.
+
+    evaluation: only the evaluation, of the weights beside the record, or of `weights`. options:
+    what the run is made on. All metrics but TIMES are compared, and every array, to the bit. A
+    record whose figures do not follow from its own arrays (`unfounded`) is not even run.
+    ValueError where it cannot be done: no record, no weights, other crowds than it was made on.
+    """
+    path = Path(path)
+    if path.name.endswith(".photos.json"):
+        raise ValueError(f"{path}: of photos, whose records this does not compare; the command in "
+                         "its provenance makes it again")  # fmt: skip
+    record, arrays = read_record(path), read_arrays(path)
+    if wrong := unfounded(record, arrays):
+        return Verification("arrays", len(METRICS) - 1, tuple(wrong), (EDITED,))
+    config = config_of(record, path)
+    if evaluation:
+        metrics, again, _ = measure(config, load_weights(config, weights or files_of(path)[0]),
+                                    progress=progress)  # fmt: skip
+    else:
+        if weights is not None:
+            raise ValueError("--weights: goes with --evaluation; a whole run trains its own")
+        with tempfile.TemporaryDirectory(prefix="sparse-ae-verify-") as folder:
+            made = run(config, folder, options=options, progress=progress)
+            metrics = made["metrics"]
+            again = read_arrays(record_path(config.preset, config.method, config.seed, folder))
+    there = {name: value for name, value in record["metrics"].items()
+             if name in metrics and name not in TIMES}  # fmt: skip
+    differences = [*_unequal_numbers(there, metrics), *_unequal_arrays(arrays, again, evaluation)]
+    reasons = other_circumstances(record["provenance"]) if differences else []
+    what = "evaluation" if evaluation else "run"
+    return Verification(what, len(there) + len(again), tuple(differences), tuple(reasons))
+
+
+def config_of(record: Mapping, path: Path) -> Config:
+    """The settings of a record's run. ValueError, naming the record, where this code has other
+    ones, or draws other crowds."""
+    recorded = record["config"]
+    names = {name for name in recorded if not name.endswith(("_crowd", "_digest"))}
+    try:
+        config = Config(**{name: recorded[name] for name in names})
+        if config.photos:
+            raise ValueError("of photos: its record is another, seed-<n>.photos.json")
+        wanted = recorded_config(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: config: {error}") from None
+    commit = (record["provenance"].get("commit") or "unknown")[:12]
+    for name in sorted({*wanted, *recorded}):
+        if plain(wanted.get(name)) != plain(recorded.get(name)):
+            raise ValueError(
+                f"{path}: config.{name} is {recorded.get(name)}, and of this code "
+                f"{wanted.get(name)}: it cannot be made again but with commit {commit}"
+            )
+    return config
+
+
+def plain(value):
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return {key: plain(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def _unequal_numbers(recorded: Mapping, found: Mapping) -> list[Difference]:
+    """The metrics that are not the same to the bit; nan equals nan."""
+    return [Difference(f"metrics.{name}", repr(value), repr(float(found[name])))
+            for name, value in recorded.items()
+            if not _same(value, float(found[name]))]  # fmt: skip
+
+
+def _same(left: float, right: float) -> bool:
+    return left == right or (math.isnan(left) and math.isnan(right))
+
+
+def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list[Difference]:
+    """The arrays that are not, and in how many values. Of an evaluation, those alone that it makes;
+    else one that only one side has differs too."""
+    names = sorted(found) if evaluation else sorted({*recorded, *found})
+    differences = []
+    for name in names:
+        sides = recorded.get(name), found.get(name)
+        if any(side is None for side in sides) or sides[0].shape != sides[1].shape:
+            shapes = ["missing" if side is None else f"of shape {side.shape}" for side in sides]
+            differences.append(Difference(f"array {name}", *shapes))
+            continue
+        left, right = sides
+        nan = left.dtype.kind == "f" and right.dtype.kind == "f"
+        unequal = (left != right) & ~(np.isnan(left) & np.isnan(right)) if nan else left != right
+        if unequal.any():
+            first = tuple(np.argwhere(unequal)[0])
+            count = f"{np.count_nonzero(unequal)} of {unequal.size} values, the first"
+            differences.append(Difference(f"array {name}, {count}", f"{left[first]}",
+                                          f"{right[first]}"))  # fmt: skip
+    return differences
+
+
+def other_circumstances(recorded: Mapping) -> list[str]:
+    """What a record's provenance names that is otherwise here, a line each."""
+    here = provenance(recorded.get("data_digest", ""))
+    lines = [f"{package} {version} then, {here['packages'].get(package)} now"
+             for package, version in recorded.get("packages", {}).items()
+             if version != here["packages"].get(package)]  # fmt: skip
+    for name in ("commit", "device", "platform"):
+        if recorded.get(name) != here[name]:
+            lines.append(f"{name} {recorded.get(name)} then, {here[name]} now")
+    for when, made in (("then", recorded), ("now", here)):
+        if made.get("dirty"):
+            lines.append(f"the code differed from its commit {when}")
+    return lines
+
+
+def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Difference]:
+    """The figures of a record that do not follow from the arrays beside it: of one that was
+    changed by hand, or is not theirs.
+
+    Average precision and recall follow to ROUNDING, the embeddings' figures exactly, and the speed
+    from the time, the steps and the batch. The time alone follows from nothing.
+    """
+    bits = np.arange(THRESHOLDS)[:, None]
+    matched, skipped = ((arrays[f"match_{name}"][None] >> bits & 1).astype(bool)
+                        for name in ("matched", "skipped"))  # fmt: skip
+    matches = Matches(arrays["match_score"], arrays["match_image"].astype(int), matched, skipped,
+                      arrays["match_persons"].astype(int))  # fmt: skip
+    metrics, config = record["metrics"], record["config"]
+    founded = {**ap_of_matches(matches, arrays["crowd_index"]), **summary(arrays)}
+    founded["images_per_second"] = config["steps"] * config["batch"] / metrics["train_seconds"]
+    lines = []
+    for name in METRICS:
+        value = founded.get(name, metrics[name])
+        close = ROUNDING if name.startswith("A") else 0.0
+        if not _same(value, metrics[name]) and not abs(value - metrics[name]) <= close:
+            lines.append(Difference(f"metrics.{name}", repr(metrics[name]), repr(value)))
+    return lines

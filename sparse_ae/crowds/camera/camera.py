@@ -1,0 +1,83 @@
+"""The camera that sees a scene."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sparse_ae.crowds.camera.exact import circle
+from sparse_ae.runtime.kernels import kernel
+
+
+class Camera(NamedTuple):
+    """A pinhole `height` metres above the ground that looks along +y, `pitch` radians downwards,
+    then turned by `roll` radians about its axis (a positive roll turns the picture clockwise).
+
+    focal: pixels. centre: pixel that the axis meets, both in x and in y.
+    """
+
+    focal: float
+    height: float
+    pitch: float
+    roll: float
+    centre: float
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in metres (x right, y away, z up) to x, y in pixels and depth."""
+        flat = np.ascontiguousarray(points).reshape(-1, 3)
+        return _project(flat, *self._numbers()).reshape(points.shape)
+
+    def _numbers(self) -> tuple[float, ...]:
+        return tuple(map(float, self))
+
+    def bounds(self, points: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """(P, 4) left, top, right, bottom in pixels of P sets of N points (P, N, 3), each moved to
+        a place (P, 3): what `project` and minima and maxima give, much faster."""
+        return _bounds(points, np.asarray(places, np.float64), *self._numbers())
+
+    def rays(self, points: np.ndarray) -> np.ndarray:
+        """Directions (..., 3) in the world through pixels x, y (..., 2), 1 m deep each."""
+        cos, sin = circle(self.roll)
+        right, down = np.moveaxis((np.asarray(points) - self.centre) / self.focal, -1, 0)
+        right, down = cos * right + sin * down, -sin * right + cos * down
+        cos, sin = circle(self.pitch)
+        return np.stack((right, cos - sin * down, -cos * down - sin), -1)
+
+    def scaled(self, factor: float) -> Camera:
+        """The same camera over an image of `factor` times as many pixels a side."""
+        centre = (self.centre + 0.5) * factor - 0.5
+        return self._replace(focal=self.focal * factor, centre=centre)
+
+
+@kernel
+def _project(points, focal, height, pitch, roll, centre):
+    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
+    found = np.empty_like(points)
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2] - height
+        depth = y * cos - z * sin
+        scale, down = focal / depth, -(y * sin + z * cos)
+        found[n, 0] = centre + (rolled_cos * x - rolled_sin * down) * scale
+        found[n, 1] = centre + (rolled_sin * x + rolled_cos * down) * scale
+        found[n, 2] = depth
+    return found
+
+
+@kernel
+def _bounds(points, places, focal, height, pitch, roll, centre):
+    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
+    found = np.zeros((len(points), 4))
+    for p in range(len(points)):
+        left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+        for n in range(points.shape[1]):
+            x, y = points[p, n, 0] + places[p, 0], points[p, n, 1] + places[p, 1]
+            z = points[p, n, 2] + places[p, 2] - height
+            scale = focal / (y * cos - z * sin)
+            down = -(y * sin + z * cos)
+            across = (rolled_cos * x - rolled_sin * down) * scale
+            down = (rolled_sin * x + rolled_cos * down) * scale
+            left, right = min(left, across), max(right, across)
+            top, bottom = min(top, down), max(bottom, down)
+        found[p] = (centre + left, centre + top, centre + right, centre + bottom)
+    return found

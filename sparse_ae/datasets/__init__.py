@@ -1,0 +1,13 @@
+"""Data sets of images with people: COCO's format, CrowdPose, one's own, and rendered crowds."""
+
+from sparse_ae.datasets.crowd_dataset import CrowdDataset
+from sparse_ae.datasets.crowd_folder import read_manifest
+from sparse_ae.datasets.crowd_writer import write_crowds
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+
+__all__ = [
+    "CrowdDataset",
+    "KeypointDataset",
+    "read_manifest",
+    "write_crowds",
+]

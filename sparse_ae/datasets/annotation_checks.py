@@ -1,0 +1,142 @@
+"""Single records of COCO's keypoint format, checked: what is wrong with one, in a line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from sparse_ae.datasets.loss_masks import FARTHEST
+from sparse_ae.runtime.values import shown
+from sparse_ae.skeleton import Skeleton
+
+LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
+LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
+
+
+def read_json(path: Path) -> dict:
+    """The content of an annotation file, which has images, annotations and categories.
+
+    ValueError, naming file and remedy, if it is missing, cut short, or something else.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: cut short or no JSON ({error}); fetch it again") from None
+    for field in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(field), list):
+            raise ValueError(f"{path}: expected COCO's format, with a list of {field}")
+    return content
+
+
+def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
+    """The ids of the categories that have the skeleton's keypoints; ValueError if none has."""
+    found = [
+        c
+        for c in content["categories"]
+        if isinstance(c, dict) and isinstance(c.get("keypoints"), list)
+    ]
+    try:
+        ids = {field_of(c, "id", int) for c in found if tuple(c["keypoints"]) == skeleton.keypoints}
+    except ValueError as error:
+        raise ValueError(f"{path}: categories: {error}; give each a number of its own") from None
+    if not ids:
+        names = "; ".join(", ".join(str(k)[:40] for k in c["keypoints"][:40] if isinstance(k, str))
+                          for c in found[:3]) or "none"  # fmt: skip
+        raise ValueError(
+            f"{path}: no category has the keypoints of skeleton {skeleton.name!r}, in its order "
+            f"({', '.join(skeleton.keypoints)}), but: {names}; give the skeleton that fits"
+        )
+    return ids
+
+
+def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, int]]:
+    """File name, width and height of the images, by id.
+
+    report: called with the name of a broken record and a ValueError that says what is wrong.
+    """
+    images: dict[int, tuple[str, int, int]] = {}
+    for number, record in enumerate(records):
+        try:
+            key = field_of(record, "id", int)
+            if key in images:
+                raise ValueError("another image has this id too")
+            name = field_of(record, "file_name", str)
+            _check_name(name)
+            size = [field_of(record, side, int) for side in ("width", "height")]
+            if min(size) < 1 or max(size) > LONGEST_SIDE:
+                raise ValueError(f"width and height: expected pixels, got {shown(size)}")
+            images[key] = (name, *size)
+        except ValueError as error:
+            known = isinstance(record, dict) and "id" in record
+            report(f"image {shown(record['id'])}" if known else f"image no. {number}", error)
+    return images
+
+
+def _check_name(name: str) -> None:
+    """ValueError for a file name that leads out of its folder, or that no system can have."""
+    for path in (PurePosixPath(name), PureWindowsPath(name)):
+        if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
+            raise ValueError(f"file_name {shown(name)} leaves the folder of images")
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ValueError(f"file_name {shown(name)}: holds what no file's name can")
+
+
+def field_of(record, name: str, kind: type):
+    """A field of a record; ValueError if it is missing or of another type."""
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = {int: "an integer", str: "a text"}[kind]
+        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}")
+    if kind is int and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}: expected an integer of 64 bits, got {shown(value)}")
+    return value
+
+
+def numbers_of(person: dict, name: str, count: int) -> np.ndarray:
+    """(count,) float32, the finite numbers in a field; ValueError for anything else."""
+    value = person.get(name)
+    if not isinstance(value, list) or len(value) != count:
+        given = f"{len(value)} values" if isinstance(value, list) else shown(value)
+        raise ValueError(f"{name}: expected {count} numbers, got {given}")
+    if not {int, float}.issuperset(map(type, value)):  # NumPy would take "1", true and [1] too
+        raise ValueError(f"{name}: expected numbers, got {shown(value)}")
+    if not all(-FARTHEST <= number <= FARTHEST for number in value):
+        if any(number != number or abs(number) == math.inf for number in value):
+            raise ValueError(f"{name}: NaN or infinity")
+        raise ValueError(f"{name}: expected pixels, no more than ±{FARTHEST:,}")
+    return np.array(value, np.float32)
+
+
+def count_of(record: dict, name: str) -> None:
+    """ValueError for a field that is there, and no finite number from 0 on."""
+    value = record.get(name, 0)
+    if type(value) not in (int, float) or not 0 <= value <= LARGEST:
+        raise ValueError(f"{name}: expected a number from 0 on, got {shown(value)}")
+
+
+def box_of(person: dict) -> np.ndarray:
+    """(4,) x, y, width, height; ValueError for what is none."""
+    box = numbers_of(person, "bbox", 4)
+    if min(box[2:]) < 0:
+        raise ValueError(f"bbox: negative width or height in {box.tolist()}")
+    return box
+
+
+def keypoints_of(person: dict, count: int) -> np.ndarray:
+    """(K, 3) x, y, v of a person; zeros for a crowd region, which may have none. ValueError for the
+    wrong length, NaN, or a v that is not 0, 1 or 2."""
+    crowd = person.get("iscrowd", 0)
+    if isinstance(crowd, list | dict) or crowd not in (0, 1):
+        raise ValueError(f"iscrowd: expected 0 or 1, got {shown(crowd)}")
+    if crowd and "keypoints" not in person:
+        return np.zeros((count, 3), np.float32)
+    keypoints = numbers_of(person, "keypoints", 3 * count).reshape(count, 3)
+    if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
+        raise ValueError("keypoints: visibility is 0, 1 or 2")
+    return keypoints

@@ -1,0 +1,184 @@
+"""Scenes as a data set: one at a time, as arrays kept on disk, or as COCO annotations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import write_array_header_1_0
+from tqdm import tqdm
+
+from sparse_ae.crowds.config import CrowdConfig
+from sparse_ae.crowds.imitate import digest as layouts_digest
+from sparse_ae.crowds.people.bodies import load_bodies
+from sparse_ae.crowds.scene import Scene, render_scene
+from sparse_ae.datasets.crowd_coco import frame, image_entry, person_entries
+from sparse_ae.runtime.files import is_alive
+from sparse_ae.runtime.workers import cores, in_processes
+from sparse_ae.skeleton import get_skeleton
+
+RENDERER = 6  # raise it when the same configuration gives other pictures
+CHUNK = 64  # scenes that a worker draws between two reports
+NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
+
+
+def cache_folder() -> Path:
+    """SPARSE_AE_CACHE, else data/cache of the repository, else of the folder of the start."""
+    repository = Path(__file__).parents[2] / "data"
+    fallback = repository if (repository / "bodies.npz").exists() else Path("data")
+    return Path(os.environ.get("SPARSE_AE_CACHE", fallback / "cache"))
+
+
+class CrowdDataset:
+    """The first `count` scenes of a configuration.
+
+    cache: folder in which `arrays` are kept, by default `cache_folder()`. workers: processes that
+    draw. ValueError for a count that is no positive integer.
+    """
+
+    def __init__(self, config: CrowdConfig, count: int, cache=None, *, workers: int | None = None):
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"count {count!r}: expected an integer from 1")
+        self.config, self.count = config, int(count)
+        self.cache = Path(cache) if cache is not None else cache_folder()
+        self.workers = workers or min(8, cores())
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Scene:
+        if not -self.count <= index < self.count:
+            raise IndexError(f"scene {index} of {self.count}")
+        return render_scene(self.config, int(index) % self.count)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(self.count))
+
+    @property
+    def digest(self) -> str:
+        """Short hash of all that the scenes depend on: configuration, bodies, renderer, count."""
+        settings = self.config.as_dict()
+        if self.config.layouts:  # what the file says counts, not where it lies
+            settings["layouts"] = layouts_digest(self.config.layouts)
+        parts = (settings, self.count, load_bodies().digest, RENDERER)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def arrays(self, progress: bool = True) -> dict[str, np.ndarray]:
+        """All scenes, padded to Pmax = config.persons[1] persons with zeros; read-only, on disk.
+
+        images (N, S, S, 3) uint8; keypoints (N, Pmax, K, 3), boxes (N, Pmax, 4), areas (N, Pmax)
+        and crowd_index (N,) float32; counts (N,) int64. Drawn once: later calls, and other
+        processes, read what lies in cache/<digest>. A script that draws with several workers must
+        do so under `if __name__ == "__main__":`. OSError if the folder cannot be written,
+        ValueError if what lies there is damaged.
+        """
+        folder = self.cache / self.digest
+        if not folder.is_dir():
+            scratch = self._scratch()
+            try:
+                self._write(scratch, progress)
+                scratch.rename(folder)
+            except ChildProcessError:
+                raise
+            except OSError as error:
+                if not folder.is_dir():  # else another process was first
+                    raise self._unwritable(error) from None
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+        except (OSError, ValueError, EOFError):
+            raise ValueError(f"{folder}: damaged; delete it, and it is drawn again") from None
+
+    def _scratch(self) -> Path:
+        """A new folder in the cache, to draw into; those of killed processes are removed."""
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+            node = re.sub(r"\W", "", platform.node())
+            for left in self.cache.glob(f"*-{node}-*-*"):  # named as below
+                number = left.name.split("-")[2]
+                if number.isdecimal() and not is_alive(int(number)):
+                    shutil.rmtree(left, ignore_errors=True)
+            prefix = f"{self.digest}-{node}-{os.getpid()}-"
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=self.cache))
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> OSError:
+        advice = "choose another folder with the environment variable SPARSE_AE_CACHE"
+        return OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}")
+
+    def _write(self, folder: Path, progress: bool):
+        """Draw every scene into the array files of `folder`. They are written, not mapped into
+        memory: a full disk is then an error, and no SIGBUS that ends the process."""
+        people, size = self.config.persons[1], self.config.size
+        joints = len(get_skeleton(self.config.skeleton))
+        shapes = {"images": ((size, size, 3), "u1"), "keypoints": ((people, joints, 3), "f4"),
+                  "boxes": ((people, 4), "f4"), "areas": ((people,), "f4"), "counts": ((), "i8"),
+                  "crowd_index": ((), "f4")}  # fmt: skip
+        kinds = {name: np.dtype(kind) for name, (_, kind) in shapes.items()}
+        bar = tqdm(total=self.count, desc=f"crowds, {self.config.split}", unit="scene",
+                   disable=not progress)  # fmt: skip
+        with ExitStack() as open_files, bar, closing(self._stacks()) as stacks:
+            files = {}
+            for name, (shape, _) in shapes.items():
+                files[name] = open_files.enter_context(open(folder / f"{name}.npy", "wb"))
+                head = {"descr": kinds[name].str, "fortran_order": False,
+                        "shape": (self.count, *shape)}  # fmt: skip
+                write_array_header_1_0(files[name], head)
+            for stack in stacks:
+                for name, values in stack.items():
+                    files[name].write(np.ascontiguousarray(values, kinds[name]).tobytes())
+                bar.update(len(stack["counts"]))
+
+    def _stacks(self) -> Iterator[dict[str, np.ndarray]]:
+        """Chunks of scenes in order, drawn by the workers."""
+        tasks = [(self.config, start, min(start + CHUNK, self.count))
+                 for start in range(0, self.count, CHUNK)]  # fmt: skip
+        render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
+        yield from in_processes(_stack, tasks, self.workers)
+
+    def annotations(self) -> dict:
+        """Ground truth in COCO's keypoint format, which pycocotools reads; image i has id i + 1.
+
+        Images carry crowdIndex, as CrowdPose's do. Taken from `arrays`.
+        """
+        data = self.arrays(progress=False)
+        images, annotations = [], []
+        for i, count in enumerate(data["counts"]):
+            images.append(image_entry(self.config, i, data["crowd_index"][i]))
+            persons = (data[name][i, :count] for name in ("keypoints", "boxes", "areas"))
+            annotations += person_entries(i, *persons)
+        annotations = [{"id": i, **person} for i, person in enumerate(annotations, 1)]
+        rest = frame(self.config, self.digest)
+        return {**rest, "images": images, "annotations": annotations}
+
+
+def _stack(task: tuple[CrowdConfig, int, int]) -> dict[str, np.ndarray]:
+    """Scenes start to stop as padded arrays."""
+    config, start, stop = task
+    scenes = [render_scene(config, i) for i in range(start, stop)]
+
+    def padded(values: list[np.ndarray]) -> np.ndarray:
+        result = np.zeros((len(values), config.persons[1], *values[0].shape[1:]), np.float32)
+        for row, value in zip(result, values, strict=True):
+            row[: len(value)] = value
+        return result
+
+    return {
+        "images": np.stack([scene.image for scene in scenes]),
+        "keypoints": padded([scene.keypoints for scene in scenes]),
+        "boxes": padded([scene.boxes for scene in scenes]),
+        "areas": padded([scene.areas for scene in scenes]),
+        "counts": np.array([len(scene.keypoints) for scene in scenes]),
+        "crowd_index": np.array([scene.crowd_index for scene in scenes], np.float32),
+    }

@@ -1,0 +1,9 @@
+"""Maps of a network → persons."""
+
+from sparse_ae.decoding.people import People, decode, decode_batch
+
+__all__ = [
+    "People",
+    "decode",
+    "decode_batch",
+]

@@ -1,0 +1,232 @@
+"""The baseline `offset`: centres, offsets and heatmaps → persons, and how well joints are grouped.
+
+A person is a peak of the centre map. The offsets there tell roughly where its joints are, the
+heatmaps tell exactly where joints are; persons and the peaks of each joint are matched one to one.
+CenterNet (Zhou et al., 2019) takes the nearest peak instead, so that two persons can take the same
+one; DEKR (Geng et al., CVPR 2021) moves to near peaks likewise. `offset` has the targets and loss.
+
+Shapes: M decoded persons, P true persons, K joints. Places are in cells of the heatmaps, measured
+from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from sparse_ae.decoding import host_maps
+from sparse_ae.decoding.people import People
+
+REACH = 0.3  # how far from its regressed place a joint may be, over the person's size; CenterNet's
+TWIN = 0.1  # two persons' joints nearer than this, over the size, are the same; DEKR has 0.05
+FAR = 1e5  # cost of a pair out of reach
+LEAST = 1e-4  # score of a joint without heat: 0 would say that the joint was not found
+
+
+class Regressed(NamedTuple):
+    """Persons as centres and offsets alone tell them, highest score first: keypoints (M, K, 2),
+    size (M,) of `pose_size`, score (M,) of the centre. float32."""
+
+    keypoints: np.ndarray
+    size: np.ndarray
+    score: np.ndarray
+
+
+def offset_decode(
+    heatmaps, centre, offsets, *, min_score=0.1, max_people=30, nms=5, reach=REACH
+) -> People:
+    """The persons in one image's maps.
+
+    heatmaps: (K, H, W); centre: (H, W); offsets: (2K, h, w) in their own cells, x then y of each
+    joint, H / h = W / w; torch tensors on any device or arrays.
+    min_score: a peak, of a centre or a joint, counts from above it. max_people: of the persons and
+    of the peaks taken per joint, the highest first. nms: see `decode.decode`. reach: see REACH.
+
+    Persons are those of `regress`. For each joint, persons and peaks are matched so that the
+    distances, each over its person's size, are smallest in sum, where a person without a peak
+    counts as `reach` and takes no peak further than that. A matched joint has its peak's place, a
+    quarter of a cell from the cell's centre as in `decode.decode`, and score; one without a match
+    stays where it was regressed, also outside the map, with the heat of the nearest cell as score
+    (LEAST or more). Scores of persons: the centre's times the mean of the joints', as DEKR's. tags
+    is (M, 0).
+
+    ValueError for wrong shapes, maps that are not finite, or settings that make no sense.
+    """
+    heatmaps, centre, offsets = (_array(maps) for maps in (heatmaps, centre, offsets))
+    if heatmaps.ndim != 3 or 0 in heatmaps.shape:
+        raise ValueError(f"heatmaps: expected (K, H, W), got shape {heatmaps.shape}")
+    kinds, height, width = heatmaps.shape
+    if centre.shape != (height, width):
+        expected = (height, width)
+        raise ValueError(f"centre: expected {expected} as heatmaps, got shape {centre.shape}")
+    if offsets.ndim != 3 or len(offsets) != 2 * kinds:
+        expected = f"({2 * kinds}, h, w)"
+        raise ValueError(f"offsets: expected {expected} as heatmaps, got shape {offsets.shape}")
+    _require_finite("heatmaps", heatmaps)
+    _check_reach(reach)
+    found = regress(centre, offsets, min_score=min_score, max_people=max_people, nms=nms)
+    peaks, counts = _joint_peaks(heatmaps, min_score, max_people, nms)
+    keypoints = np.empty((len(found.score), kinds, 3), np.float32)
+    keypoints[..., :2] = found.keypoints
+    last = np.array([width - 1, height - 1])
+    column, row = np.clip(np.floor(found.keypoints), 0, last).astype(int).transpose(2, 0, 1)
+    keypoints[..., 2] = np.maximum(heatmaps[np.arange(kinds), row, column], LEAST)
+    for joint, count in enumerate(counts):
+        points = peaks[:count, joint]  # (n, 3)
+        peak = _assign(found.keypoints[:, joint], found.size, points[:, :2], reach)
+        keypoints[peak >= 0, joint] = points[peak[peak >= 0]]
+    scores = found.score * keypoints[..., 2].mean(axis=1)
+    return People(keypoints, scores, np.zeros((len(scores), 0), np.float32))
+
+
+def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regressed:
+    """The persons that centres and offsets tell, without a look at the heatmaps.
+
+    As `offset_decode`. The offsets are those of the cell in which the centre's peak lies. Of two
+    persons of whom more than half of the joints are within TWIN times the higher-scored one's size
+    of each other, only that one stays.
+    """
+    centre, offsets = _array(centre), _array(offsets)
+    if centre.ndim != 2 or 0 in centre.shape:
+        raise ValueError(f"centre: expected (H, W), got shape {centre.shape}")
+    for name, maps in (("centre", centre), ("offsets", offsets)):
+        _require_finite(name, maps)
+    for name, value in (("max_people", max_people), ("nms", nms)):
+        if int(value) != value or value < 1:
+            raise ValueError(f"{name}: expected a whole number from 1 on, got {value!r}")
+    if nms % 2 == 0 or not min_score >= 0:
+        expected = "an odd nms and a min_score of 0 or more"
+        raise ValueError(f"nms, min_score: expected {expected}, got {nms!r}, {min_score!r}")
+    # equal neighbours are peaks all of them, up to four in a map enlarged between two cells
+    peaks, (count,) = _joint_peaks(centre[None], min_score, 4 * max_people, nms)
+    points, score = peaks[:count, 0, :2], peaks[:count, 0, 2]
+    poses = regress_at(points, offsets, centre.shape)
+    size = pose_size(poses)
+    kept: list[int] = []
+    for i, pose in enumerate(poses):
+        distance = np.linalg.norm(pose - poses[kept], axis=2)  # (n, K)
+        if not ((distance < TWIN * size[kept, None]).mean(axis=1) > 0.5).any():
+            kept.append(i)
+        if len(kept) == max_people:
+            break
+    return Regressed(poses[kept], size[kept], score[kept])
+
+
+def regress_at(points, offsets, shape) -> np.ndarray:
+    """(M, K, 2) the joints that the offsets tell at given centres.
+
+    points: (M, 2) x, y in cells of a map of `shape` (H, W); offsets: (2K, h, w) in their own cells,
+    H / h = W / w. At a place outside the map the nearest cell is read. ValueError for wrong shapes
+    or points that are not finite.
+    """
+    points, offsets = np.asarray(points, np.float32), _array(offsets)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise ValueError(f"points: expected finite (M, 2), got shape {points.shape}")
+    if offsets.ndim != 3 or len(offsets) % 2 or 0 in offsets.shape:
+        raise ValueError(f"offsets: expected (2K, h, w), got shape {offsets.shape}")
+    channels, *cells = offsets.shape
+    stride = shape[0] / cells[0]
+    if shape[1] / cells[1] != stride:
+        raise ValueError(f"offsets: expected the proportions of {tuple(shape)}, got {cells}")
+    last = np.array(cells[::-1]) - 1
+    cell = np.clip(np.floor(points / stride), 0, last).astype(int)  # (M, 2) column, row
+    offset = offsets[:, cell[:, 1], cell[:, 0]].T.reshape(len(points), channels // 2, 2)
+    return ((cell[:, None] + 0.5 + offset) * stride).astype(np.float32)
+
+
+def pose_size(poses) -> np.ndarray:
+    """(M,) the larger side of the box about each person's joints (M, K, 2), at least 1 cell."""
+    return np.ptp(poses, axis=1).max(axis=1).clip(min=1)
+
+
+def group_by_offset(regressed, person_size, joints, visible, *, reach=REACH, seed=0) -> np.ndarray:
+    """(P, K) which of the M decoded persons takes each true joint, −1 for none.
+
+    regressed: (M, K, 2) and person_size: (M,), as of `regress`; joints: (P, K, 2) in the same
+    cells, read only where visible; visible: (P, K) bool. The visible joints take the part of the
+    peaks in `offset_decode`. They are put in an order that depends on their places and on `seed`
+    alone: between equal costs the solver would otherwise find persons by their place in the list.
+    ValueError for wrong shapes, or values that are not finite.
+    """
+    regressed, joints = np.asarray(regressed, np.float64), np.asarray(joints, np.float64)
+    size, visible = np.asarray(person_size, np.float64), np.asarray(visible) > 0
+    if joints.ndim != 3 or joints.shape[2] != 2:
+        raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
+    kinds = joints.shape[1]
+    if visible.shape != joints.shape[:2]:
+        raise ValueError(f"visible: expected {joints.shape[:2]}, got shape {visible.shape}")
+    if regressed.ndim != 3 or regressed.shape[1:] != (kinds, 2):
+        raise ValueError(f"regressed: expected (M, {kinds}, 2), got shape {regressed.shape}")
+    if size.shape != regressed.shape[:1] or not (size > 0).all():
+        raise ValueError(f"person_size: expected {len(regressed)} positive numbers, got {size}")
+    for name, values in (("regressed", regressed), ("joints", joints[visible])):
+        _require_finite(name, values)
+    _check_reach(reach)
+    generator = np.random.default_rng(seed)
+    owner = np.full(visible.shape, -1)
+    for joint in range(kinds):
+        index = np.flatnonzero(visible[:, joint])
+        index = index[np.lexsort(joints[index, joint].T)]
+        index = index[generator.permutation(len(index))]
+        taken = _assign(regressed[:, joint], size, joints[index, joint], reach)
+        owner[index[taken[taken >= 0]], joint] = np.flatnonzero(taken >= 0)
+    return owner
+
+
+def offset_grouping_accuracy(
+    regressed, person_size, joints, visible, *, reach=REACH, seed=0
+) -> float:
+    """The share of true joints that go to the right person: `metrics.grouping_accuracy` of this
+    baseline.
+
+    As `group_by_offset`. Decoded and true persons are matched one to one so that they share the
+    most joints. Joints that no decoded person takes count as wrong, those of persons that were not
+    decoded among them. nan without a visible joint.
+    """
+    owner = group_by_offset(regressed, person_size, joints, visible, reach=reach, seed=seed)
+    count = (np.asarray(visible) > 0).sum()
+    if not count:
+        return float("nan")
+    shared = np.zeros((len(regressed), len(owner)))
+    person, joint = np.nonzero(owner >= 0)
+    np.add.at(shared, (owner[person, joint], person), 1)
+    return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / count)
+
+
+def _assign(places, size, points, reach):
+    """(M,) the point (n, 2) that each place (M, 2) takes, one to one; −1 for none."""
+    distance = np.linalg.norm(places[:, None] - points[None], axis=2) / size[:, None]  # (M, n)
+    alone = np.full((len(places), len(places)), reach)  # a column each for taking none
+    cost = np.concatenate([np.where(distance <= reach, distance, FAR), alone], axis=1)
+    taken = linear_sum_assignment(cost)[1]
+    return np.where(taken < len(points), taken, -1)
+
+
+def _joint_peaks(heatmaps, min_score, count, nms):
+    """(N, K, 3) x, y, score of each joint's peaks, highest first, adjusted, and how many (K,)."""
+    maxima = host_maps.run_maxima(heatmaps)
+    xy, score = host_maps.peaks(heatmaps, maxima, np.float32(min_score), int(nms) // 2, int(count))
+    peaks = np.concatenate([xy, score[..., None]], axis=2, dtype=np.float32).transpose(1, 0, 2)
+    peaks = np.ascontiguousarray(peaks)
+    host_maps.adjust(peaks, peaks[..., 2] > 0, heatmaps)
+    return peaks, (score > 0).sum(axis=1)
+
+
+def _array(maps) -> np.ndarray:
+    """A contiguous float32 array of a tensor or of anything that numpy takes."""
+    if isinstance(maps, torch.Tensor):
+        maps = maps.detach().float().cpu().numpy()
+    return np.ascontiguousarray(maps, dtype=np.float32)
+
+
+def _require_finite(name, values):
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+
+
+def _check_reach(reach):
+    if not 0 < reach < np.inf:
+        raise ValueError(f"reach: expected a positive number, got {reach!r}")

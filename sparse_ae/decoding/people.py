@@ -1,0 +1,242 @@
+"""Maps → persons: peaks, grouping, quarter-cell adjustment, refinement.
+
+The steps and their constants are those of the released code of Coupled Embedding
+(models/evaluate.py), which follows HigherHRNet (lib/core/group.py). Where the two differ, `rule`
+chooses.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sparse_ae.decoding import device_maps, host_maps
+from sparse_ae.decoding.refinement import fill
+from sparse_ae.grouping import RULES, group
+
+
+class People(NamedTuple):
+    """P persons decoded from one image, in the order of their founding.
+
+    keypoints: (P, K, 3) float32 x, y, score; a joint that was not found is all zero.
+    scores: (P,) float32 mean of the joint scores over all K joints, before refinement.
+    tags: (P, D) float32 mean embedding over the joints found by grouping.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    tags: np.ndarray
+
+
+def decode(
+    heatmaps,
+    tags,
+    skeleton,
+    *,
+    rule="released",
+    min_score=0.1,
+    max_distance=1.0,
+    max_people=30,
+    nms=5,
+    refine=True,
+) -> People:
+    """The persons in one image's maps.
+
+    heatmaps: (K, H, W) and tags: (K, D, H, W), torch tensors on any device or arrays.
+    skeleton: its order is the order in which grouping visits the K joints.
+    rule, min_score, max_distance: see `grouping.group`; a peak counts from above min_score.
+    max_people: the number of peaks taken per joint, the highest first.
+    nms: odd window in cells; a cell is a peak where it equals the maximum of its window.
+    refine: whether every joint that a person lacks is looked for once more: it is put where
+        heatmap − round(‖tag − the person's mean tag‖) is largest, and scored by the heatmap there
+        ("higherhrnet": only where that score is above 0).
+
+    Coordinates are in cells of the maps, x right, y down, and the centre of the cell in column j
+    and row i is at (j + 0.5, i + 0.5), as in both sources: subtract 0.5 where centres are at
+    integers. Each joint sits a quarter of a cell from its peak's centre, towards the higher
+    neighbour in x and in y (towards the lower index if they are equal).
+
+    ValueError for wrong shapes, maps that are not finite, a number of joints other than the
+    skeleton's, an unknown rule, or an nms or max_people that makes no sense.
+    """
+    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    _check(heatmaps, tags, skeleton, settings)
+    if _on_device(heatmaps):
+        return _decode_on_device(heatmaps[None], tags[None], skeleton, settings)[0]
+    return _decode_on_host(_array(heatmaps), _array(tags), skeleton, settings)
+
+
+def decode_batch(
+    heatmaps,
+    tags,
+    skeleton,
+    *,
+    rule="released",
+    min_score=0.1,
+    max_distance=1.0,
+    max_people=30,
+    nms=5,
+    refine=True,
+    workers=None,
+) -> list[People]:
+    """The persons in each of a batch's maps, as `decode` finds them one by one.
+
+    heatmaps: (B, K, H, W) and tags: (B, K, D, H, W); everything else as in `decode`.
+    workers: threads that share the images, by default one a core.
+
+    On an accelerator the maps stay where they are: peaks and their tags are found there and cross
+    to the host once for the batch, grouping is done on the host, and the cells that refinement
+    chooses cross once more. ValueError as `decode`.
+    """
+    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    _check(heatmaps, tags, skeleton, settings, batch=True)
+    if workers is not None and (workers != workers // 1 or not 1 <= workers < 2**31):
+        raise ValueError(f"workers: expected a whole number from 1 on, got {workers!r}")
+    if _on_device(heatmaps):
+        return _decode_on_device(heatmaps, tags, skeleton, settings)
+    heatmaps, tags = _array(heatmaps), _array(tags)
+    workers = min(workers or _cores(), max(len(heatmaps), 1))
+
+    def one(i):
+        return _decode_on_host(heatmaps[i], tags[i], skeleton, settings)
+
+    if workers == 1:
+        return [one(i) for i in range(len(heatmaps))]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, range(len(heatmaps))))
+
+
+class _Settings(NamedTuple):
+    """The options of `decode`."""
+
+    rule: str
+    min_score: float
+    max_distance: float
+    max_people: int
+    nms: int
+    refine: bool
+
+
+def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
+    """One image's arrays (K, H, W) and (K, D, H, W) → its persons."""
+    maxima = host_maps.run_maxima(heatmaps)
+    _require_finite("heatmaps", np.isfinite(maxima).all())
+    xy, score = host_maps.peaks(
+        heatmaps, maxima, np.float32(settings.min_score), settings.nms // 2, settings.max_people
+    )
+    index = np.arange(len(heatmaps))[:, None]
+    tag = tags[index, :, xy[..., 1], xy[..., 0]]  # (K, N, D)
+    _require_finite("tags", np.isfinite(tag).all())
+    keypoints, found, scores, means = _persons(xy, score, tag, skeleton, settings)
+    if settings.refine:
+        positive = settings.rule == "higherhrnet"
+        finite = fill(keypoints, found, heatmaps, maxima, tags, means, positive)
+    else:
+        finite = host_maps.all_finite(tags)
+    _require_finite("tags", finite)
+    host_maps.adjust(keypoints, found, heatmaps)
+    return People(keypoints, scores, means)
+
+
+def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
+    """A batch of tensors (B, K, H, W) and (B, K, D, H, W) → each image's persons."""
+    heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
+    if not len(heatmaps):
+        return []
+    candidates, finite = device_maps.candidates(
+        heatmaps, tags, settings.min_score, settings.nms // 2, settings.max_people
+    )
+    for name, good in zip(("heatmaps", "tags"), finite.tolist(), strict=True):
+        _require_finite(name, good)
+    parts = [
+        _persons(c[..., :2], c[..., 2], c[..., 3:], skeleton, settings) for c in candidates.numpy()
+    ]
+    missing = [np.nonzero(~found) for _, found, _, _ in parts]  # (persons, joints) of each image
+    if settings.refine and any(len(person) for person, _ in missing):
+        image = np.repeat(np.arange(len(parts)), [len(person) for person, _ in missing])
+        joint = np.concatenate([joint for _, joint in missing])
+        mean = np.concatenate([parts[b][3][person] for b, (person, _) in enumerate(missing)])
+        cells = device_maps.best_cells(
+            heatmaps, tags, *(torch.from_numpy(part) for part in (image, joint, mean))
+        ).numpy()
+        for b, (person, joint) in enumerate(missing):
+            best = cells[image == b]
+            kept = (best[:, 2] > 0) | (settings.rule != "higherhrnet")
+            parts[b][0][person[kept], joint[kept]] = best[kept]
+    return [People(keypoints, scores, means) for keypoints, _, scores, means in parts]
+
+
+def _persons(xy, score, tag, skeleton, settings):
+    """Grouped candidates: keypoints (P, K, 3), found (P, K), scores (P,) and mean tags (P, D)."""
+    persons = group(
+        xy,
+        score,
+        tag,
+        skeleton.order,
+        min_score=settings.min_score,
+        max_distance=settings.max_distance,
+        rule=settings.rule,
+        max_people=settings.max_people,
+    )  # (P, K, 3 + D)
+    keypoints, found = persons[..., :3].copy(), persons[..., 2] > 0
+    means = np.zeros((len(persons), tag.shape[2]), np.float32)
+    for total, person, mask in zip(means, persons, found, strict=True):
+        np.add.reduce(person[mask, 3:], axis=0, out=total)
+    means /= found.sum(axis=1, dtype=np.float32)[:, None]
+    return keypoints, found, keypoints[..., 2].mean(axis=1), means
+
+
+def _on_device(maps) -> bool:
+    """Whether the maps are a tensor that is not in the host's memory."""
+    return isinstance(maps, torch.Tensor) and maps.device.type != "cpu"
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _require_finite(name, finite):
+    """ValueError for maps that are not finite."""
+    if not finite:
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+
+
+def _array(maps) -> np.ndarray:
+    """A contiguous float32 array of a tensor or of anything that numpy takes."""
+    if isinstance(maps, torch.Tensor):
+        maps = maps.detach().float().numpy()
+    return np.ascontiguousarray(maps, dtype=np.float32)
+
+
+def _check(heatmaps, tags, skeleton, settings, batch=False):
+    """One ValueError that names the argument, what was expected and what came."""
+    shape, tag_shape = tuple(np.shape(heatmaps)), tuple(np.shape(tags))
+    first = ("B",) if batch else ()
+    expected = ", ".join((*first, "K", "H", "W"))
+    if len(shape) != 3 + batch or 0 in shape[batch:]:
+        raise ValueError(f"heatmaps: expected ({expected}), got shape {shape}")
+    *images, joints, height, width = shape
+    if joints != len(skeleton):
+        raise ValueError(
+            f"heatmaps: expected K = {len(skeleton)} joints, those of skeleton "
+            f"{skeleton.name!r}, got shape {shape}"
+        )
+    without = (*tag_shape[: 1 + batch], *tag_shape[2 + batch :])
+    if len(tag_shape) != 4 + batch or 0 in tag_shape[batch:] or without != shape:
+        expected = ", ".join(map(str, (*images, joints, "D", height, width)))
+        raise ValueError(f"tags: expected ({expected}) to go with heatmaps, got shape {tag_shape}")
+    if settings.rule not in RULES:
+        raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {settings.rule!r}")
+    nms, max_people = settings.nms, settings.max_people
+    if nms % 2 != 1 or not 1 <= nms < 2**31:
+        raise ValueError(f"nms: expected an odd number of cells, got {nms!r}")
+    if max_people != max_people // 1 or not 1 <= max_people < 2**31:
+        raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
+    device, other = (str(getattr(maps, "device", "cpu")) for maps in (heatmaps, tags))
+    if device != other:
+        raise ValueError(f"tags: expected on {device} as heatmaps, got on {other}")

@@ -1,0 +1,158 @@
+"""Refinement in the host's memory: where the joints that persons lack are best looked for.
+
+K joints, D embedding dimensions, H×W cells, P persons. A search through every cell of every map, to
+the bit; but most runs of cells (host_maps) are passed over, or seen not to win by two dimensions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparse_ae.decoding.host_maps import AT, INFINITE, RUN, largest_of_rows
+from sparse_ae.runtime.kernels import kernel
+
+BLOCK = 64  # runs that are checked, and searched by one person after the other, while they are near
+STRETCH = 4  # at most so many runs in a row are searched at once
+ONE, HALF = np.float32(1), np.float32(0.5)
+MORE = np.float32(1.0001)  # a factor greater than what rounding can do to a sum of squares
+SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
+
+
+def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
+    """Put each missing joint at its person's best cell, in place, and mark it as found.
+
+    keypoints: (P, K, 3) x, y of a cell, score; found: (P, K); maxima: (K, runs) of the heatmaps
+    (K, H, W); tags: (K, D, H, W); means: (P, D). The best cell has the largest
+    heatmap − round(‖tag − mean‖). positive: fill only where the heatmap is above 0. Returns
+    whether all tags are finite; what is filled in means nothing if they are not.
+    """
+    apart = np.abs(means - means.mean(axis=0)) if len(means) else means
+    order = np.argsort(-apart, axis=1)[:, :2]  # the dimensions that tell a person from others
+    order = np.ascontiguousarray(order)
+    flat = tags.reshape(len(tags), -1)
+    return _fill(
+        keypoints, found, heatmaps, maxima, flat, flat.view(np.int32), means, order, positive
+    )
+
+
+@kernel
+def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive):
+    """`fill`, with tags (K, D·H·W) and their bits."""
+    width = heatmaps.shape[2]
+    largest = np.int32(0)
+    for k in range(len(heatmaps)):
+        heat = heatmaps[k].ravel()
+        persons = np.flatnonzero(~found[:, k])
+        best, cell = _first_guesses(
+            persons, keypoints, found, width, heat, maxima[k], tags[k], means, order
+        )
+        largest = max(
+            largest,
+            _best_cells(persons, heat, maxima[k], tags[k], bits[k], means, order, best, cell),
+        )
+        for p in persons:
+            score = heat[cell[p]]
+            if score > 0 or not positive:
+                keypoints[p, k, 0] = cell[p] % width
+                keypoints[p, k, 1] = cell[p] // width
+                keypoints[p, k, 2] = score
+                found[p, k] = True
+    return largest < INFINITE
+
+
+@kernel
+def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, order):
+    """What each person finds in one map where its other joints are: (P,) values and cells.
+
+    Good values from the start spare most of the search; a person's tags are often near its joints.
+    """
+    best, cell = np.full(len(means), -np.inf, np.float32), np.zeros(len(means), np.int64)
+    for p in persons:
+        for k in range(found.shape[1]):
+            if found[p, k]:
+                x, y = np.int64(keypoints[p, k, 0]), np.int64(keypoints[p, k, 1])
+                run = (y * width + x) // RUN
+                best[p], cell[p] = _search(
+                    heat, maxima, tags, means, order, p, run, run + 1, best[p], cell[p]
+                )
+    return best, cell
+
+
+@kernel
+def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
+    """Each person's best cell in one map, and what it is worth, in place. Returns the largest
+    magnitude of the map's tags as bits.
+    """
+    dim, cells = means.shape[1], len(heat)
+    largest = np.int32(0)
+    for first in range(0, len(maxima), BLOCK):
+        last = min(first + BLOCK, len(maxima))
+        start, length = first * RUN, min(last * RUN, cells) - first * RUN
+        for d in range(0, dim, 4):
+            second, third, fourth = min(d + 1, dim - 1), min(d + 2, dim - 1), min(d + 3, dim - 1)
+            rows = d * cells, second * cells, third * cells, fourth * cells
+            largest = max(largest, largest_of_rows(bits, rows, start, length))
+        for p in persons:
+            best[p], cell[p] = _search(
+                heat, maxima, tags, means, order, p, first, last, best[p], cell[p]
+            )
+    return largest
+
+
+@kernel
+def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
+    """The better of (best, cell) and what the runs from `run` on and before `last` have.
+
+    A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
+    best value yet. A cell can only win with a distance that rounds to highest − best or less.
+    """
+    first, second = order[p, 0], order[p, -1]  # the same at D = 1
+    m1, m2 = means[p, first], means[p, second]
+    one, two = first * len(heat), second * len(heat)
+    while run < last:
+        highest = maxima[run]
+        if highest < best:
+            run += 1
+            continue
+        start = run * RUN
+        end = min(run + STRETCH, last)
+        run += 1
+        while run < end and maxima[run] >= best:
+            highest = max(highest, maxima[run])
+            run += 1
+        length = min(run * RUN, len(heat)) - start
+        most = np.floor(highest - best + SLACK * (ONE + abs(best)))
+        farthest = (most + HALF) * (most + HALF) * MORE
+        limit = farthest if first != second else farthest + farthest  # D = 1: counted twice
+        if _any_near(heat, tags, one + start, two + start, m1, m2, start, length, limit, best):
+            best, cell = _searched(heat, tags, means, p, start, length, farthest, best, cell)
+    return best, cell
+
+
+@kernel
+def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
+    """Whether a cell is as high as `best`, and near enough to the person in two dimensions: m1 and
+    m2 are the person's, `one` and `two` where the tags have them.
+    """
+    near = False
+    for i in range(length):
+        d1, d2 = tags[AT(one + i)] - m1, tags[AT(two + i)] - m2
+        near |= (d1 * d1 + d2 * d2 <= limit) & (heat[AT(start + i)] >= best)
+    return near
+
+
+@kernel
+def _searched(heat, tags, means, p, start, length, farthest, best, cell):
+    """The better of (best, cell) and what the cells have that are no farther than that."""
+    distance = np.zeros(length, np.float32)
+    for d in range(means.shape[1]):
+        mean, row = means[p, d], d * len(heat) + start
+        for i in range(length):
+            difference = tags[AT(row + i)] - mean
+            distance[i] += difference * difference
+    for i in range(length):
+        if distance[i] <= farthest:
+            value = heat[AT(start + i)] - np.rint(np.sqrt(distance[i]))
+            if value > best or (value == best and start + i < cell):
+                best, cell = value, start + i
+    return best, cell

@@ -1,0 +1,1 @@
+"""One evaluation, and prediction on a user's own photos."""

@@ -1,0 +1,1 @@
+"""Processes, devices, and files that are written whole or not at all."""

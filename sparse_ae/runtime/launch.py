@@ -1,0 +1,110 @@
+"""What a run runs on, and what it leaves behind on the way: options that no result depends on."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import torch
+
+from sparse_ae.runtime.workers import cores
+
+if TYPE_CHECKING:  # imported where a run starts: whoever only wants the losses need not have it
+    from lightning_fabric import Fabric
+
+ACCELERATORS = ("auto", "cpu", "cuda")
+PATIENCE = timedelta(hours=2)  # for the first process, while it validates
+
+
+@dataclass(frozen=True)
+class Options:
+    """accelerator: one of ACCELERATORS; "auto": a GPU where there is one. devices: processes a
+    machine, with a GPU each if there are GPUs; "auto": as many as torchrun or SLURM started, else
+    one. nodes: machines. compile: by torch.compile, which takes minutes first.
+
+    workers: processes that load or draw images for each process that trains; None: the cores that
+    are left over, at least one; 0: none.
+
+    resume: go on from the state that an interrupted run left; save_every: steps between two such
+    states. tensorboard: write curves for TensorBoard too. skip_broken: leave out broken photos and
+    records, and list them at the end.
+    """
+
+    accelerator: str = "auto"
+    devices: str | int = "auto"
+    nodes: int = 1
+    compile: bool = False
+    workers: int | None = None
+    resume: bool = False
+    save_every: int = 500
+    tensorboard: bool = False
+    skip_broken: bool = False
+
+    def __post_init__(self):
+        if self.accelerator not in ACCELERATORS:
+            raise ValueError(f"--accelerator: expected one of {', '.join(ACCELERATORS)}, "
+                             f"got {self.accelerator!r}")  # fmt: skip
+        if self.devices != "auto" and not (str(self.devices).isdecimal() and int(self.devices)):
+            raise ValueError(f"--devices: expected auto or a number from 1, got {self.devices!r}")
+        for name, least in (("nodes", 1), ("save_every", 1), ("workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"--{name.replace('_', '-')}: expected {least} or more, "
+                                 f"got {value}")  # fmt: skip
+
+
+def start(options: Options) -> Fabric:
+    """Lightning Fabric, with all processes started; where none of them has started the others,
+    this does. ValueError for devices that are not there."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    devices, nodes = _started(options)
+    strategy = DDPStrategy(timeout=PATIENCE) if devices * nodes > 1 else "auto"
+    accelerator = options.accelerator
+    if accelerator == "auto" and not torch.cuda.is_available():
+        accelerator = "cpu"
+    try:
+        with warnings.catch_warnings():
+            if devices * nodes == 1:  # needs no srun
+                warnings.filterwarnings("ignore", "The `srun` command is available")
+            fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes,
+                            strategy=strategy)  # fmt: skip
+    except (MisconfigurationException, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"--accelerator {options.accelerator} --devices {options.devices}: "
+                         f"{reason}") from error  # fmt: skip
+    fabric.launch()
+    if fabric.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all images of a run have one size
+    return fabric
+
+
+def _started(options: Options) -> tuple[int, int]:
+    """Processes a machine, and machines: as asked for, else as torchrun or SLURM says."""
+    if options.devices != "auto":
+        return int(options.devices), options.nodes
+    environ = os.environ
+    if "TORCHELASTIC_RUN_ID" in environ:
+        here = int(environ["LOCAL_WORLD_SIZE"])
+        return here, int(environ["WORLD_SIZE"]) // here
+    if "SLURM_NTASKS_PER_NODE" in environ and "SLURM_PROCID" in environ:
+        return int(environ["SLURM_NTASKS_PER_NODE"]), int(environ.get("SLURM_NNODES", 1))
+    return 1, options.nodes
+
+
+def finish() -> None:
+    """Leave the group of processes, where there is one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def count_workers(options: Options, processes_here: int = 1) -> int:
+    """How many processes load or draw images for each that trains."""
+    if options.workers is not None:
+        return options.workers
+    return max(1, cores() // processes_here - 1)

@@ -1,0 +1,1 @@
+"""The settings of a run, the presets, and the methods that are compared."""

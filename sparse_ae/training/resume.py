@@ -1,0 +1,127 @@
+"""The state of a run that is not over: one safetensors file, of tensors and a JSON header.
+
+Nothing in it is executed when it is read. It is written beside the record that the run will leave,
+as `seed-<n>.resume.safetensors`, first under another name, so that what is there is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from sparse_ae import __version__
+from sparse_ae.models.weights_files import read_tensors, write_tensors
+from sparse_ae.runtime.files import remove_parts, write_whole
+
+FORMAT = "sparse_ae/resume 1"
+ADVICE = "delete it to start anew, or run without --resume"
+
+
+def state_path(record: Path) -> Path:
+    """Where the state of the run lies whose record will be `record`."""
+    return record.with_suffix(".resume.safetensors")
+
+
+def write_state(
+    path: Path, settings: Mapping, header: Mapping, tensors: Mapping[str, Tensor]
+) -> None:
+    """Write a state, in place of the one that is there.
+
+    settings: of the run, all plain values; header: the rest that is no tensor, likewise. OSError
+    where the file cannot be written: then the state before it is there, and no part of this one.
+    """
+    text = {"settings": settings, "versions": _versions(), **header}
+    metadata = {"format": FORMAT, "header": json.dumps(text)}
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda part: write_tensors(part, whole, metadata))
+
+
+def remove_state(path: Path) -> None:
+    """Remove a state and what a killed run left of one."""
+    path.unlink(missing_ok=True)
+    remove_parts(path.parent, path.name)
+
+
+def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
+    """Header and tensors of a state of a run with these settings.
+
+    ValueError, naming file, reason and remedy, for a file that is damaged or cut short, or of
+    other settings or other versions of sparse_ae or torch, with which the run would end elsewhere.
+    """
+    try:
+        contents = read_tensors(path)
+        found = contents.metadata.get("format")
+        if found != FORMAT:
+            raise ValueError(f"{path}: expected a state of format {FORMAT}, got {found}")
+        header = json.loads(contents.metadata["header"])
+        if not all(isinstance(header[part], dict) for part in ("versions", "settings")):
+            raise ValueError(f"{path}: no state of a run")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error) if str(path) in str(error) else f"{path}: no state of a run ({error!r})"
+        raise ValueError(f"{reason}; {ADVICE}") from None
+    for package, version in _versions().items():
+        if header["versions"].get(package) != version:
+            raise ValueError(
+                f"{path}: written with {package} {header['versions'].get(package)}, this is "
+                f"{version}: go on with the other version, or {ADVICE}"
+            )
+    wanted, theirs = json.loads(json.dumps(settings)), header["settings"]
+    for name in sorted({*wanted, *theirs}):
+        if wanted.get(name) != theirs.get(name):
+            raise ValueError(
+                f"{path}: the state of a run with {name} {theirs.get(name)}, this one has "
+                f"{wanted.get(name)}: set it back, or {ADVICE}"
+            )
+    return header, contents.tensors
+
+
+def _versions() -> dict[str, str]:
+    return {"sparse_ae": __version__, "torch": str(torch.__version__)}
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with a prefix before their names."""
+    return {f"{prefix}{name}": value for name, value in tensors.items()}
+
+
+def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names have a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items()
+            if name.startswith(prefix)}  # fmt: skip
+
+
+def optimizer_state(optimizer: Optimizer) -> tuple[list[dict], dict[str, Tensor]]:
+    """An optimiser's groups without their parameters, plain values, and its tensors by parameter's
+    number and name: "optimizer.3.exp_avg"."""
+    state = optimizer.state_dict()
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]]
+    tensors = {f"optimizer.{number}.{name}": value
+               for number, values in state["state"].items()
+               for name, value in values.items()}  # fmt: skip
+    return groups, tensors
+
+
+def restore_optimizer(
+    optimizer: Optimizer, groups: list[dict], tensors: Mapping[str, Tensor]
+) -> None:
+    """What `optimizer_state` gave, back into an optimiser of the same parameters.
+
+    Its moments lie in memory as their parameters do: the fused step reads both in that order.
+    """
+    for group, saved in zip(optimizer.param_groups, groups, strict=True):
+        for name, value in saved.items():
+            group[name] = tuple(value) if isinstance(value, list) else value
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for key, value in part_of(tensors, "optimizer.").items():
+        number, _, name = key.partition(".")
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        else:  # the step, a scalar
+            value = value.to(parameter.device)
+        optimizer.state[parameter][name] = value.detach()

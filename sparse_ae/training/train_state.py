@@ -1,0 +1,231 @@
+"""A run as it stands after a step: net, optimiser, schedule, data, curve, best weights so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparse_ae.metrics import linearity
+from sparse_ae.runtime.distributed import averaged, from_first, place, share_norms, summed
+from sparse_ae.settings.config import Config
+from sparse_ae.training.batches import Batch, on_device
+from sparse_ae.training.objective import make_net, total, training_losses
+from sparse_ae.training.resume import optimizer_state, part_of, prefixed, restore_optimizer
+from sparse_ae.training.schedule import make_schedule
+from sparse_ae.training.streams import LoadedStream, SceneStream
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+LINE = ("first_component", "correlation", "effective_rank")  # of metrics.Linearity
+CURVE_EVERY = 20  # steps between two points of the curve
+
+
+class Progress:
+    """Begins at step 0, with weights drawn by the run's seed.
+
+    step: how many are done; seconds: of training, as far as it was told; newly_validated: the last
+    figure of `add_validation`, for who takes it away.
+    """
+
+    def __init__(
+        self, config: Config, fabric: Fabric, stream: SceneStream | LoadedStream, *,
+        compiled: bool = False,
+    ):  # fmt: skip
+        torch.manual_seed(config.seed)
+        self.config, self.step, self.seconds = config, 0, 0.0
+        self.newly_validated: float | None = None
+        self._fabric, self._stream = fabric, stream
+        model = make_net(config).to(memory_format=torch.channels_last).train()
+        self._model = share_norms(model, fabric.device) if config.sync_norm else model
+        self._model.to(fabric.device)  # before the optimiser is made, whose fused step wants it so
+        self._optimizer = torch.optim.AdamW(
+            self._model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            fused=True,
+        )  # fmt: skip
+        self._schedule = make_schedule(self._optimizer, config)
+        net = torch.compile(self._model) if compiled else self._model
+        self._net, self._fabric_optimizer = fabric.setup(net, self._optimizer)
+        self._points: list[dict[str, float]] = []
+        self._recent: list[Tensor] = []  # losses (L,) of each step since the last point
+        self._shown: list[Tensor | None] = []  # ids (B,) of their images
+        self._names: tuple[str, ...] = ()  # of the L losses
+        self._tags, self._visible = None, None  # of the last batch
+        self._validations: list[tuple[int, float]] = []
+        self._best: dict[str, Tensor] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the step to come."""
+        return self._schedule.get_last_lr()[0]
+
+    def is_due(self, every: int) -> bool:
+        """Whether something is to be done that is done every so many steps, and after the last."""
+        return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
+
+    def learn(self, batch: Batch):
+        """One step of training."""
+        shown = batch.ids
+        if self._fabric.device.type != "cpu":
+            batch = on_device(batch, self._fabric.device)
+        parts, tags = training_losses(self._net, batch, self.config)
+        self._fabric_optimizer.zero_grad(set_to_none=True)
+        self._fabric.backward(total(parts, self.config))
+        if self.config.clip:
+            self._fabric.clip_gradients(self._net, self._fabric_optimizer,
+                                        max_norm=self.config.clip, error_if_nonfinite=False,
+                                        )  # fmt: skip
+        self._fabric_optimizer.step()
+        self._schedule.step()
+        self.step += 1
+        self._names = tuple(parts)
+        self._recent.append(torch.stack(tuple(parts.values())).detach())
+        self._shown.append(shown)
+        self._tags, self._visible = tags, batch.visible
+
+    def add_point(self) -> dict[str, float]:
+        """A point of the curve; returns its losses. FloatingPointError as of `check`."""
+        means = self.check()
+        self._points.append({
+            "step": self.step, **{f"loss_{name}": value for name, value in means.items()},
+            **mean_linearity(self._tags, self._visible),
+        })  # fmt: skip
+        self._recent.clear()
+        self._shown.clear()
+        return means
+
+    def check(self) -> dict[str, float]:
+        """The mean losses since the last point; FloatingPointError where one is not finite."""
+        if not self._recent:
+            return {}
+        losses = torch.stack(self._recent)  # (n, L)
+        means = averaged(losses.mean(0))
+        if not means.isfinite().all():
+            raise FloatingPointError(self._what_went_wrong(losses.cpu()))
+        return dict(zip(self._names, means.tolist(), strict=True))
+
+    def _check_weights(self):
+        """FloatingPointError unless all are finite: of a loss that was, the step may not be."""
+        for name, values in self._model.state_dict().items():
+            if values.is_floating_point() and not values.isfinite().all():
+                told = ", ".join(f"{n} {v:g}" for n, v in self._last_losses().items()) or "none"
+                raise FloatingPointError(f"step {self.step}: weights are no longer finite, as "
+                                         f"{name}; the last losses: {told}")  # fmt: skip
+
+    def _last_losses(self) -> dict[str, float]:
+        """Those of the last point of the curve, by name."""
+        return {name.removeprefix("loss_"): value
+                for name, value in (self._points or [{}])[-1].items()
+                if name.startswith("loss_")}  # fmt: skip
+
+    def _what_went_wrong(self, losses: Tensor) -> str:
+        """Step, images and last finite losses, of losses (n, L) since the last point."""
+        whole = losses.isfinite().all(1)
+        wrong = int(whole.int().argmin())  # the first that is not, or, in another process, 0
+        if whole.all():
+            return f"step {self.step}: in another process a loss is no longer finite"
+        step = self.step - len(losses) + wrong + 1
+        told = ", ".join(f"{n} {v:g}" for n, v in zip(self._names, losses[wrong], strict=True))
+        before = self._last_losses()
+        if wrong:
+            before = dict(zip(self._names, losses[wrong - 1].tolist(), strict=True))
+        last = ", ".join(f"{name} {value:g}" for name, value in before.items()) or "none"
+        ids = self._shown[wrong] if wrong < len(self._shown) else None
+        images = "unknown" if ids is None else ", ".join(map(str, ids.tolist()))
+        return (f"step {step}: a loss is no longer finite: {told}; images {images}; "
+                f"the last finite losses: {last}")  # fmt: skip
+
+    def add_validation(self, validate: Callable[[nn.Module, int], float]):
+        """Ask the first process's `validate`, and keep the weights if they are the best so far.
+        FloatingPointError as of `state`."""
+        self.check()
+        self._check_weights()
+        value = 0.0
+        if place()[0] == 0:
+            value = float(validate(self._model.eval(), self.step))
+            self._model.train()
+        value = self.newly_validated = from_first(value)
+        if not self._best or value > np.nanmax([v for _, v in self._validations]):
+            state = self._model.state_dict().items()
+            self._best = {name: tensor.detach().cpu().clone() for name, tensor in state}
+        self._validations.append((self.step, value))
+
+    def state(self) -> tuple[dict, dict[str, Tensor]]:
+        """Header and tensors for `resume.write_state`. FloatingPointError as of `check`, and for
+        weights that are not finite."""
+        self.check()
+        self._check_weights()
+        groups, tensors = optimizer_state(self._optimizer)
+        tensors |= prefixed("weights.", self._model.state_dict()) | prefixed("best.", self._best)
+        tensors["random"] = torch.get_rng_state()
+        if self._fabric.device.type == "cuda":
+            tensors["random_cuda"] = torch.cuda.get_rng_state(self._fabric.device)
+        if self._recent:
+            tensors["recent"] = torch.stack(self._recent)
+        columns = list(self._points[0]) if self._points else []
+        if self._points:
+            rows = [list(point.values()) for point in self._points]
+            tensors["curve"] = torch.tensor(rows, dtype=torch.float64)
+        schedule = {k: v for k, v in self._schedule.state_dict().items() if k != "lr_lambdas"}
+        header = {"step": self.step, "seconds": self.seconds, "groups": groups, "columns": columns,
+                  "schedule": schedule, "stream": self._stream.state(), "names": self._names,
+                  "validations": self._validations}  # fmt: skip
+        return header, tensors
+
+    def restore(self, header: Mapping, tensors: Mapping[str, Tensor]):
+        """Back to where `state` was taken, of a run with the same settings."""
+        self.step, self.seconds = header["step"], header["seconds"]
+        self._model.load_state_dict(part_of(tensors, "weights."))
+        restore_optimizer(self._optimizer, header["groups"], tensors)
+        schedule = dict(header["schedule"])
+        if "lr_lambdas" in self._schedule.state_dict():
+            schedule["lr_lambdas"] = [None]  # a function, which is there already
+        self._schedule.load_state_dict(schedule)
+        self._stream.restore(header["stream"])
+        torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors and self._fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random_cuda"], self._fabric.device)
+        self._names, self._best = tuple(header["names"]), part_of(tensors, "best.")
+        recent = tensors.get("recent", torch.empty(0)).to(self._fabric.device)
+        self._recent, self._shown = list(recent), [None] * len(recent)
+        rows = tensors["curve"].tolist() if header["columns"] else []
+        self._points = [dict(zip(header["columns"], row, strict=True)) for row in rows]
+        self._validations = [(step, value) for step, value in header["validations"]]
+
+    def curve(self) -> dict[str, np.ndarray]:
+        """The points so far, as columns."""
+        return {name: np.array([point[name] for point in self._points], np.float32)
+                for name in (self._points or [{}])[0]}  # fmt: skip
+
+    def validation(self) -> dict[str, np.ndarray]:
+        """Steps and figures of `add_validation`, as columns; empty without any."""
+        if not self._validations:
+            return {}
+        steps, values = zip(*self._validations, strict=True)
+        return {"validation_step": np.array(steps), "validation_value": np.array(values)}
+
+    def finished(self) -> nn.Module:
+        """The net with the best weights of the validation, else the last, in evaluation mode.
+        FloatingPointError where they are not finite."""
+        if self._best:
+            self._model.load_state_dict(self._best)
+        self._check_weights()
+        return self._model.eval()
+
+
+def mean_linearity(tags: Tensor | None, visible: Tensor) -> dict[str, float]:
+    """The measures LINE of embeddings (B, P, K, D), visible (B, P, K), each the mean over the
+    images in which it is defined, nan if in none; nothing for None. Over all processes' images."""
+    if tags is None:
+        return {}
+    pairs = zip(tags.detach().float().cpu().numpy(), visible.cpu().numpy(), strict=True)
+    found = np.array([linearity(tags, visible) for tags, visible in pairs])
+    defined = np.isfinite(found)
+    sums = torch.tensor(np.stack([np.where(defined, found, 0).sum(0), defined.sum(0)]))
+    sums, count = summed(sums.to(tags.device)).cpu().numpy()
+    means = sums / np.where(count > 0, count, np.nan)
+    return {f"line_{name}": value for name, value in zip(LINE, means.tolist(), strict=True)}

@@ -1,0 +1,144 @@
+"""Curves: each point is that of its images alone, differences are paired, figures draw them."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from synthetic import make_arrays, make_matches
+
+from sparse_ae.companion.figures import curves as curve_figures
+from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.statistics import curves
+from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
+from sparse_ae.companion.tables.comparison_tables import ends_table
+
+mpl.use("Agg")
+IMAGES, EACH = 120, 6
+FEW = {"resamples": 60}
+
+
+def run_of(method, seed):
+    """Arrays in which rve finds everybody where crowding is above 1, and turns of a knob."""
+    rng = np.random.default_rng([seed, len(method)])
+    crowding = np.linspace(0, 2, IMAGES)
+    matches = make_matches(IMAGES)
+    if method == "rve":
+        second = (matches["match_matched"] == 1) & (np.repeat(crowding, 3) > 1)
+        matches["match_matched"][second] = 1023
+    setting = np.repeat(np.arange(len(SETTINGS)), EACH)
+    knobs = make_matches(len(setting))
+    better = np.repeat([s.knob == "scale_spread" and s.value > 2 for s in SETTINGS], EACH)
+    if method == "rve":
+        knobs["match_matched"][(knobs["match_matched"] == 1) & np.repeat(better, 3)] = 1023
+    return make_arrays(
+        IMAGES, crowd_index=crowding, accuracy_at=rng.normal(0.8, 0.01, (IMAGES, 9)),
+        **matches, knob_setting=setting, knob_grouping_accuracy=0.5 + 0.1 * better,
+        **{f"knob_{name}": values for name, values in knobs.items()},
+        step=np.array([20, 40]), line_first_component=np.array([0.9, 1.0]),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return {(m, s): run_of(m, s) for m in ("ae8", "rve") for s in (1, 2)}
+
+
+def test_a_bin_is_the_average_precision_of_its_images(arrays):
+    table = curves.average_precision_by_crowding(arrays, ("ae8", "rve"), edges=(0, 1, 3), **FEW)
+    assert table["method"].tolist() == ["ae8", "rve"] * 2
+    assert table["images"].tolist() == [60] * 4
+    run = arrays["rve", 1]
+    for (low, high), place in (((0, 1), 1), ((1, 3), 3)):
+        inside = (low <= run["crowd_index"]) & (run["crowd_index"] < high)
+        wanted = average_precision(ranking(run), inside[None].astype(int))[0]
+        assert table["value"][place] == pytest.approx(wanted)
+        assert table["place"][place] == pytest.approx(run["crowd_index"][inside].mean())
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
+
+
+def test_gains_are_paired_and_bins_with_few_images_left_out(arrays):
+    table = curves.average_precision_by_crowding(arrays, ("ae8", "rve"), "ae8",
+                                                 edges=(0, 1, 1.9, 3), **FEW)  # fmt: skip
+    assert table["method"].tolist() == ["rve", "rve"]  # the last bin has seven images
+    assert table["value"].tolist() == pytest.approx([0, 1 - 0.5554], abs=1e-3)
+    assert table["low"][0] == table["high"][0] == 0
+
+
+def test_both_ends_of_a_knob_and_what_lies_between(arrays):
+    found = curves.ends(arrays, "scale_spread", ("ae8", "rve"), "ae8", **FEW).set_index("at")
+    assert found["method"].tolist() == ["rve"] * 3
+    assert found.loc["lowest", ["value", "low", "high"]].tolist() == [0, 0, 0]
+    assert found.loc["highest", "value"] > 0.3
+    assert found.loc["growth", "value"] == found.loc["highest", "value"]
+    page = ends_table(found.reset_index().assign(knob="scale_spread", name="AP"), "scale_spread")
+    assert page.columns.tolist() == ["at 1", "at 8", "8 minus 1"]
+    assert page.index.tolist() == [("AP", "RVE (the paper)")]
+
+
+def test_a_knob_has_a_point_for_each_setting(arrays):
+    spread = [s.value for s in SETTINGS if s.knob == "scale_spread"]
+    table = curves.turned(arrays, "scale_spread", ("rve",), "ae8", **FEW)
+    assert table["place"].tolist() == spread
+    assert [value > 0.3 for value in table["value"]] == [value > 2 for value in spread]
+    accuracy = curves.turned(arrays, "scale_spread", ("ae8",), name="grouping_accuracy", **FEW)
+    assert accuracy["value"].tolist() == pytest.approx([0.5 + 0.1 * (v > 2) for v in spread])
+    assert set(accuracy["images"]) == {EACH}
+    with pytest.raises(
+        ValueError, match=r"knob: expected one of those of knobs\.SETTINGS, got 'x'"
+    ):
+        curves.turned(arrays, "x", ("rve",))
+
+
+def test_runs_without_such_crowds_have_no_points(arrays):
+    bare = {run: {k: v for k, v in found.items() if not k.startswith("knob_")}
+            for run, found in arrays.items()}  # fmt: skip
+    assert curves.turned(bare, "crowding", ("rve",), **FEW).empty
+    assert curves.average_precision_by_crowding(arrays, ("swahr",), **FEW).empty
+    assert curves.average_precision_by_crowding({}, ("rve",), "ae8", **FEW).empty
+
+
+def test_thresholds_and_training(arrays):
+    table = curves.accuracy_by_threshold(arrays, ("ae8", "offset"), **FEW)
+    assert table["place"].tolist() == list(curves.DISTANCES)
+    assert table["value"].tolist() == pytest.approx([0.8] * 9, abs=0.01)
+    undefined = {("offset", 1): {**arrays["ae8", 1], "accuracy_at": np.full((IMAGES, 9), np.nan)}}
+    assert curves.accuracy_by_threshold(undefined, ("offset",), **FEW).empty
+    steps = curves.over_training(arrays, ("rve",), "line_first_component")
+    assert steps["value"].tolist() == [0.9, 1.0] * 2
+    assert curves.over_training(arrays, ("rve",), "line_none").empty
+
+
+def test_figures_draw_what_the_tables_say(arrays):
+    levels = curves.average_precision_by_crowding(arrays, ("ae8", "rve"), edges=(0, 1, 3), **FEW)
+    figure = curve_figures.crowding_figure(levels, levels)
+    line = figure.axes[0].lines[1]
+    assert line.get_label() == "RVE (the paper)"
+    assert line.get_ydata() == pytest.approx(100 * levels["value"][levels["method"] == "rve"])
+    knobs = {knob: curves.turned(arrays, knob, ("rve",), "ae8", **FEW)
+             for knob in ("scale_spread", "occlusion")}  # fmt: skip
+    figure = curve_figures.knob_figure(knobs, "points")
+    assert [axis.get_xlabel() for axis in figure.axes] == [
+        curve_figures.KNOB_LABELS[knob] for knob in knobs
+    ]
+    assert figure.axes[0].get_xscale() == "log"
+    both = curves.turned(arrays, "crowding", ("ae8", "rve"), **FEW)
+    figure = curve_figures.knob_figure({"crowding": both}, "points", apart=("ae8", "swahr"))
+    lines = [[line.get_label() for line in axis.lines] for axis in figure.axes]
+    assert lines == [["RVE (the paper)"], ["AE, D = 8"]]
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*lines[0], *lines[1]}
+    figure = curve_figures.threshold_figure(curves.accuracy_by_threshold(arrays, ("ae8",), **FEW))
+    assert len(figure.axes[0].lines) == 2
+    steps = curves.over_training(arrays, ("rve",), "line_first_component")
+    figure = curve_figures.over_training_figure([("share", steps)])
+    assert len(figure.axes[0].lines) == 2
+    assert len(figure.legends[0].get_texts()) == 1
+    curve_figures.plt.close("all")
+
+
+def test_figures_of_nothing_are_empty():
+    none = curves.average_precision_by_crowding({}, ("rve",))
+    for figure in (curve_figures.crowding_figure(none, none),
+                   curve_figures.knob_figure({"crowding": none}, "points"),
+                   curve_figures.threshold_figure(none)):  # fmt: skip
+        figure.canvas.draw()
+    curve_figures.plt.close("all")

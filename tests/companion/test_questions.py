@@ -1,0 +1,129 @@
+"""What the paper could not ask: levels by method, runs of two presets together, their figures."""
+
+from dataclasses import fields
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from synthetic import make_arrays, make_record
+
+from sparse_ae.cli import main
+from sparse_ae.companion import summaries
+from sparse_ae.companion.figures import questions as question_figures
+from sparse_ae.companion.records import write_record
+from sparse_ae.companion.runs import read_beside, source
+from sparse_ae.companion.statistics import comparisons
+from sparse_ae.settings.presets import load_config
+
+IMAGES = 60
+
+
+def made(accuracy, spread=0.0, **arrays):
+    """A run with this grouping accuracy, more by `spread` on one half of the images."""
+    values = np.where(np.arange(IMAGES) % 2, accuracy, accuracy + spread)
+    usual = {"crowd_index": np.linspace(0, 1.6, IMAGES), "grouping_accuracy": values}
+    return make_arrays(IMAGES, **usual, **arrays)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two runs of laptop, two of questions, and one of laptop on other crowds."""
+    runs = [("laptop", "ae8", 1, 0.5), ("laptop", "ae8_scale", 1, 0.75), ("laptop", "rve", 2, 0.1),
+            ("questions", "ae4", 1, 0.25), ("questions", "ae8", 1, 0.9)]  # fmt: skip
+    for preset, method, seed, accuracy in runs:
+        record = make_record(method, seed) | {"preset": preset}
+        if method == "rve":
+            record["provenance"] = {**record["provenance"], "data_digest": "other"}
+        write_record(record, made(accuracy), tmp_path)
+    return tmp_path
+
+
+def test_runs_of_two_presets_stand_together(root):
+    records, arrays = read_beside("questions", root)
+    assert [(r["preset"], r["method"]) for r in records] == [
+        ("questions", "ae4"), ("questions", "ae8"), ("laptop", "ae8_scale")]  # fmt: skip
+    # its own run of ae8 counts, and rve saw other crowds
+    assert set(arrays) == {("ae4", 1), ("ae8", 1), ("ae8_scale", 1)}
+    assert arrays["ae8", 1]["grouping_accuracy"][0] == 0.9
+    note = source(records)
+    assert "Made of 2 runs of the preset <code>questions</code>, 1 run of the preset" in note
+    assert "train --preset laptop --method ae8_scale --seed 1" in note
+    alone, _ = read_beside("laptop", root)
+    assert {record["preset"] for record in alone} == {"laptop"}
+    assert read_beside("sweep", root) == ([], {})  # nothing of its own: nothing beside it
+    assert read_beside("long-gone", root) == ([], {})
+
+
+def test_levels_by_hand():
+    arrays = {("ae8", 1): made(0.5), ("ae8", 2): made(0.7), ("offset", 1): made(0.25)}
+    arrays["offset", 1]["first_component"][:] = np.nan
+    found = comparisons.levels(arrays, ("ae8", "offset"), resamples=300)
+    accuracy = found[found["quantity"] == "grouping accuracy"].set_index("method")
+    assert accuracy.loc["ae8", "value"] == pytest.approx(0.6)
+    assert accuracy.loc["ae8", ["low", "high"]].tolist() == pytest.approx([0.5, 0.7])
+    assert accuracy.loc["offset", ["low", "high"]].tolist() == pytest.approx([0.25, 0.25])
+    assert accuracy["seeds"].tolist() == [2, 1]
+    lines = found[found["quantity"] == "first component"]
+    assert lines["method"].tolist() == ["ae8"]
+
+
+def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch, capsys):
+    monkeypatch.setattr(summaries, "SUMMARIES", {
+        name: lambda _, arrays: comparisons.levels(arrays, ["ae8"], resamples=50)
+        for name in summaries.SUMMARIES
+    })  # fmt: skip
+    assert main(["summarise", "--preset", "questions", "--root", str(root)]) == 0
+    written = sorted(path.stem for path in (root / "questions" / "summary").iterdir())
+    assert written == sorted(summaries.BESIDE)
+    assert not (root / "laptop" / "summary").exists()
+    assert "levels.csv" in capsys.readouterr().out
+    assert "levels" not in summaries.summaries_of("laptop")
+    assert "verdicts" in summaries.summaries_of("laptop")
+
+
+@pytest.mark.parametrize(
+    ("method", "like", "apart"),
+    [
+        ("ae8_narrow", "ae8_scale", {"sigma"}),
+        ("rve_widths", "ae8_scale", {"scale_aware"}),
+        ("rve_weights", "ae8_scale", {"focal"}),
+        ("rve_same", "ae8_scale", {"scale_aware", "focal"}),
+        ("rve_same", "rve", {"pull_weight", "push_weight", "scale_weight"}),
+        ("ae4", "ae8", {"dim"}),
+        ("ae8_log", "ae8_scale", {"scale_bins"}),
+        ("ae8_large", "ae8", {"tag_init"}),
+    ],
+)
+def test_a_method_asks_one_thing(method, like, apart):
+    """What differs from the method that it is compared with, its loss weights included."""
+    one, other = load_config("questions", method, 1), load_config("laptop", like, 1)
+    named = {field.name for field in fields(one)} - {"preset", "method"}
+    assert {name for name in named if getattr(one, name) != getattr(other, name)} == apart
+
+
+def test_dimensions_stand_at_their_number():
+    arrays = {(name, 1): made(0.1 * dim) for name, dim in question_figures.DIMENSIONS.items()}
+    arrays["rve", 1] = made(0.9)
+    found = comparisons.levels(arrays, ("rve", *question_figures.DIMENSIONS), resamples=20)
+    figure = question_figures.dimension_figure(found, [("grouping accuracy", "the same, hard")])
+    axis = figure.axes[0]
+    x, y = axis.lines[0].get_data()
+    assert x.tolist() == [1, 2, 4, 8, 16]
+    assert y == pytest.approx([10, 20, 40, 80, 160])
+    assert axis.get_ylabel() == "grouping accuracy, %"
+    plt.close(figure)
+
+
+def test_differences_stand_in_their_row():
+    arrays = {("ae8", 1): made(0.5), ("ae8_log", 1): made(0.75), ("ae8_large", 1): made(0.25)}
+    found = comparisons.differences(arrays, ("ae8_log", "ae8_large"), resamples=20)
+    table = found[found["quantity"] == "the same, hard"]
+    methods = ("ae8_large", "ae8_log", "ae8_spread")
+    figure = question_figures.differences_figure({"the same, hard": table}, methods)
+    axis = figure.axes[0]
+    dots = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axis.lines[1:]
+            if len(line.get_xdata()) == 1}  # fmt: skip
+    assert dots == {(25.0, 1), (-25.0, 0)}
+    assert axis.get_xlabel() == "grouping accuracy, hard, points"
+    assert axis.get_yticklabels()[0].get_text() == "AE, larger start"
+    plt.close(figure)
