@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 
 from sparse_ae.datasets.augment import transform_boxes, transform_keypoints
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset, as_list, in_worker
-from sparse_ae.datasets.loss_masks import counted, in_cells
-from sparse_ae.datasets.pictures import View, random_view, read_photo, see
+from sparse_ae.datasets.loss_masks import downsample_mask, loss_mask
+from sparse_ae.datasets.pictures import View, random_view, read_and_warp, read_photo
 from sparse_ae.runtime.provenance import provenance
 from sparse_ae.settings.config import Config
 from sparse_ae.training.batches import collate
@@ -51,11 +51,11 @@ def steps(data: KeypointDataset, rounds: int) -> dict[str, float]:
         rng = np.random.default_rng(step)
         matrix, mirrored = random_view(width, height, data.size, rng, data.view)
         timed("read and decode", read_photo, data.path(i), width, height)
-        timed("read, decode, warp", see, data.path(i), width, height, matrix, shape)
+        timed("read, decode, warp", read_and_warp, data.path(i), width, height, matrix, shape)
         timed("joints", transform_keypoints, keypoints, matrix, mirrored, data.skeleton, shape)
         timed("boxes", transform_boxes, boxes, matrix, shape)
-        mask = timed("mask", counted, data.annotations.regions[i], boxes, matrix, shape)
-        timed("mask in cells, twice", lambda m=mask: (in_cells(m, 4), in_cells(m, 2)))
+        mask = timed("mask", loss_mask, data.annotations.regions[i], boxes, matrix, shape)
+        timed("mask in cells, twice", lambda m=mask: (downsample_mask(m, 4), downsample_mask(m, 2)))
         sample = timed("a whole sample", data.__getitem__, i)
         timed("a batch, each photo", collate, [sample], config)
     return {name: round(statistics.median(times), 3) for name, times in taken.items()}

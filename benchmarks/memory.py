@@ -61,18 +61,18 @@ def training(epochs: int) -> dict:
     """Samples over a training of so many epochs."""
     from sparse_ae.companion.experiment import fit
     from sparse_ae.settings.presets import load_config
-    from sparse_ae.training.train_state import Progress
+    from sparse_ae.training.train_state import TrainState
 
     one = load_config("smoke", "rve", 0)
     config = load_config("smoke", "rve", 0, steps=epochs * one.train_scenes // one.batch)
-    learn, samples = Progress.learn, []
+    learn, samples = TrainState.learn, []
 
     def counted(run, batch):
         learn(run, batch)
         if run.step % max(1, config.steps // SAMPLES) == 0:
             samples.append((run.step * one.batch / one.train_scenes, own_megabytes()))
 
-    Progress.learn = counted
+    TrainState.learn = counted
     fit(config, progress=False)
     return series("epochs", samples)
 

@@ -96,7 +96,7 @@ def peaks(heatmaps, tags, min_score=0.1, nms=5, count=30):
     return found
 
 
-def group(candidates, order, max_distance=1.0):
+def group(candidates, order, tag_threshold=1.0):
     """Persons by the released rule: a list of dictionaries, joint → (x, y, score, tag)."""
     persons = []
     for joint in order:
@@ -112,11 +112,11 @@ def group(candidates, order, max_distance=1.0):
         for row, (_, _, score, tag) in enumerate(found):
             for column, mean in enumerate(means):
                 distance[row, column] = np.sqrt(((tag - mean) ** 2).sum())
-                rounded = np.round(distance[row, column] / np.float32(max_distance))
+                rounded = np.round(distance[row, column] / np.float32(tag_threshold))
                 if rounded <= 1:
                     cost[row, column] = rounded - score
         for row, column in zip(*linear_sum_assignment(cost), strict=True):
-            if distance[row, column] <= max_distance:
+            if distance[row, column] <= tag_threshold:
                 persons[column][joint] = found[row]
             else:
                 persons.append({joint: found[row]})

@@ -19,7 +19,7 @@ LARGEST = 1e15  # of a candidate's numbers: sums of their squares are finite in 
 
 
 def group(
-    xy, score, tag, order, *, min_score=0.1, max_distance=1.0, rule="released", max_people=None
+    xy, score, tag, order, *, min_score=0.1, tag_threshold=1.0, rule="released", max_people=None
 ) -> np.ndarray:
     """The persons that candidates form, each joint of a person taken from one candidate.
 
@@ -28,7 +28,7 @@ def group(
         pad a joint that has fewer than N candidates with score 0.
     tag: (K, N, D) embeddings; read only where the score is above min_score.
     order: the K joint indices in the order in which they are visited (`Skeleton.order`).
-    max_distance: the largest embedding distance (L2) at which a candidate joins a person.
+    tag_threshold: the largest embedding distance (L2) at which a candidate joins a person.
     rule: "released" or "higherhrnet".
     max_people: with "higherhrnet", only the first so many persons take further joints (30 in its
         settings); None, the default, lets all. "released" knows no such limit.
@@ -41,12 +41,12 @@ def group(
     here every founder is a person of its own.
 
     ValueError for wrong shapes, an order that is no permutation, an unknown rule, a negative
-    min_score, a max_distance that is not positive, a max_people below 1, or candidates that are
+    min_score, a tag_threshold that is not positive, a max_people below 1, or candidates that are
     not finite, or larger than LARGEST.
     """
     with np.errstate(over="ignore"):  # what overflows is infinite, and told
         xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
-    _check(xy, score, tag, order, min_score, max_distance, rule, max_people)
+    _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     limit = max_people if rule == "higherhrnet" else None
     kept = score > min_score
@@ -60,7 +60,7 @@ def group(
         found = candidates[joint, kept[joint]]  # (n, 3 + D)
         if persons and len(found):
             means = (total[:persons] / count[:persons])[:limit]  # (p, D)
-            owners = _owners(*pair_costs(found[:, 3:], found[:, 2], means, max_distance, rule))
+            owners = _owners(*pair_costs(found[:, 3:], found[:, 2], means, tag_threshold, rule))
         else:
             owners = np.full(len(found), -1)
         founders = owners < 0
@@ -73,7 +73,7 @@ def group(
     return people[:persons].copy()
 
 
-def pair_costs(tags, scores, means, max_distance=1.0, rule="released"):
+def pair_costs(tags, scores, means, tag_threshold=1.0, rule="released"):
     """What it costs to let each of n candidates join each of P persons, and where it may.
 
     tags: (n, D) and scores: (n,) of the candidates, means: (P, D) of the persons' tags, float32.
@@ -83,11 +83,11 @@ def pair_costs(tags, scores, means, max_distance=1.0, rule="released"):
     """
     if rule == "released":
         distance = _distances(tags, means)
-        cost = np.round(distance / np.float32(max_distance))  # half to even, as torch.round
+        cost = np.round(distance / np.float32(tag_threshold))  # half to even, as torch.round
         cost = np.where(cost > 1, np.float32(FAR), cost - scores[:, None])
-        return cost, distance <= max_distance, FAR
+        return cost, distance <= tag_threshold, FAR
     distance = _distances(tags.astype(np.float64), means)
-    return np.round(distance) * 100 - scores[:, None], distance < max_distance, NEW
+    return np.round(distance) * 100 - scores[:, None], distance < tag_threshold, NEW
 
 
 def _distances(tags, means):
@@ -108,7 +108,7 @@ def _owners(cost, near, padding):
     return columns
 
 
-def _check(xy, score, tag, order, min_score, max_distance, rule, max_people):
+def _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people):
     """One ValueError that names the argument, what was expected and what came."""
     if score.ndim != 2:
         raise ValueError(f"score: expected (K, N), got shape {score.shape}")
@@ -129,8 +129,8 @@ def _check(xy, score, tag, order, min_score, max_distance, rule, max_people):
         raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}")
     if not 0 <= min_score < np.inf:
         raise ValueError(f"min_score: expected a number from 0 on, got {min_score!r}")
-    if not 0 < max_distance < np.inf:
-        raise ValueError(f"max_distance: expected a positive number, got {max_distance!r}")
+    if not 0 < tag_threshold < np.inf:
+        raise ValueError(f"tag_threshold: expected a positive number, got {tag_threshold!r}")
     if max_people is not None and (max_people != max_people // 1 or not 1 <= max_people < 2**31):
         raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
     if np.isnan(score).any():

@@ -24,7 +24,7 @@ CROWD = {"split": "test", "skeleton": "crowdpose", "size": 64, "persons": [2, 4]
 
 def make_record(method="ae8", seed=1, **metrics) -> dict:
     """A valid record; metrics not given are 0.5, AP_hard is undefined."""
-    config = {"steps": 3, "weights": [1.0, 5e-3], "test_crowd": CROWD, "max_distance": 1.0}
+    config = {"steps": 3, "weights": [1.0, 5e-3], "test_crowd": CROWD, "tag_threshold": 1.0}
     values = dict.fromkeys(results.METRICS, 0.5) | {"AP_hard": math.nan} | metrics
     return {
         "schema": results.SCHEMA,

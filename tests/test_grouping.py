@@ -110,8 +110,8 @@ def test_the_limit_belongs_to_the_released_rule_only():
     far = candidates([(0.9, 0.0)], [(0.9, 1.0)])
     assert len(group(*far, (0, 1))) == 1
     assert len(group(*far, (0, 1), rule="higherhrnet")) == 2
-    assert len(group(*far, (0, 1), max_distance=0.9)) == 2
-    assert len(group(*far, (0, 1), max_distance=1.1, rule="higherhrnet")) == 1
+    assert len(group(*far, (0, 1), tag_threshold=0.9)) == 2
+    assert len(group(*far, (0, 1), tag_threshold=1.1, rule="higherhrnet")) == 1
 
 
 def test_the_mean_of_a_person_moves_with_its_joints():
@@ -192,7 +192,7 @@ def test_padding_and_shifted_tags_change_nothing(rule):
         ({"order": (0, 0)}, r"order: expected each of the K = 2 joints .* got \(0, 0\)"),
         ({"rule": "greedy"}, "rule: expected one of released, higherhrnet, got 'greedy'"),
         ({"min_score": -0.1}, "min_score: expected .* got -0.1"),
-        ({"max_distance": 0}, "max_distance: expected .* got 0"),
+        ({"tag_threshold": 0}, "tag_threshold: expected .* got 0"),
         ({"max_people": 0}, "max_people: expected .* got 0"),
     ],
 )  # fmt: skip

@@ -92,7 +92,7 @@ def test_tags_are_compared_in_float32():
     ("change", "message"),
     [
         ({"min_score": np.inf}, r"min_score: expected a number from 0 on, got inf"),
-        ({"max_distance": np.inf}, r"max_distance: expected a positive number, got inf"),
+        ({"tag_threshold": np.inf}, r"tag_threshold: expected a positive number, got inf"),
         ({"max_people": 1.5}, r"max_people: expected a whole number from 1 on, got 1\.5"),
         ({"max_people": 2**31}, r"max_people: expected a whole number from 1 on, got 2147483648"),
         ({"score": [[np.inf]]}, r"score: expected finite candidates, got NaN or infinity"),

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from sparse_ae.models import save_checkpoint
-from sparse_ae.runtime.distributed import place
-from sparse_ae.runtime.launch import Options, start
+from sparse_ae.runtime.distributed import rank_and_world_size
+from sparse_ae.runtime.launch import Options, launch_fabric
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.streams import open_stream
 from sparse_ae.training.train import train
@@ -24,12 +24,12 @@ def main(preset, method, seed, folder, *given):
                 "batch": int(values.get("batch", 8)), "sync_norm": "sync" in values}  # fmt: skip
     config = load_config(preset, method, int(seed), **settings)
     options = Options(save_every=int(values.get("save", 5)), resume="resume" in values)
-    fabric = start(options)
+    fabric = launch_fabric(options)
     stream = open_stream(config, workers=int(values.get("workers", 0)), progress=False)
     print("ready", flush=True)
     training = train(config, stream, options=options, fabric=fabric, progress=False,
                      record=Path(folder, "seed.json"))  # fmt: skip
-    if place()[0] == 0:
+    if rank_and_world_size()[0] == 0:
         save_checkpoint(training.model, Path(folder, "weights.safetensors"))
 
 

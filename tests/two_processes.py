@@ -13,8 +13,14 @@ from safetensors.torch import save_file
 
 from sparse_ae.datasets.preset_crowds import preset_crowds
 from sparse_ae.models import save_checkpoint
-from sparse_ae.runtime.distributed import any_of, averaged, from_first, place, share_norms
-from sparse_ae.runtime.launch import Options, finish, start
+from sparse_ae.runtime.distributed import (
+    all_reduce_mean,
+    any_rank,
+    broadcast,
+    rank_and_world_size,
+    share_norms,
+)
+from sparse_ae.runtime.launch import Options, finish, launch_fabric
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.batches import batches
 from sparse_ae.training.objective import make_net, total, training_losses
@@ -35,10 +41,12 @@ def gathered(method, fabric):
     torch.manual_seed(1)
     model = share_norms(make_net(config).train(), torch.device("cpu"))
     net = model if fabric is None else fabric.setup_module(model)
-    parts, _ = training_losses(net, next(batches(config, scenes, place=place())), config)
+    parts, _ = training_losses(
+        net, next(batches(config, scenes, place=rank_and_world_size())), config
+    )
     whole = total(parts, config)
     whole.backward() if fabric is None else fabric.backward(whole)
-    found = {f"loss.{name}": averaged(value.detach()) for name, value in parts.items()}
+    found = {f"loss.{name}": all_reduce_mean(value.detach()) for name, value in parts.items()}
     found |= {f"gradient.{name}": p.grad for name, p in model.named_parameters()}
     return found | {f"buffer.{name}": b for name, b in model.named_buffers()}
 
@@ -53,18 +61,18 @@ def short_run(folder, fabric):
 
 def main(folder):
     torch.set_num_threads(1)
-    fabric = start(Options(accelerator="cpu"))
-    assert place()[1] == 2
-    assert from_first(float(place()[0])) == 0
-    assert any_of(place()[0] == 1)
-    assert not any_of(False)
+    fabric = launch_fabric(Options(accelerator="cpu"))
+    assert rank_and_world_size()[1] == 2
+    assert broadcast(float(rank_and_world_size()[0])) == 0
+    assert any_rank(rank_and_world_size()[0] == 1)
+    assert not any_rank(False)
     for method in METHODS:
         found = gathered(method, fabric)
-        if place()[0] == 0:
+        if rank_and_world_size()[0] == 0:
             contiguous = {name: tensor.clone().contiguous() for name, tensor in found.items()}
             save_file(contiguous, str(Path(folder, f"{method}.safetensors")))
     training = short_run(folder, fabric)
-    if place()[0] == 0:
+    if rank_and_world_size()[0] == 0:
         save_checkpoint(training.model, Path(folder, "weights.safetensors"))
     finish()
 

@@ -41,8 +41,8 @@ def components(tags: np.ndarray, visible: np.ndarray) -> np.ndarray:
 def at_threshold(tags, visible, order, threshold: float) -> dict:
     """What grouping makes of the embeddings: the group of each visible joint, which are right, the
     share of those, how many groups there are, and the group margin."""
-    label = grouped(tags, visible, order, max_distance=threshold)[visible]
-    right = grouped_right(tags, visible, order, max_distance=threshold)[visible]
+    label = grouped(tags, visible, order, tag_threshold=threshold)[visible]
+    right = grouped_right(tags, visible, order, tag_threshold=threshold)[visible]
     return {
         "group": label.tolist(),
         "right": "".join("01"[int(one)] for one in right),

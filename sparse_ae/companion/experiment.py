@@ -32,8 +32,8 @@ from sparse_ae.evaluation.evaluate import Evaluation, evaluate
 from sparse_ae.evaluation.photo_settings import PhotoSettings
 from sparse_ae.models import PoseNet, load_checkpoint
 from sparse_ae.models.pose_net import write_weights
-from sparse_ae.runtime.distributed import place, wait
-from sparse_ae.runtime.launch import Options, count_workers, finish, start
+from sparse_ae.runtime.distributed import barrier, rank_and_world_size
+from sparse_ae.runtime.launch import Options, count_workers, finish, launch_fabric
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.training.resume import remove_state, state_path
@@ -93,7 +93,7 @@ def run(
     check_writable(root, config.preset, config.method)
     with _resumable(state_path(path)):
         training = fit(config, options, record=path, settings=recorded, progress=progress)
-        first, device = place()[0] == 0, next(training.model.parameters()).device.type
+        first, device = rank_and_world_size()[0] == 0, next(training.model.parameters()).device.type
         finish()
         if not first:
             return None
@@ -160,7 +160,7 @@ def fit(
     """
     torch.set_num_threads(1)
     options = options or Options()
-    fabric = start(options)
+    fabric = launch_fabric(options)
     shown, there = progress and fabric.global_rank == 0, None
     for turn in (True, False):  # the first process renders crowds, the others find them rendered
         if there is None and (fabric.global_rank == 0) == turn:
@@ -168,7 +168,7 @@ def fit(
                 config, workers=count_workers(options, processes_here(fabric)), progress=shown,
                 pinned=fabric.device.type == "cuda", skip_broken=options.skip_broken,
             )  # fmt: skip
-        wait()
+        barrier()
     skip_broken = options.skip_broken
     validate = validation(config, skip_broken=skip_broken) if config.validate_every else None
     training = train(config, there, options=options, fabric=fabric, record=record,

@@ -20,7 +20,7 @@ from sparse_ae.evaluation.photo_files import results_file
 from sparse_ae.evaluation.photo_settings import PhotoSettings
 from sparse_ae.evaluation.predict import Predictor
 from sparse_ae.models.pose_net import write_weights
-from sparse_ae.runtime.files import settle, staged, write_together
+from sparse_ae.runtime.files import complete_commit, pending_path, write_together
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.training.objective import uses_bfloat16
@@ -34,7 +34,7 @@ def photo_record_path(record: Path) -> Path:
 
 def is_photo_record(record: Path, digest: str) -> bool:
     """Whether the record of a run on photos is there, and is of the settings with this digest."""
-    settle(files_of(record))
+    complete_commit(files_of(record))
     try:
         content = json.loads(photo_record_path(record).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -79,7 +79,7 @@ def record_on_photos(
         (weights, lambda part: write_weights(net, part, testing)),
         (detections, results_file(result.detections)),
         (record, lambda part: part.write_bytes(
-            photo_record(result, used, photos, weights, more, at=staged(weights)))),
+            photo_record(result, used, photos, weights, more, at=pending_path(weights)))),
     ])  # fmt: skip
     return result.metrics
 

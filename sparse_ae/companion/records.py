@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from sparse_ae.runtime.array_files import read_npz
-from sparse_ae.runtime.files import settle, unwritable, write_together
+from sparse_ae.runtime.files import complete_commit, unwritable, write_together
 from sparse_ae.runtime.provenance import provenance
 
 __all__ = [
@@ -138,7 +138,7 @@ def files_of(path: str | Path) -> tuple[Path, Path, Path]:
 def read_record(path: str | Path) -> dict:
     """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
     path = Path(path)
-    settle(files_of(path))
+    complete_commit(files_of(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -164,7 +164,7 @@ def read_record(path: str | Path) -> dict:
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays beside a record (either file's path will do), all in memory."""
-    settle(files_of(path))
+    complete_commit(files_of(path))
     path = Path(path).with_suffix(".npz")
     try:
         arrays = read_npz(path)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from sparse_ae.datasets.loss_masks import FARTHEST
-from sparse_ae.runtime.values import shown
+from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
 LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
@@ -70,11 +70,11 @@ def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, in
             _check_name(name)
             size = [field_of(record, side, int) for side in ("width", "height")]
             if min(size) < 1 or max(size) > LONGEST_SIDE:
-                raise ValueError(f"width and height: expected pixels, got {shown(size)}")
+                raise ValueError(f"width and height: expected pixels, got {short_repr(size)}")
             images[key] = (name, *size)
         except ValueError as error:
             known = isinstance(record, dict) and "id" in record
-            report(f"image {shown(record['id'])}" if known else f"image no. {number}", error)
+            report(f"image {short_repr(record['id'])}" if known else f"image no. {number}", error)
     return images
 
 
@@ -82,9 +82,9 @@ def _check_name(name: str) -> None:
     """ValueError for a file name that leads out of its folder, or that no system can have."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
-            raise ValueError(f"file_name {shown(name)} leaves the folder of images")
+            raise ValueError(f"file_name {short_repr(name)} leaves the folder of images")
     if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise ValueError(f"file_name {shown(name)}: holds what no file's name can")
+        raise ValueError(f"file_name {short_repr(name)}: holds what no file's name can")
 
 
 def field_of(record, name: str, kind: type):
@@ -92,9 +92,9 @@ def field_of(record, name: str, kind: type):
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = {int: "an integer", str: "a text"}[kind]
-        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}")
+        raise ValueError(f"{name}: expected {wanted}, got {short_repr(value)}")
     if kind is int and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name}: expected an integer of 64 bits, got {shown(value)}")
+        raise ValueError(f"{name}: expected an integer of 64 bits, got {short_repr(value)}")
     return value
 
 
@@ -102,10 +102,10 @@ def numbers_of(person: dict, name: str, count: int) -> np.ndarray:
     """(count,) float32, the finite numbers in a field; ValueError for anything else."""
     value = person.get(name)
     if not isinstance(value, list) or len(value) != count:
-        given = f"{len(value)} values" if isinstance(value, list) else shown(value)
+        given = f"{len(value)} values" if isinstance(value, list) else short_repr(value)
         raise ValueError(f"{name}: expected {count} numbers, got {given}")
     if not {int, float}.issuperset(map(type, value)):  # NumPy would take "1", true and [1] too
-        raise ValueError(f"{name}: expected numbers, got {shown(value)}")
+        raise ValueError(f"{name}: expected numbers, got {short_repr(value)}")
     if not all(-FARTHEST <= number <= FARTHEST for number in value):
         if any(number != number or abs(number) == math.inf for number in value):
             raise ValueError(f"{name}: NaN or infinity")
@@ -117,7 +117,7 @@ def count_of(record: dict, name: str) -> None:
     """ValueError for a field that is there, and no finite number from 0 on."""
     value = record.get(name, 0)
     if type(value) not in (int, float) or not 0 <= value <= LARGEST:
-        raise ValueError(f"{name}: expected a number from 0 on, got {shown(value)}")
+        raise ValueError(f"{name}: expected a number from 0 on, got {short_repr(value)}")
 
 
 def box_of(person: dict) -> np.ndarray:
@@ -133,7 +133,7 @@ def keypoints_of(person: dict, count: int) -> np.ndarray:
     wrong length, NaN, or a v that is not 0, 1 or 2."""
     crowd = person.get("iscrowd", 0)
     if isinstance(crowd, list | dict) or crowd not in (0, 1):
-        raise ValueError(f"iscrowd: expected 0 or 1, got {shown(crowd)}")
+        raise ValueError(f"iscrowd: expected 0 or 1, got {short_repr(crowd)}")
     if crowd and "keypoints" not in person:
         return np.zeros((count, 3), np.float32)
     keypoints = numbers_of(person, "keypoints", 3 * count).reshape(count, 3)

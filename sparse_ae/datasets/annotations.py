@@ -25,7 +25,7 @@ from sparse_ae.datasets.annotation_checks import (
 from sparse_ae.datasets.loss_masks import read_region
 from sparse_ae.metrics.average_precision import CROWD_AREA
 from sparse_ae.metrics.crowding import crowd_index
-from sparse_ae.runtime.values import shown
+from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
 ADVICE = "mend it, or leave it out with skip_broken=True"
@@ -158,7 +158,7 @@ def _ids(images: list) -> set[int]:
 def _name(person, number: int) -> str:
     """What a message calls an annotation."""
     named = isinstance(person, dict) and "id" in person
-    return f"annotation {shown(person['id'])}" if named else f"annotation no. {number}"
+    return f"annotation {short_repr(person['id'])}" if named else f"annotation no. {number}"
 
 
 def ground_truth(

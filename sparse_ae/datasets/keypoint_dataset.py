@@ -15,14 +15,14 @@ from torch.utils.data import Dataset
 
 from sparse_ae.datasets.annotations import ADVICE, Annotations, ground_truth, read_annotations
 from sparse_ae.datasets.augment import jitter_colour, transform_boxes, transform_keypoints
-from sparse_ae.datasets.loss_masks import counted
+from sparse_ae.datasets.loss_masks import loss_mask
 from sparse_ae.datasets.pictures import (
     View,
     absent,
     aligned_view,
     random_view,
+    read_and_warp,
     read_photo,
-    see,
     whole_view,
 )
 from sparse_ae.skeleton import Skeleton, get_skeleton
@@ -196,10 +196,10 @@ class KeypointDataset(Dataset):
         keypoints, boxes = self.annotations.persons(index)
         factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
         return Sample(
-            see(self.path(index), width, height, matrix, shape),
+            read_and_warp(self.path(index), width, height, matrix, shape),
             transform_keypoints(keypoints, matrix, mirrored, self.skeleton, shape),
             transform_boxes(boxes, matrix, shape),
-            counted(self.annotations.regions[index], boxes, matrix, shape),
+            loss_mask(self.annotations.regions[index], boxes, matrix, shape),
             (factor / min(shape) * np.sqrt(boxes[:, 2] * boxes[:, 3])).astype(np.float32),
             matrix,
             int(self.annotations.ids[index]),

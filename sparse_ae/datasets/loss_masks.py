@@ -74,7 +74,7 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
     return outlines
 
 
-def counted(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
+def loss_mask(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
     """(H, W) bool, False where the loss is not to look.
 
     regions: as of `read_region`, of the persons without keypoints. boxes: (P, 4) of those with;
@@ -105,7 +105,7 @@ def _fill(mask: np.ndarray, outline, matrix: np.ndarray, value: int):
     cv2.fillPoly(mask, [fixed], value, shift=FRACTION)
 
 
-def in_cells(mask: np.ndarray, stride: int) -> np.ndarray:
+def downsample_mask(mask: np.ndarray, stride: int) -> np.ndarray:
     """(H, W) bool → (H/stride, W/stride) bool: cells of which more than half counts."""
     height, width = mask.shape
     shape = (width // stride, height // stride)

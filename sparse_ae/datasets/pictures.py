@@ -174,7 +174,7 @@ def _of_another_size(path: Path, *sides: int) -> str:
     )
 
 
-def see(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
+def read_and_warp(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
     """The photo (h, w, 3) uint8, red first, through `matrix` (2, 3), in a frame of shape (w, h).
 
     A JPEG that is made smaller is decoded at a half, a quarter or an eighth, as long as that is not
@@ -186,7 +186,7 @@ def see(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
     return cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
 
 
-def view_of(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
+def warp(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
     """The same of a photo (h, w, 3) in memory, whose channels keep their order."""
     reduction = _reduction(matrix)
     height, width = (-(-side // reduction) for side in photo.shape[:2])

@@ -39,7 +39,7 @@ def decode(
     *,
     rule="released",
     min_score=0.1,
-    max_distance=1.0,
+    tag_threshold=1.0,
     max_people=30,
     nms=5,
     refine=True,
@@ -48,7 +48,7 @@ def decode(
 
     heatmaps: (K, H, W) and tags: (K, D, H, W), torch tensors on any device or arrays.
     skeleton: its order is the order in which grouping visits the K joints.
-    rule, min_score, max_distance: see `grouping.group`; a peak counts from above min_score.
+    rule, min_score, tag_threshold: see `grouping.group`; a peak counts from above min_score.
     max_people: the number of peaks taken per joint, the highest first.
     nms: odd window in cells; a cell is a peak where it equals the maximum of its window.
     refine: whether every joint that a person lacks is looked for once more: it is put where
@@ -63,7 +63,7 @@ def decode(
     ValueError for wrong shapes, maps that are not finite, a number of joints other than the
     skeleton's, an unknown rule, or an nms or max_people that makes no sense.
     """
-    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    settings = _Settings(rule, min_score, tag_threshold, max_people, nms, refine)
     _check(heatmaps, tags, skeleton, settings)
     if _on_device(heatmaps):
         return _decode_on_device(heatmaps[None], tags[None], skeleton, settings)[0]
@@ -77,7 +77,7 @@ def decode_batch(
     *,
     rule="released",
     min_score=0.1,
-    max_distance=1.0,
+    tag_threshold=1.0,
     max_people=30,
     nms=5,
     refine=True,
@@ -92,7 +92,7 @@ def decode_batch(
     to the host once for the batch, grouping is done on the host, and the cells that refinement
     chooses cross once more. ValueError as `decode`.
     """
-    settings = _Settings(rule, min_score, max_distance, max_people, nms, refine)
+    settings = _Settings(rule, min_score, tag_threshold, max_people, nms, refine)
     _check(heatmaps, tags, skeleton, settings, batch=True)
     if workers is not None and (workers != workers // 1 or not 1 <= workers < 2**31):
         raise ValueError(f"workers: expected a whole number from 1 on, got {workers!r}")
@@ -115,7 +115,7 @@ class _Settings(NamedTuple):
 
     rule: str
     min_score: float
-    max_distance: float
+    tag_threshold: float
     max_people: int
     nms: int
     refine: bool
@@ -178,7 +178,7 @@ def _persons(xy, score, tag, skeleton, settings):
         tag,
         skeleton.order,
         min_score=settings.min_score,
-        max_distance=settings.max_distance,
+        tag_threshold=settings.tag_threshold,
         rule=settings.rule,
         max_people=settings.max_people,
     )  # (P, K, 3 + D)

@@ -22,7 +22,7 @@ from sparse_ae.metrics import (
     linearity,
     sparsity,
 )
-from sparse_ae.metrics.errors import KINDS, failures, needed, worst
+from sparse_ae.metrics.errors import KINDS, count_errors, needed_images, worst_images
 from sparse_ae.models import PoseNet
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import Skeleton, get_skeleton
@@ -80,18 +80,20 @@ def evaluate(
             rows.append(row | {"accuracy_at": [float("nan")] * len(distances)})
         found += as_results(prediction.people, ids[index], matcher.category)
         people[index] = prediction.people.keypoints
-        wrong.append(failures(people[index], joints, area, skeleton))
+        wrong.append(count_errors(people[index], joints, area, skeleton))
         if index in config.examples:
             kept[index] = (prediction, visible)
         if (index + 1) % CHUNK == 0 or index + 1 == len(ids):  # what is not needed more goes
             matcher.add(index + 1, found)
             found = []
-            people = {i: people[i] for i in needed(np.array(wrong))}
+            people = {i: people[i] for i in needed_images(np.array(wrong))}
     per_image = _per_image(rows, ids, scenes, config)
     matches = matcher.matches()
     level = [image["crowdIndex"] for image in annotations["images"]]
     numbers = {**ap_of_matches(matches, np.array(level, float)), **summary(per_image)}
-    examples = pack_examples(kept, config) | worst(np.array(wrong).reshape(-1, len(KINDS)), people)
+    examples = pack_examples(kept, config) | worst_images(
+        np.array(wrong).reshape(-1, len(KINDS)), people
+    )
     return Evaluation(numbers, per_image, pack_matches(matches), examples)
 
 
@@ -136,16 +138,16 @@ def _per_image(rows: Sequence[Mapping], ids, scenes: Mapping, config: Config) ->
 
 def measure(tags: np.ndarray, visible: np.ndarray, config: Config, distances=()) -> dict:
     """The measures of one image's embeddings, (P, K, D) at the joints that `visible` (P, K) has,
-    and the grouping accuracy at other distances than `config.max_distance`."""
+    and the grouping accuracy at other distances than `config.tag_threshold`."""
     line, order = linearity(tags, visible), get_skeleton(config.skeleton).order
     accuracy = {
-        distance: grouping_accuracy(tags, visible, order, max_distance=distance, rule=config.rule)
-        for distance in {*distances, config.max_distance}
+        distance: grouping_accuracy(tags, visible, order, tag_threshold=distance, rule=config.rule)
+        for distance in {*distances, config.tag_threshold}
     }
     return {
-        "grouping_accuracy": accuracy[config.max_distance],
+        "grouping_accuracy": accuracy[config.tag_threshold],
         "accuracy_at": [accuracy[distance] for distance in distances],
-        "group_margin": group_margin(tags, visible, config.max_distance),
+        "group_margin": group_margin(tags, visible, config.tag_threshold),
         "group_spread": group_spread(tags, visible),
         "first_component": line.first_component,
         "correlation": line.correlation,

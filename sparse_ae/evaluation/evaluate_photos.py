@@ -19,7 +19,7 @@ from sparse_ae.evaluation.photo_settings import PhotoSettings
 from sparse_ae.evaluation.photo_test import find_people
 from sparse_ae.evaluation.predict import Predictor
 from sparse_ae.metrics import keypoint_ap, keypoint_matches
-from sparse_ae.metrics.errors import KINDS, failures
+from sparse_ae.metrics.errors import KINDS, count_errors
 from sparse_ae.models.official import HigherHRNet
 from sparse_ae.runtime.files import write_whole
 from sparse_ae.runtime.provenance import provenance
@@ -100,7 +100,7 @@ def _wrong(truth: dict, people: dict, detections: list[dict], settings, crowd) -
     for image, found in people.items():
         joints = np.reshape([p["keypoints"] for p in labelled[image]], (-1, len(skeleton), 3))
         area = np.array([p["area"] for p in labelled[image]], float)
-        counts += failures(found.keypoints, joints, area, skeleton)
+        counts += count_errors(found.keypoints, joints, area, skeleton)
     matches = keypoint_matches(truth, detections, skeleton, crowd=crowd)
     matched, skipped = matches.matched[0], matches.skipped[0]
     numbers = {

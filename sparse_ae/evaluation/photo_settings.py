@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparse_ae.runtime.values import as_type, shown
+from sparse_ae.runtime.values import as_type, short_repr
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import CROWDPOSE, Skeleton
 
-KINDS = {"size": int, "rule": str, "min_score": float, "max_distance": float, "max_people": int}
+KINDS = {"size": int, "rule": str, "min_score": float, "tag_threshold": float,
+         "max_people": int}  # fmt: skip
 LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
 RULES = ("released", "higherhrnet")
-RANGES = {"min_score": (0, 1), "max_distance": (1e-6, 1e6), "max_people": (1, 10_000)}
+RANGES = {"min_score": (0, 1), "tag_threshold": (1e-6, 1e6), "max_people": (1, 10_000)}
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class PhotoSettings:
     skeleton: Skeleton = CROWDPOSE
     rule: str = "released"
     min_score: float = 0.1
-    max_distance: float = 1.0
+    tag_threshold: float = 1.0
     max_people: int = 30
 
     def __post_init__(self):
@@ -37,14 +38,17 @@ class PhotoSettings:
             object.__setattr__(self, name, as_type(name, kind, getattr(self, name)))
         if not 1 <= self.size <= LARGEST:
             raise ValueError(
-                f"size: expected 1 to {LARGEST} pixels, a positive number, got {shown(self.size)}"
+                f"size: expected 1 to {LARGEST} pixels, a positive number, got "
+                f"{short_repr(self.size)}"
             )
         if self.rule not in RULES:
-            raise ValueError(f"rule: expected one of {', '.join(RULES)}, got {shown(self.rule)}")
+            raise ValueError(
+                f"rule: expected one of {', '.join(RULES)}, got {short_repr(self.rule)}"
+            )
         for name, (least, most) in RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise ValueError(
-                    f"{name}: expected {least:g} to {most:g}, got {shown(getattr(self, name))}"
+                    f"{name}: expected {least:g} to {most:g}, got {short_repr(getattr(self, name))}"
                 )
 
     @classmethod

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparse_ae.datasets.pictures import aligned_view, view_of
+from sparse_ae.datasets.pictures import aligned_view, warp
 from sparse_ae.decoding import People, decode_batch
 from sparse_ae.decoding.offset import offset_decode
 from sparse_ae.evaluation.photo_settings import PhotoSettings
@@ -91,7 +91,7 @@ def views(
         stretch = np.divide(scaled, shape)[:, None]
         shifted = np.column_stack([matrix[:, :2], matrix[:, 2] + 0.5]) * stretch  # from the corner
         shifted[:, 2] -= 0.5
-        images.append(view_of(photo, shifted, scaled))
+        images.append(warp(photo, shifted, scaled))
     return images, matrix
 
 
@@ -150,5 +150,5 @@ def decode_maps(maps: PhotoMaps, settings: PhotoSettings) -> People:
     limits = {"min_score": settings.min_score, "max_people": settings.max_people}
     if maps.tags is None:
         return offset_decode(maps.heatmaps[0], maps.centre, maps.offsets, **limits)
-    distance = {"rule": settings.rule, "max_distance": settings.max_distance}
+    distance = {"rule": settings.rule, "tag_threshold": settings.tag_threshold}
     return decode_batch(maps.heatmaps, maps.tags, settings.skeleton, **distance, **limits)[0]

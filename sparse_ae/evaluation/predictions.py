@@ -72,7 +72,7 @@ def _by_embeddings(maps: Maps, corner: Tensor, counts, config: Config) -> Iterat
     at_joints = gather_tags(maps.native, corner / STRIDES[0]).numpy()
     decoded = decode_batch(
         maps.heatmaps, maps.tags, get_skeleton(config.skeleton), rule=config.rule,
-        min_score=config.min_score, max_distance=config.max_distance,
+        min_score=config.min_score, tag_threshold=config.tag_threshold,
         max_people=config.max_people,
     )  # fmt: skip
     for i, (people, count) in enumerate(zip(decoded, counts, strict=True)):

@@ -117,12 +117,12 @@ def sparsity(tags, visible) -> float:
     return float(((root - ratio) / (root - 1)).mean())
 
 
-def grouping_accuracy(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> float:
+def grouping_accuracy(tags, visible, order, *, tag_threshold=1.0, rule="released", seed=0) -> float:
     """The share of ground-truth keypoints that grouping gives to the right person.
 
     As `grouped_right`, whose share among the visible joints it is; nan without one.
     """
-    right = grouped_right(tags, visible, order, max_distance=max_distance, rule=rule, seed=seed)
+    right = grouped_right(tags, visible, order, tag_threshold=tag_threshold, rule=rule, seed=seed)
     count = (np.asarray(visible) > 0).sum()
     return float(right.sum() / count) if count else float("nan")
 
@@ -141,11 +141,11 @@ def grouped_right(tags, visible, order, **settings) -> np.ndarray:
     return right
 
 
-def grouped(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) -> np.ndarray:
+def grouped(tags, visible, order, *, tag_threshold=1.0, rule="released", seed=0) -> np.ndarray:
     """(P, K) int: the group that each true keypoint ends in, by founding; −1 where not visible.
 
     tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; order,
-    max_distance, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
+    tag_threshold, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
     each joint's candidates are shuffled (by `seed`) before they are grouped: between equal tags
     the solver would otherwise find the right persons by their place in the list. ValueError as
     `linearity` and `grouping.group`.
@@ -164,7 +164,7 @@ def grouped(tags, visible, order, *, max_distance=1.0, rule="released", seed=0) 
         visible[shuffled, index],
         tags[shuffled, index],  # read where visible
         order,
-        max_distance=max_distance,
+        tag_threshold=tag_threshold,
         rule=rule,
     )  # (G, K, 3 + D)
     which, joint = np.nonzero(groups[..., 2])

@@ -18,7 +18,7 @@ FEWEST = 3  # joints that make a part of a person
 KEPT = 2  # images of each kind that a record keeps
 
 
-class Case(NamedTuple):
+class ErrorCase(NamedTuple):
     """One failure, and whom it concerns: indices of decoded persons, the one that counts as the
     failure last, and of true persons, the one of whom most joints are there first."""
 
@@ -26,14 +26,14 @@ class Case(NamedTuple):
     true: tuple[int, ...]
 
 
-def failures(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """(5,) int: how often each of KINDS happened in one image, that is, how many `cases` there are;
+def count_errors(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
+    """(5,) int: how often each of KINDS happened in one image, the number of its `find_errors`;
     arguments and errors as there."""
-    found = cases(decoded, joints, area, skeleton)
+    found = find_errors(decoded, joints, area, skeleton)
     return np.array([len(found[kind]) for kind in KINDS], np.int64)
 
 
-def cases(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Case]]:
+def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[ErrorCase]]:
     """What went wrong in one image, case by case, for each of KINDS.
 
     decoded: (M, K, 3) x, y in pixels and score, 0 where a person has no such joint; joints:
@@ -59,10 +59,10 @@ def cases(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Case]]:
         for place, found in enumerate(having):
             mine = owned[found, person]
             if place and (mine & ~seen).sum() >= FEWEST:
-                split.append(Case((int(having[0]), int(found)), (person,)))
+                split.append(ErrorCase((int(having[0]), int(found)), (person,)))
             elif place:
                 shared = (owned[having[:place], person] & mine).sum(axis=1)
-                twice.append(Case((int(having[shared.argmax()]), int(found)), (person,)))
+                twice.append(ErrorCase((int(having[shared.argmax()]), int(found)), (person,)))
             seen |= mine
     several, alone = parts.sum(axis=1) > 1, parts.sum(axis=1) == 1
     strange = np.where(parts, 0, count).sum(axis=1)  # joints of persons of whom there is no part
@@ -72,20 +72,20 @@ def cases(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Case]]:
         "merged": [_mixture(m, count[m] * parts[m]) for m in np.flatnonzero(several)],
         "split": split,
         "swapped": [_mixture(m, count[m]) for m in np.flatnonzero(alone & (strange > 0))],
-        "missed": [Case((), (int(person),)) for person in missed],
+        "missed": [ErrorCase((), (int(person),)) for person in missed],
         "twice": twice,
     }
 
 
-def _mixture(decoded: int, count: np.ndarray) -> Case:
+def _mixture(decoded: int, count: np.ndarray) -> ErrorCase:
     """A decoded person with joints of several true ones, (P,) of each."""
     most = np.argsort(-count, kind="stable")
-    return Case((int(decoded),), tuple(int(person) for person in most if count[person]))
+    return ErrorCase((int(decoded),), tuple(int(person) for person in most if count[person]))
 
 
 def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
     """(M, K) int: whose each decoded joint is, the index of a true person, or −1 for nobody's;
-    arguments and errors as of `cases`."""
+    arguments and errors as of `find_errors`."""
     decoded, joints = np.asarray(decoded, float), np.asarray(joints, float)
     kinds = len(skeleton)
     for name, array in (("decoded", decoded), ("joints", joints)):
@@ -103,10 +103,12 @@ def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
     return np.where(similar.max(axis=1) >= NEAR, similar.argmax(axis=1), -1)
 
 
-def worst(counts: np.ndarray, people: Sequence[np.ndarray] | Mapping) -> dict[str, np.ndarray]:
+def worst_images(
+    counts: np.ndarray, people: Sequence[np.ndarray] | Mapping
+) -> dict[str, np.ndarray]:
     """A record's arrays: the counts, and the images in which each kind happened most.
 
-    counts: (I, 5), of `failures`; people: by image, those of `needed` at least, decoded persons
+    counts: (I, 5), of `count_errors`; people: by image, those of `needed_images` at least, decoded
     (M, K, 3). failure_counts (I, 5) uint8; failure_index (5, KEPT) which images, −1 where there are
     fewer; failure_people (5, KEPT, M, K, 3) float16, their persons, NaN where there is none.
     """
@@ -124,8 +126,8 @@ def worst(counts: np.ndarray, people: Sequence[np.ndarray] | Mapping) -> dict[st
     }
 
 
-def needed(counts: np.ndarray) -> set[int]:
-    """The images whose persons `worst` shows, of these and any number of further ones."""
+def needed_images(counts: np.ndarray) -> set[int]:
+    """The images whose persons `worst_images` shows, of these and any number of further ones."""
     return {0, *_index(counts).ravel().tolist()} - {-1}
 
 

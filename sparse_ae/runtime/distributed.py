@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """Which process this is, from 0, and how many there are."""
     there = torch.distributed.is_available() and torch.distributed.is_initialized()
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if there else (0, 1)
 
 
-def summed(value: Tensor) -> Tensor:
+def all_reduce_sum(value: Tensor) -> Tensor:
     """The sum over the processes of a tensor that all have in one shape; gradients pass."""
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return value
     from torch.distributed.nn.functional import all_reduce
 
@@ -33,30 +33,30 @@ def summed(value: Tensor) -> Tensor:
         return all_reduce(value)
 
 
-def averaged(value: Tensor) -> Tensor:
+def all_reduce_mean(value: Tensor) -> Tensor:
     """The mean over the processes, as float32 at least; gradients pass."""
     value = value if value.is_floating_point() else value.float()
-    return summed(value) / place()[1]
+    return all_reduce_sum(value) / rank_and_world_size()[1]
 
 
-def from_first(value: float) -> float:
+def broadcast(value: float) -> float:
     """What the first process has for `value`."""
     return _told(value, lambda shared: torch.distributed.broadcast(shared, 0))
 
 
-def any_of(flag: bool) -> bool:
+def any_rank(flag: bool) -> bool:
     """Whether a flag is up in any process."""
     return _told(float(flag), torch.distributed.all_reduce) > 0
 
 
-def wait() -> None:
+def barrier() -> None:
     """Until all processes are here."""
-    from_first(0.0)
+    broadcast(0.0)
 
 
 def _told(value: float, tell: Callable[[Tensor], object]) -> float:
     """A number after `tell` has changed it in all processes."""
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return value
     device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
     shared = torch.tensor(value, dtype=torch.float64, device=device)
@@ -67,7 +67,7 @@ def _told(value: float, tell: Callable[[Tensor], object]) -> float:
 def share_norms(net: nn.Module, device: torch.device) -> nn.Module:
     """The net with its batch normalisations over the batches of all processes, under the same
     names of parameters."""
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return net
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(net)
@@ -89,10 +89,10 @@ class SharedNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(image)
         x = image.float()
-        count = x.numel() // x.shape[1] * place()[1]
-        mean = summed(x.sum((0, 2, 3))) / count  # (C,)
+        count = x.numel() // x.shape[1] * rank_and_world_size()[1]
+        mean = all_reduce_sum(x.sum((0, 2, 3))) / count  # (C,)
         centred = x - mean[:, None, None]
-        variance = summed(centred.square().sum((0, 2, 3))) / count
+        variance = all_reduce_sum(centred.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

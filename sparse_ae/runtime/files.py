@@ -1,8 +1,8 @@
 """Files that are written whole or not at all, alone or several together.
 
-Several together: each is written beside its place, under its `staged` name. From the moment when
+Several together: each is written beside its place, at its `pending_path`. From the moment when
 the last one has that name, the new files count, and until then the old ones do, whatever happens:
-who finds the last one staged puts all in their places (`settle`).
+who finds the last one staged puts all in their places (`complete_commit`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _write(path: Path, content: Content, name: Path) -> None:
         raise
 
 
-def staged(path: Path) -> Path:
+def pending_path(path: Path) -> Path:
     """Where a file lies that is to take `path`'s place together with others."""
     return path.with_name(f".{path.name}.new")
 
@@ -57,31 +57,31 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
     be written to.
     """
     paths = [path for path, _ in contents]
-    settle(paths)
+    complete_commit(paths)
     try:
         for path, content in contents:
-            _write(path, content, staged(path))
+            _write(path, content, pending_path(path))
     except BaseException as error:
-        if not staged(paths[-1]).exists():
+        if not pending_path(paths[-1]).exists():
             for path in paths:
                 with contextlib.suppress(OSError):
-                    staged(path).unlink(missing_ok=True)
+                    pending_path(path).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise unwritable(paths[-1].parent, error) from None
         raise
-    settle(paths)
+    complete_commit(paths)
     for path in paths:
         remove_parts(path.parent, path.name)
 
 
-def settle(paths: Sequence[Path]) -> None:
+def complete_commit(paths: Sequence[Path]) -> None:
     """Put the files of `write_together` in their places, if a killed process left that undone.
     OSError, naming the folder, where it cannot be written to."""
-    if not staged(paths[-1]).exists():
+    if not pending_path(paths[-1]).exists():
         return
     for path in paths:
         try:
-            os.replace(staged(path), path)
+            os.replace(pending_path(path), path)
         except FileNotFoundError:  # it was done, or another process is doing the same
             continue
         except OSError as error:

@@ -56,14 +56,14 @@ class Options:
                                  f"got {value}")  # fmt: skip
 
 
-def start(options: Options) -> Fabric:
+def launch_fabric(options: Options) -> Fabric:
     """Lightning Fabric, with all processes started; where none of them has started the others,
     this does. ValueError for devices that are not there."""
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    devices, nodes = _started(options)
+    devices, nodes = _devices_and_nodes(options)
     strategy = DDPStrategy(timeout=PATIENCE) if devices * nodes > 1 else "auto"
     accelerator = options.accelerator
     if accelerator == "auto" and not torch.cuda.is_available():
@@ -84,7 +84,7 @@ def start(options: Options) -> Fabric:
     return fabric
 
 
-def _started(options: Options) -> tuple[int, int]:
+def _devices_and_nodes(options: Options) -> tuple[int, int]:
     """Processes a machine, and machines: as asked for, else as torchrun or SLURM says."""
     if options.devices != "auto":
         return int(options.devices), options.nodes

@@ -14,7 +14,7 @@ SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxlist, SHORT.maxlong = 3, 60, 8, 60
 
 
-def shown(value) -> str:
+def short_repr(value) -> str:
     """A value for a message, its beginning where it is long."""
     text = SHORT.repr(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
@@ -28,20 +28,20 @@ def as_type(name: str, expected, value):
     wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > LARGEST:
-            raise ValueError(f"{name}: expected a finite number, got {shown(value)}")
+            raise ValueError(f"{name}: expected a finite number, got {short_repr(value)}")
         value = float(value)
     if expected is float and isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name}: expected a finite number, got {value}")
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         hint = " (write 1.0e-3, not 1e-3)" if expected is float and isinstance(value, str) else ""
-        raise ValueError(f"{name}: expected {wanted}, got {shown(value)}{hint}")
+        raise ValueError(f"{name}: expected {wanted}, got {short_repr(value)}{hint}")
     return value
 
 
 def _as_tuple(name: str, members: tuple, value) -> tuple:
     kind = "names" if members[0] is str else "numbers"
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name}: expected a list of {kind}, got {shown(value)}")
+        raise ValueError(f"{name}: expected a list of {kind}, got {short_repr(value)}")
     if members[-1] is Ellipsis:
         members = (members[0],) * len(value)
     if len(value) != len(members):

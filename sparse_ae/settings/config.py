@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass
 
-from sparse_ae.runtime.values import as_type, shown
+from sparse_ae.runtime.values import as_type, short_repr
 from sparse_ae.settings.methods import ALL
 from sparse_ae.skeleton import get_skeleton
 
@@ -25,7 +25,7 @@ DATA = ("crowds", "rendered", "coco", "crowdpose", "custom")
 MOST = 1e9
 RANGES = {  # least and most of each number; what else a value must be, __post_init__ says
     "size": (32, 8192), "dim": (0, 4096), "batch": (1, 1e6), "steps": (1, MOST), "widths": (1, 1e5),
-    "network_width": (1, 1e4), "max_people": (1, 1e4), "max_distance": (1e-6, 1e6),
+    "network_width": (1, 1e4), "max_people": (1, 1e4), "tag_threshold": (1e-6, 1e6),
     "min_score": (0, 1), "sigma": (1e-3, 1e3), "flip": (0, 1), "rotation": (0, 360),
     "zoom": (1e-3, 1e3), "short_side": (1e-3, 1e3), "shift": (0, 10), "colour": (0, 10),
     "weight_decay": (0, MOST), "decay": (0, 1), "knob_scenes": (0, MOST), "crowd_seed": (0, MOST),
@@ -119,7 +119,7 @@ class Config:
     # decoding
     rule: str = "released"
     min_score: float = 0.1
-    max_distance: float = 1.0
+    tag_threshold: float = 1.0
     max_people: int = 30
 
     # pages of the book
@@ -171,7 +171,7 @@ class Config:
             value = getattr(self, name)
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(least <= number <= most for number in numbers):
-                raise ValueError(f"{name}: expected {least:g} to {most:g}, got {shown(value)}")
+                raise ValueError(f"{name}: expected {least:g} to {most:g}, got {short_repr(value)}")
         for name in ("persons", "scale_spread", "scales", "zoom", "short_side"):
             if getattr(self, name)[0] > getattr(self, name)[1]:
                 pair = list(getattr(self, name))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import yaml
 
-from sparse_ae.runtime.values import shown
+from sparse_ae.runtime.values import short_repr
 from sparse_ae.settings.config import METHODS, Config
 
 PRESETS = Path(__file__).parents[2] / "experiments" / "presets"
@@ -64,7 +64,7 @@ def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
 
 def _preset_file(preset: str) -> Path:
     if not isinstance(preset, str | Path):
-        raise ValueError(f"preset: expected a name or a YAML file, got {shown(preset)}")
+        raise ValueError(f"preset: expected a name or a YAML file, got {short_repr(preset)}")
     path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml"))) or "none"
@@ -90,7 +90,7 @@ def _read_preset(path: Path) -> _Preset:
     base = content.pop("base", None)
     if base is not None:
         if not isinstance(base, str):
-            raise ValueError(f"{path.name}: base: expected a preset's name, got {shown(base)}")
+            raise ValueError(f"{path.name}: base: expected a preset's name, got {short_repr(base)}")
         below = _preset_file(base)
         if "base" in _read_yaml(below):
             raise ValueError(f"{path.name}: base {below.name} has a base itself")
@@ -150,5 +150,5 @@ def _check_runs(path: Path, runs) -> None:
             if not whole or (kinds[name] is int and value < 0):
                 wanted = "names" if kinds[name] is str else "integers from 0 on"
                 raise ValueError(
-                    f"{path.name}: runs: {name}: expected {wanted}, got {shown(value)}"
+                    f"{path.name}: runs: {name}: expected {wanted}, got {short_repr(value)}"
                 )

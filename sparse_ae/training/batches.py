@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparse_ae.datasets.augment import Example, augment
-from sparse_ae.datasets.loss_masks import in_cells
+from sparse_ae.datasets.loss_masks import downsample_mask
 from sparse_ae.losses.offset import OffsetTargets, offset_targets
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import Skeleton, get_skeleton
@@ -168,7 +168,7 @@ def _masks(examples: Sequence[Example], config: Config) -> tuple[Tensor, ...] | 
     if all(mask is None or mask.all() for mask in masks):
         return None
     return tuple(
-        torch.from_numpy(np.stack([in_cells(mask, stride) for mask in masks]))
+        torch.from_numpy(np.stack([downsample_mask(mask, stride) for mask in masks]))
         for stride in config.strides
     )
 

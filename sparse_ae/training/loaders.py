@@ -49,7 +49,7 @@ def open_loader(
     return opened
 
 
-def death(error: BaseException) -> str | None:
+def worker_crash_reason(error: BaseException) -> str | None:
     """How an error of the process that trains tells that a worker died; None if it does not.
 
     Torch notices it by a signal, in the middle of whatever is being done; but where the worker had

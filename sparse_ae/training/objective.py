@@ -21,7 +21,7 @@ from sparse_ae.models.lite import imagenet_weights
 from sparse_ae.models.official import NETWORKS, CoupledNet, HigherHRNet
 from sparse_ae.models.outputs import PoseOutput, to_input
 from sparse_ae.models.pose_net import TAG_BIAS
-from sparse_ae.runtime.distributed import averaged, place, summed
+from sparse_ae.runtime.distributed import all_reduce_mean, all_reduce_sum, rank_and_world_size
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.training.batches import Batch
@@ -71,8 +71,10 @@ def training_losses(
         centre, offsets, weight = batch.offsets
         mask = None if batch.masks is None else batch.masks[0]
         losses["centre"] = heatmap_loss(output.centre, centre[:, None], focal=False, mask=mask)
-        together = place()[1] > 1  # then it is divided by the number over the whole batch
-        entries = averaged(2 * weight.count_nonzero()) if together else None
+        together = (
+            rank_and_world_size()[1] > 1
+        )  # then it is divided by the number over the whole batch
+        entries = all_reduce_mean(2 * weight.count_nonzero()) if together else None
         losses["offset"] = offset_loss(output.offsets, offsets, weight, entries)
         return losses, None
     tags = gather_tags(output.tags, batch.joints)
@@ -109,7 +111,7 @@ def embedding_losses(tags: Tensor, batch: Batch, config: Config) -> dict[str, Te
             absolute={"": None, "absolute": True, "signed": False}[sign],
         )  # fmt: skip
     if config.decorrelate:
-        losses["decorrelate"] = decorrelation_loss(tags, batch.visible, summed)
+        losses["decorrelate"] = decorrelation_loss(tags, batch.visible, all_reduce_sum)
     return losses
 
 

@@ -20,7 +20,7 @@ from sparse_ae.datasets.augment import Example
 from sparse_ae.datasets.keypoint_dataset import LAYOUTS, KeypointDataset, data_folder
 from sparse_ae.datasets.pictures import View
 from sparse_ae.datasets.preset_crowds import preset_crowds
-from sparse_ae.runtime.distributed import place
+from sparse_ae.runtime.distributed import rank_and_world_size
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import get_skeleton
 from sparse_ae.training.batches import Batch, Draw, batches, collate, share, varied
@@ -37,7 +37,9 @@ class SceneStream:
 
     def batches(self, done: int = 0) -> Iterator[Batch]:
         """This process's share of each batch, after the `done`."""
-        return batches(self._config, self._scenes, self._draw, done=done, place=place())
+        return batches(
+            self._config, self._scenes, self._draw, done=done, place=rank_and_world_size()
+        )
 
     def state(self) -> dict:
         """Of its random numbers, after the batch that was taken last."""
@@ -68,7 +70,7 @@ class LoadedStream:
 
     def batches(self, done: int = 0) -> Iterator[Batch]:
         """This process's share of each batch, after the `done`."""
-        shares = _Shares(self._config, self._image, self._count, place())
+        shares = _Shares(self._config, self._image, self._count, rank_and_world_size())
         return open_loader(shares, range(done, self._config.steps), workers=self._workers,
                            pinned=self._pinned)  # fmt: skip
 

@@ -21,14 +21,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sparse_ae.runtime.distributed import any_of, place
-from sparse_ae.runtime.launch import Options, start
+from sparse_ae.runtime.distributed import any_rank, rank_and_world_size
+from sparse_ae.runtime.launch import Options, launch_fabric
 from sparse_ae.settings.config import Config
-from sparse_ae.training.loaders import death
+from sparse_ae.training.loaders import worker_crash_reason
 from sparse_ae.training.log import TrainingLog
 from sparse_ae.training.resume import read_state, state_path, write_state
 from sparse_ae.training.streams import LoadedStream, SceneStream
-from sparse_ae.training.train_state import CURVE_EVERY, Progress
+from sparse_ae.training.train_state import CURVE_EVERY, TrainState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -76,18 +76,18 @@ def train(
     there is a record to be, saves the state and raises KeyboardInterrupt.
     """
     options = options or Options()
-    fabric = fabric or start(options)
+    fabric = fabric or launch_fabric(options)
     stream = SceneStream(config, source) if isinstance(source, Mapping) else source
     settings = config.to_dict() if settings is None else settings
     state = None if record is None else state_path(record)
-    run = Progress(config, fabric, stream, compiled=options.compile)
+    run = TrainState(config, fabric, stream, compiled=options.compile)
     if state is not None and options.resume and state.is_file():
         run.restore(*read_state(state, settings))
-    log = None if record is None or place()[0] else _log(record, run.step, options)
+    log = None if record is None or rank_and_world_size()[0] else _log(record, run.step, options)
 
     def save():
         header, tensors = run.state()
-        if place()[0] == 0:
+        if rank_and_world_size()[0] == 0:
             write_state(state, settings, header, tensors)
 
     keep = None if state is None else save
@@ -109,7 +109,9 @@ def _log(record: Path, done: int, options: Options) -> TrainingLog:
     return TrainingLog(record.with_suffix(".csv"), done, board)
 
 
-def _learn(run: Progress, stream, clock: _Clock, save_every: int, save, validate, progress) -> bool:
+def _learn(
+    run: TrainState, stream, clock: _Clock, save_every: int, save, validate, progress
+) -> bool:
     """All steps that are left, or those up to a SIGTERM; whether there was one.
 
     save(): keeps the state; None where nothing is to be kept.
@@ -118,7 +120,7 @@ def _learn(run: Progress, stream, clock: _Clock, save_every: int, save, validate
     bar = tqdm(
         stream.batches(run.step), f"{config.method} seed {config.seed}", config.steps,
         initial=run.step, unit_scale=config.batch, unit=" images",
-        disable=not progress or place()[0] > 0,
+        disable=not progress or rank_and_world_size()[0] > 0,
     )  # fmt: skip
     with _sigterm(heard=save is not None) as asked:
         for batch in bar:
@@ -142,7 +144,7 @@ def _learn(run: Progress, stream, clock: _Clock, save_every: int, save, validate
 class _Clock:
     """Seconds of training, those before an interruption too, and the log's rows by the way."""
 
-    def __init__(self, run: Progress, log: TrainingLog | None):
+    def __init__(self, run: TrainState, log: TrainingLog | None):
         self._run, self._log = run, log
         self._lap, self._step = time.perf_counter(), run.step
         self._start = self._lap - run.seconds
@@ -163,13 +165,13 @@ class _Clock:
 
 
 @contextlib.contextmanager
-def _named(run: Progress) -> Iterator[None]:
+def _named(run: TrainState) -> Iterator[None]:
     """Tell of processes that die, and of too little memory, in the words of a user."""
     try:
         yield
     except (RuntimeError, EOFError, ConnectionError) as error:
         text = " ".join(str(error).split())
-        if told := death(error):
+        if told := worker_crash_reason(error):
             raise ChildProcessError(
                 f"step {run.step + 1}: a process that loads images died ({told}); if it "
                 "was for lack of memory, fewer --workers need less") from None  # fmt: skip
@@ -197,6 +199,6 @@ def _sigterm(heard: bool) -> Iterator[threading.Event]:
 
 def _agreed(asked: threading.Event, step: int) -> bool:
     """Whether to stop. Several processes ask each other now and then, for all must stop at once."""
-    if place()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return asked.is_set()
-    return step % CURVE_EVERY == 0 and any_of(asked.is_set())
+    return step % CURVE_EVERY == 0 and any_rank(asked.is_set())

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from sparse_ae.metrics import linearity
-from sparse_ae.runtime.distributed import averaged, from_first, place, share_norms, summed
+from sparse_ae.runtime.distributed import (
+    all_reduce_mean,
+    all_reduce_sum,
+    broadcast,
+    rank_and_world_size,
+    share_norms,
+)
 from sparse_ae.settings.config import Config
 from sparse_ae.training.batches import Batch, on_device
 from sparse_ae.training.objective import make_net, total, training_losses
@@ -25,7 +31,7 @@ LINE = ("first_component", "correlation", "effective_rank")  # of metrics.Linear
 CURVE_EVERY = 20  # steps between two points of the curve
 
 
-class Progress:
+class TrainState:
     """Begins at step 0, with weights drawn by the run's seed.
 
     step: how many are done; seconds: of training, as far as it was told; newly_validated: the last
@@ -103,7 +109,7 @@ class Progress:
         if not self._recent:
             return {}
         losses = torch.stack(self._recent)  # (n, L)
-        means = averaged(losses.mean(0))
+        means = all_reduce_mean(losses.mean(0))
         if not means.isfinite().all():
             raise FloatingPointError(self._what_went_wrong(losses.cpu()))
         return dict(zip(self._names, means.tolist(), strict=True))
@@ -145,10 +151,10 @@ class Progress:
         self.check()
         self._check_weights()
         value = 0.0
-        if place()[0] == 0:
+        if rank_and_world_size()[0] == 0:
             value = float(validate(self._model.eval(), self.step))
             self._model.train()
-        value = self.newly_validated = from_first(value)
+        value = self.newly_validated = broadcast(value)
         if not self._best or value > np.nanmax([v for _, v in self._validations]):
             state = self._model.state_dict().items()
             self._best = {name: tensor.detach().cpu().clone() for name, tensor in state}
@@ -226,6 +232,6 @@ def mean_linearity(tags: Tensor | None, visible: Tensor) -> dict[str, float]:
     found = np.array([linearity(tags, visible) for tags, visible in pairs])
     defined = np.isfinite(found)
     sums = torch.tensor(np.stack([np.where(defined, found, 0).sum(0), defined.sum(0)]))
-    sums, count = summed(sums.to(tags.device)).cpu().numpy()
+    sums, count = all_reduce_sum(sums.to(tags.device)).cpu().numpy()
     means = sums / np.where(count > 0, count, np.nan)
     return {f"line_{name}": value for name, value in zip(LINE, means.tolist(), strict=True)}

@@ -152,6 +152,6 @@ CASES = [
     Case("predict: size in words", settings(size="large"), "size: expected an integer, got 'large"),
     Case("predict: a score of 2", settings(min_score=2), "min_score: expected 0 to 1, got 2"),
     Case("predict: nobody", settings(max_people=0), "max_people: expected 1 to 10000, got 0"),
-    Case("predict: no distance", settings(max_distance=float("nan")), "max_distance: expected a f"),
+    Case("predict: no distance", settings(tag_threshold=float("nan")), "tag_threshold: expected"),
     Case("predict: another rule", settings(rule="best"), "rule: expected one of released, higher"),
 ]  # fmt: skip

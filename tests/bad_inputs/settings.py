@@ -39,7 +39,7 @@ PRESETS = [
     ("zoom: [2, 0.5]", r"zoom: expected the lower number first, got \[2.0, 0.5\]"),
     ("size: 100", "size: expected a multiple of 32, got 100"),
     ("size: 320000000", "size: expected 32 to 8192, got 320000000"),
-    ("max_distance: 0", "max_distance: expected 1e-06 to 1e.06, got 0"),
+    ("tag_threshold: 0", "tag_threshold: expected 1e-06 to 1e.06, got 0"),
     ("flip: 7", "flip: expected 0 to 1, got 7"),
     ("examples: [-1]", "examples: expected 0 to 1e.09, got .-1"),
     ("skeleton: dog", "unknown skeleton 'dog': expected one of coco, crowdpose"),

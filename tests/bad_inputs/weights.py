@@ -60,7 +60,7 @@ def testing(**changes) -> dict:
     skeleton = {"name": "triangle", "keypoints": ["a", "b", "c"], "sigmas": [0.1] * 3,
                 "flip_pairs": [], "limbs": [], "order": [0, 1, 2]}  # fmt: skip
     told = {"size": 64, "skeleton": skeleton, "rule": "released", "min_score": 0.1,
-            "max_distance": 1.0, "max_people": 30}  # fmt: skip
+            "tag_threshold": 1.0, "max_people": 30}  # fmt: skip
     parts = {name: changes.pop(name) for name in list(changes) if name in skeleton}
     return told | {"skeleton": skeleton | parts} | changes
 

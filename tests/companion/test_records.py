@@ -180,7 +180,7 @@ def killed_before(call, function):
 
 def test_a_waiting_record_is_told_where_it_cannot_be_put_in_place(tmp_path, monkeypatch):
     path = results.write_record(make_record(), make_arrays(), tmp_path)
-    path.rename(files.staged(path))
+    path.rename(files.pending_path(path))
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "replace", full)
         with pytest.raises(OSError, match=r"results folder .* cannot be written to"):

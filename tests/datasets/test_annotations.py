@@ -12,7 +12,7 @@ from photos import TRIANGLE, content, person, write
 from pycocotools import mask as rle
 
 from sparse_ae.datasets.annotations import ground_truth, read_annotations
-from sparse_ae.datasets.loss_masks import counted, in_cells, read_region
+from sparse_ae.datasets.loss_masks import downsample_mask, loss_mask, read_region
 from sparse_ae.metrics import crowd_index, keypoint_ap
 from sparse_ae.skeleton import COCO, CROWDPOSE, read_skeleton
 
@@ -87,14 +87,16 @@ def test_a_skeleton_from_a_file(tmp_path):
 
 def test_regions_by_hand():
     box = np.array([2, 2, 6, 4], np.float32)
-    everything = counted([], np.zeros((0, 4)), IDENTITY, (16, 12))
+    everything = loss_mask([], np.zeros((0, 4)), IDENTITY, (16, 12))
     assert everything.shape == (12, 16)
     assert everything.all()
     outline = read_region([[2, 2, 8, 2, 8, 6, 2, 6]], box, 16, 12)
-    mask = counted(outline, np.array([[0.0, 0, 16, 12]]), IDENTITY, (16, 12))
+    mask = loss_mask(outline, np.array([[0.0, 0, 16, 12]]), IDENTITY, (16, 12))
     assert not mask[3:5, 3:7].any()
     assert mask[[0, 7, 3, 3], [4, 4, 0, 9]].all()
-    plain = counted(read_region(None, box, 16, 12), np.array([[5.0, 0, 9, 12]]), IDENTITY, (16, 12))
+    plain = loss_mask(
+        read_region(None, box, 16, 12), np.array([[5.0, 0, 9, 12]]), IDENTITY, (16, 12)
+    )
     assert not plain[3:5, 3:4].any()  # the box of a labelled person is left out of it
     assert plain[3:5, 6:].all()
 
@@ -108,7 +110,7 @@ def test_run_lengths_are_ignored_to_the_pixel():
                    prepend=0).tolist()  # fmt: skip
     for segmentation in (text, {"size": [12, 16], "counts": runs}):
         region = read_region(segmentation, np.zeros(4), 16, 12)
-        found = counted(region, np.zeros((0, 4)), IDENTITY, (16, 12))
+        found = loss_mask(region, np.zeros((0, 4)), IDENTITY, (16, 12))
         assert np.array_equal(found, mask == 0)
 
 
@@ -116,7 +118,7 @@ def test_a_cell_counts_if_more_than_half_of_it_does():
     mask = np.ones((4, 8), bool)
     mask[:2, :4] = False  # exactly half of the first cell
     mask[0, 4:] = False
-    assert in_cells(mask, 4).tolist() == [[False, True]]
+    assert downsample_mask(mask, 4).tolist() == [[False, True]]
 
 
 def test_truth_for_average_precision(tmp_path):

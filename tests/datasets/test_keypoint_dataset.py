@@ -16,7 +16,14 @@ from photos import HEIGHT, TRIANGLE, WIDTH, content, person, write
 from torch.utils.data import DataLoader
 
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset, as_list, in_worker
-from sparse_ae.datasets.pictures import View, aligned_view, random_view, read_photo, see, whole_view
+from sparse_ae.datasets.pictures import (
+    View,
+    aligned_view,
+    random_view,
+    read_and_warp,
+    read_photo,
+    whole_view,
+)
 from sparse_ae.metrics import keypoint_ap
 from sparse_ae.settings.config import Config
 from sparse_ae.skeleton import COCO, CROWDPOSE
@@ -107,7 +114,7 @@ def test_a_photo_decoded_small_shows_the_same(tmp_path):
     cv2.imwrite(str(path), image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 98])
     for size, reduction in ((120, 4), (200, 2), (480, 1)):
         matrix, _ = random_view(641, 480, size, np.random.default_rng(0), View(10, (1, 1), 0, 0))
-        small = see(path, 641, 480, matrix, (size, size)).astype(int)
+        small = read_and_warp(path, 641, 480, matrix, (size, size)).astype(int)
         whole = cv2.warpAffine(read_photo(path, 641, 480)[0], matrix, (size, size))[..., ::-1]
         inside = cv2.warpAffine(np.ones((480, 641)), matrix, (size, size)) > 0.99
         inside = cv2.erode(inside.astype(np.uint8), np.ones((7, 7)), borderValue=0) > 0

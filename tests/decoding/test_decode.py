@@ -181,7 +181,7 @@ HEATMAPS, TAGS = blank()
         ({"nms": 4}, "nms: expected an odd number of cells, got 4"),
         ({"max_people": 0}, "max_people: expected .* got 0"),
         ({"min_score": -1}, "min_score: expected .* got -1"),
-        ({"max_distance": -1}, "max_distance: expected .* got -1"),
+        ({"tag_threshold": -1}, "tag_threshold: expected .* got -1"),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -15,7 +15,7 @@ from photos import TRIANGLE, content, write
 
 from sparse_ae.cli import main
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
-from sparse_ae.datasets.pictures import view_of
+from sparse_ae.datasets.pictures import warp
 from sparse_ae.decoding import People
 from sparse_ae.evaluation import evaluate_photos as module
 from sparse_ae.evaluation.evaluate_photos import evaluate_photos
@@ -150,7 +150,7 @@ def test_a_reduced_photo_is_seen_in_its_place():
     ramp = np.tile(np.arange(0, 250)[None, :, None], (160, 1, 3)).astype(np.uint8)
     for factor in (0.9, 0.5, 0.24, 0.12):
         matrix = np.array([[factor, 0, 2], [0, factor, 0]])
-        view = view_of(ramp, matrix, (24, 8))[4, 4:, 0]
+        view = warp(ramp, matrix, (24, 8))[4, 4:, 0]
         np.testing.assert_allclose(view, (np.arange(4, 24) - 2) / factor, atol=1.2)
 
 

@@ -34,10 +34,10 @@ def candidates(draw):
     """Arguments of `group`, as plain values."""
     joints, n, dim = draw(st.integers(1, 4)), draw(st.integers(0, 5)), draw(st.integers(1, 3))
     plain = draw(st.booleans())
-    options = {"min_score": 0.1, "max_distance": 1.0, "rule": "released", "max_people": None}
+    options = {"min_score": 0.1, "tag_threshold": 1.0, "rule": "released", "max_people": None}
     if not plain:
         options = {"min_score": draw(st.sampled_from([0, 0.1, 0.5, *ODD])),
-                   "max_distance": draw(st.sampled_from([1.0, 0.5, 1e-6, *ODD])),
+                   "tag_threshold": draw(st.sampled_from([1.0, 0.5, 1e-6, *ODD])),
                    "rule": draw(RULES), "max_people": draw(st.none() | PEOPLE)}  # fmt: skip
     elif draw(st.booleans()):
         options["rule"] = "higherhrnet"
@@ -85,11 +85,11 @@ def maps(draw):
     height, width = draw(st.integers(1, 7)), draw(st.integers(1, 9))
     dim, plain = draw(st.integers(1, 3)), draw(st.booleans())
     options = {"rule": draw(st.sampled_from(["released", "higherhrnet"])), "min_score": 0.1,
-               "max_distance": 1.0, "max_people": draw(st.sampled_from([1, 3, 30])), "nms": 3,
+               "tag_threshold": 1.0, "max_people": draw(st.sampled_from([1, 3, 30])), "nms": 3,
                "refine": draw(st.booleans())}  # fmt: skip
     if not plain:
         options |= {"min_score": draw(st.sampled_from([0, 0.1, *ODD])), "rule": draw(RULES),
-                    "max_distance": draw(st.sampled_from([1.0, 1e-6, *ODD])),
+                    "tag_threshold": draw(st.sampled_from([1.0, 1e-6, *ODD])),
                     "max_people": draw(PEOPLE),
                     "nms": draw(st.sampled_from([1, 3, 5, 99, 2, 0, float("nan")]))}  # fmt: skip
     cells = 2 * height * width

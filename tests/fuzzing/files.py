@@ -17,7 +17,7 @@ from sparse_ae.companion import runs
 from sparse_ae.companion.tables import tables
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.datasets.annotations import ground_truth, read_annotations
-from sparse_ae.datasets.loss_masks import counted
+from sparse_ae.datasets.loss_masks import loss_mask
 from sparse_ae.metrics import keypoint_ap
 
 from .damage import changed_json, damaged, in_a_file, told_of
@@ -69,7 +69,7 @@ def _annotations_are_valid(path: Path, skip: bool) -> bool:
     assert (found.sizes > 0).all()
     for i, regions in enumerate(found.regions):
         if found.sizes[i].prod() < 1e6:
-            assert counted(regions, found.persons(i)[1], np.eye(2, 3), (32, 24)).dtype == bool
+            assert loss_mask(regions, found.persons(i)[1], np.eye(2, 3), (32, 24)).dtype == bool
     try:
         truth = ground_truth(path, TRIANGLE, crowd=True, skip_broken=skip)
     except ValueError as error:

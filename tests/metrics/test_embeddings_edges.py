@@ -87,9 +87,9 @@ def test_the_limit_of_grouping_is_passed_on():
     """Two joints of one person 1.2 apart: two groups with the usual limit of 1, one with 2."""
     tags, visible = np.array([[[0.0], [1.2]]]), np.ones((1, 2), bool)
     assert grouped(tags, visible, (0, 1)).tolist() == [[0, 1]]
-    assert grouped(tags, visible, (0, 1), max_distance=2.0).tolist() == [[0, 0]]
+    assert grouped(tags, visible, (0, 1), tag_threshold=2.0).tolist() == [[0, 0]]
     assert grouping_accuracy(tags, visible, (0, 1)) == 0.5
-    assert grouping_accuracy(tags, visible, (0, 1), max_distance=2.0) == 1.0
+    assert grouping_accuracy(tags, visible, (0, 1), tag_threshold=2.0) == 1.0
 
 
 def test_the_usual_seed_is_0():

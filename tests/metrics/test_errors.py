@@ -10,7 +10,14 @@ from synthetic import CROWD, make_record
 
 from sparse_ae.companion.figures import errors as failure_figures
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.metrics.errors import KINDS, Case, cases, failures, owners, worst
+from sparse_ae.metrics.errors import (
+    KINDS,
+    ErrorCase,
+    count_errors,
+    find_errors,
+    owners,
+    worst_images,
+)
 from sparse_ae.skeleton import get_skeleton
 
 mpl.use("Agg")
@@ -30,7 +37,7 @@ def persons():
 
 def found(decoded, joints=None):
     joints = persons() if joints is None else joints
-    return dict(zip(KINDS, failures(decoded, joints, AREA[: len(joints)], SKELETON).tolist(),
+    return dict(zip(KINDS, count_errors(decoded, joints, AREA[: len(joints)], SKELETON).tolist(),
                     strict=True))  # fmt: skip
 
 
@@ -59,7 +66,7 @@ def test_each_kind_alone():
 
 def concerned(decoded, joints=None):
     """Of the kinds that happened, the cases."""
-    found = cases(decoded, persons() if joints is None else joints, AREA, SKELETON)
+    found = find_errors(decoded, persons() if joints is None else joints, AREA, SKELETON)
     return {kind: some for kind, some in found.items() if some}
 
 
@@ -68,20 +75,20 @@ def test_who_is_concerned():
     third = np.arange(K)[:, None] < 5
     assert concerned(true[::-1]) == {}
     assert concerned(np.stack([true[0], np.where(third, true[0], true[1])])) == {
-        "merged": [Case((1,), (1, 0))],  # nine joints of the second, five of the first
-        "twice": [Case((0, 1), (0,))],
+        "merged": [ErrorCase((1,), (1, 0))],  # nine joints of the second, five of the first
+        "twice": [ErrorCase((0, 1), (0,))],
     }
     few, most = true[0].copy(), true[0].copy()
     few[5:, 2], most[:5, 2] = 0, 0
-    assert concerned(np.stack([few, true[1], most])) == {"split": [Case((2, 0), (0,))]}
+    assert concerned(np.stack([few, true[1], most])) == {"split": [ErrorCase((2, 0), (0,))]}
     again = few.copy()
     again[3:, 2] = 0  # three joints, which are those of `few` and not of `most`
     assert concerned(np.stack([again, few, true[1], most])) == {
-        "split": [Case((3, 1), (0,))], "twice": [Case((1, 0), (0,))]}  # fmt: skip
+        "split": [ErrorCase((3, 1), (0,))], "twice": [ErrorCase((1, 0), (0,))]}  # fmt: skip
     arm = true.copy()
     arm[1, :2] = true[0, :2]
-    assert concerned(arm) == {"swapped": [Case((1,), (1, 0))]}
-    assert concerned(true[1:]) == {"missed": [Case((), (0,))]}
+    assert concerned(arm) == {"swapped": [ErrorCase((1,), (1, 0))]}
+    assert concerned(true[1:]) == {"missed": [ErrorCase((), (0,))]}
 
 
 def test_whose_a_joint_is():
@@ -111,9 +118,9 @@ def test_order_does_not_matter():
     joints = np.concatenate([rng.uniform(0, 60, (4, K, 2)), np.ones((4, K, 1))], axis=2)
     decoded = joints[rng.integers(0, 4, (5, K)), np.arange(K)]
     area = np.full(4, 900.0)
-    expected = failures(decoded, joints, area, SKELETON)
+    expected = count_errors(decoded, joints, area, SKELETON)
     assert expected.sum() > 0
-    shuffled = failures(decoded[::-1], joints[[2, 0, 3, 1]], area, SKELETON)
+    shuffled = count_errors(decoded[::-1], joints[[2, 0, 3, 1]], area, SKELETON)
     assert shuffled[[0, 2, 3]].tolist() == expected[[0, 2, 3]].tolist()
     assert shuffled[[1, 4]].sum() == expected[[1, 4]].sum()
 
@@ -121,7 +128,7 @@ def test_order_does_not_matter():
 def test_the_worst_images_are_kept():
     counts = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 2, 0], [3, 0, 0, 2, 0]])
     people = [np.full((n, K, 3), n, float) for n in (1, 2, 4)]
-    kept = worst(counts, people)
+    kept = worst_images(counts, people)
     assert kept["failure_counts"].tolist() == counts.tolist()
     assert kept["failure_index"].tolist() == [[2, 1], [-1, -1], [-1, -1], [1, 2], [-1, -1]]
     assert kept["failure_people"].shape == (5, 2, 4, K, 3)
@@ -133,9 +140,9 @@ def test_the_worst_images_are_kept():
 def run_of(people, kind):
     """A run whose scene 0 is the worst of a kind, with these persons."""
     scene = render_scene(CrowdConfig(**CROWD), 0)
-    counts = failures(people, scene.keypoints, scene.areas, SKELETON)
+    counts = count_errors(people, scene.keypoints, scene.areas, SKELETON)
     assert counts[KINDS.index(kind)] == 1
-    return make_record("rve", 2), worst(counts[None], [people]) | {"persons": np.array([4])}
+    return make_record("rve", 2), worst_images(counts[None], [people]) | {"persons": np.array([4])}
 
 
 def drawn(kind, people):
@@ -170,15 +177,15 @@ def test_the_gallery_shows_only_whom_a_failure_concerns():
 def test_the_surest_of_several_failures_is_shown():
     people = np.ones((3, K, 3))
     people[:, :, 2] = np.array([0.9, 0.2, 0.6])[:, None]
-    several = [Case((0, 1), (4,)), Case((0, 2), (5,)), Case((1,), (6,))]
+    several = [ErrorCase((0, 1), (4,)), ErrorCase((0, 2), (5,)), ErrorCase((1,), (6,))]
     assert failure_figures.surest(several, people) == several[1]
-    assert failure_figures.surest([], people) == Case((), ())
+    assert failure_figures.surest([], people) == ErrorCase((), ())
 
 
 def test_the_gallery_says_never_and_takes_runs_that_tell():
     counts = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 2, 0], [3, 0, 0, 2, 0]])
     people = [np.full((n, K, 3), n, float) for n in (1, 2, 4)]
-    arrays = worst(counts, people) | {"persons": np.array([1, 5, 6])}
+    arrays = worst_images(counts, people) | {"persons": np.array([1, 5, 6])}
     records = [make_record("rve", 1), make_record("rve", 2), make_record("ae8", 1)]
     kept = {("rve", 1): {}, ("rve", 2): arrays, ("ae8", 1): {}}
     runs = failure_figures.telling_runs(records, kept, ("ae8", "rve"))
@@ -205,4 +212,4 @@ def test_the_gallery_says_never_and_takes_runs_that_tell():
 )
 def test_wrong_shapes_are_refused(decoded, joints, area, name):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
-        failures(decoded, joints, area, SKELETON)
+        count_errors(decoded, joints, area, SKELETON)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from two_processes import METHODS, gathered, short_run
 
 from sparse_ae.runtime.distributed import SharedNorm, share_norms
-from sparse_ae.runtime.launch import Options, _started, count_workers, start
+from sparse_ae.runtime.launch import Options, _devices_and_nodes, count_workers, launch_fabric
 from sparse_ae.training.batches import Draw
 
 TESTS = Path(__file__).parents[1]
@@ -83,7 +83,7 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(two, method):
 def test_a_run_of_two_processes_is_that_of_one(two, tmp_path):
     """The losses of the log, and the weights. Adam's first steps have the gradients' signs: a
     weight whose gradient is all rounding may go the other way, by a thousandth a step; few may."""
-    one = short_run(tmp_path, start(Options(accelerator="cpu"))).model.state_dict()
+    one = short_run(tmp_path, launch_fabric(Options(accelerator="cpu"))).model.state_dict()
     both = load_file(two / "weights.safetensors")
     for name, value in one.items():
         apart = (both[name].double() - value.double()).abs()
@@ -112,15 +112,15 @@ def test_a_shared_norm_alone_is_a_batch_norm():
 def test_options(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS_PER_NODE", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
-    assert _started(Options()) == (1, 1)
-    assert _started(Options(devices="4", nodes=2)) == (4, 2)
+    assert _devices_and_nodes(Options()) == (1, 1)
+    assert _devices_and_nodes(Options(devices="4", nodes=2)) == (4, 2)
     assert count_workers(Options(workers=3)) == 3
     assert count_workers(Options(), 10_000) == 1
-    fabric = start(Options(accelerator="cpu"))
+    fabric = launch_fabric(Options(accelerator="cpu"))
     assert (fabric.world_size, fabric.device.type) == (1, "cpu")
     for name, value in environment(1, 1).items():
         monkeypatch.setenv(name, value)
-    assert _started(Options()) == (2, 1)
+    assert _devices_and_nodes(Options()) == (2, 1)
     for given, message in (
         ({"devices": "all"}, "--devices: expected auto or a number from 1, got 'all'"),
         ({"accelerator": "tpu"}, "--accelerator: expected one of auto, cpu, cuda"),
@@ -135,7 +135,7 @@ def test_options(monkeypatch):
 def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     with pytest.raises(ValueError, match=r"--accelerator cuda --devices auto: .*accelerator"):
-        start(Options(accelerator="cuda"))
+        launch_fabric(Options(accelerator="cuda"))
 
 
 def test_random_numbers_do_not_depend_on_the_share():

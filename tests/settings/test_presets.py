@@ -29,7 +29,7 @@ def test_what_defines_a_method_stays(tmp_path):
 def test_both_methods_of_the_reader_get_the_same_data_and_steps():
     left, right = (load_config("reader", method, 0) for method in ("ae8", "rve"))
     for name in ("train_scenes", "test_scenes", "steps", "batch", "widths", "dim", "size",
-                 "crowd_seed", "learning_rate", "min_score", "max_distance"):  # fmt: skip
+                 "crowd_seed", "learning_rate", "min_score", "tag_threshold"):  # fmt: skip
         assert getattr(left, name) == getattr(right, name), name
 
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 import torch
 
-from sparse_ae.training.loaders import _tell_unless_dropped, death, open_loader
+from sparse_ae.training.loaders import _tell_unless_dropped, open_loader, worker_crash_reason
 
 SIGNALLED = "DataLoader worker (pid 123) is killed by signal: Killed. Details are lost."
 # a run that ends by an error of its own while its workers wait for it, its traceback kept
@@ -54,7 +54,7 @@ def test_every_step_has_its_batch_in_order(workers):
     ],
 )
 def test_the_death_of_a_worker_is_told_apart(error, told):
-    assert death(error) == told
+    assert worker_crash_reason(error) == told
 
 
 @pytest.mark.parametrize(("error", "told"), [(BrokenPipeError(), False), (EOFError(), False),

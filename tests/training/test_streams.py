@@ -8,7 +8,7 @@ import torch
 from photos import content, custom_preset, person
 
 from sparse_ae.datasets.preset_crowds import preset_crowds
-from sparse_ae.runtime.distributed import place
+from sparse_ae.runtime.distributed import rank_and_world_size
 from sparse_ae.settings.config import Config
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.batches import Draw, batches, collate, share
@@ -47,7 +47,7 @@ def test_shares_of_a_batch_are_the_whole(scenes):
 
 def test_a_batch_that_cannot_be_shared_is_refused():
     assert share(12, (2, 3)) == (8, 12)
-    assert place() == (0, 1)
+    assert rank_and_world_size() == (0, 1)
     with pytest.raises(ValueError, match="batch: 10 images cannot be shared equally by 3 proc"):
         share(10, (0, 3))
 

@@ -51,9 +51,9 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
     for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
         tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
         config = record["config"]
-        threshold = config.get("max_distance", 1.0)
+        threshold = config.get("tag_threshold", 1.0)
         order = get_skeleton(config["test_crowd"]["skeleton"]).order
-        right = grouped_right(tags, visible, order, max_distance=threshold)
+        right = grouped_right(tags, visible, order, tag_threshold=threshold)
         draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.evaluation.overlays import draw_skeleton, show_image
-from sparse_ae.metrics.errors import KINDS, Case, cases, owners
+from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
 PAIR = ("#0077bb", "#ee7733")  # Paul Tol's "vibrant" blue and orange, apart for everybody
@@ -62,7 +62,7 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
         people = np.asarray(arrays["failure_people"][row, place], float)
         people = people[np.isfinite(people).all(axis=(1, 2))]
         skeleton = get_skeleton(record["config"]["test_crowd"]["skeleton"])
-        found = cases(people, scene.keypoints, scene.areas, skeleton)[kind]
+        found = find_errors(people, scene.keypoints, scene.areas, skeleton)[kind]
         if kind == "missed":
             draw_missed(axis, scene, [case.true[0] for case in found])
         else:
@@ -73,15 +73,15 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
     return figure
 
 
-def surest(found: Sequence[Case], people: np.ndarray) -> Case:
+def surest(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
     """The case whose failing person, the last of its decoded ones, scores highest by the mean of
     its joints; people: (M, K, 3). The first of equals; a Case of nobody where there is none."""
     scores = [people[case.decoded[-1], :, 2].mean() for case in found]
-    return found[int(np.argmax(scores))] if found else Case((), ())
+    return found[int(np.argmax(scores))] if found else ErrorCase((), ())
 
 
 def draw_case(
-    axis: Axes, scene, people: np.ndarray, case: Case, kind: str, skeleton: Skeleton
+    axis: Axes, scene, people: np.ndarray, case: ErrorCase, kind: str, skeleton: Skeleton
 ) -> None:
     """One failure, the picture cut to those whom it concerns.
 

@@ -42,7 +42,7 @@ class Step(NamedTuple):
         return np.where(main < 0, ~np.isin(self.owner, self.main), main == self.owner)
 
 
-def grouping_steps(tags, visible, order: Sequence[int], *, max_distance=1.0) -> list[Step]:
+def grouping_steps(tags, visible, order: Sequence[int], *, tag_threshold=1.0) -> list[Step]:
     """The steps of `grouping.group`, rule "released", on the true joints of one image.
 
     tags: (P, K, D); visible: (P, K) bool. Every visible joint is a candidate of score 1. Each step
@@ -57,13 +57,13 @@ def grouping_steps(tags, visible, order: Sequence[int], *, max_distance=1.0) -> 
         score = np.zeros((kinds, persons))
         score[list(order[:count])] = visible.T[list(order[:count])]
         after = group(where, score, np.where(visible[..., None], tags, 0).transpose(1, 0, 2), order,
-                      max_distance=max_distance)  # fmt: skip
+                      tag_threshold=tag_threshold)  # fmt: skip
         candidates = np.flatnonzero(visible[:, joint])
         found = before[..., 2] > 0
         means = (before[..., 3:] * found[..., None]).sum(1) / found.sum(1).clip(min=1)[:, None]
         own = tags[candidates, joint]
         distance = np.linalg.norm(own[:, None] - means[None], axis=2)
-        cost, near, _ = pair_costs(own, np.ones(len(own), np.float32), means, max_distance)
+        cost, near, _ = pair_costs(own, np.ones(len(own), np.float32), means, tag_threshold)
         taken = {int(after[row, joint, 0]): row for row in np.flatnonzero(after[:, joint, 2])}
         chosen = np.array([taken[person] for person in candidates], int)
         main = np.array([np.bincount(row[seen, 0].astype(int)).argmax()
