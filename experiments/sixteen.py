@@ -18,7 +18,7 @@ from pathlib import Path
 from sparse_ae.companion.experiment import run
 from sparse_ae.datasets.keypoint_dataset import LAYOUTS, data_folder
 from sparse_ae.runtime.launch import Options
-from sparse_ae.settings.presets import load_config
+from sparse_ae.settings import load_settings
 
 COUNT = 16
 LARGE = 96**2  # square pixels of the photo, COCO's bound
@@ -65,8 +65,9 @@ def main():
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(choose(annotations)), encoding="utf-8")
     both = (str(path), str(photos))
-    config = load_config("sixteen", options.method, options.seed, train_set=both, test_set=both)
-    record = run(config, options.root, options=Options(resume=options.resume))
+    data = {"train_set": both, "test_set": both}
+    settings = load_settings("sixteen", options.method, options.seed, {"data": data})
+    record = run(settings, options.root, options=Options(resume=options.resume))
     print(f"AP {record['metrics']['AP']:.3f} on the sixteen photos that it was trained on")
 
 

@@ -1,17 +1,31 @@
 """sparse_ae: regularised vector embeddings for bottom-up human pose estimation.
 
-`sparse_ae.load(weights).predict(image)` finds the persons in an image; see
-`sparse_ae.evaluation.predict`.
+What most users want stands here and is imported when it is asked for: the losses
+`grouping_loss`, `scale_loss` and `heatmap_loss`, `group` and `decode` from maps to people, and
+`load`, which gives a net that finds people in images.
 """
 
-__version__ = "0.1.0"
-__all__ = ["Predictor", "load"]
+import importlib
+
+__version__ = "0.2.0"
+_WHERE = {
+    "Predictor": "sparse_ae.evaluation",
+    "decode": "sparse_ae.decoding",
+    "group": "sparse_ae.grouping",
+    "grouping_loss": "sparse_ae.losses",
+    "heatmap_loss": "sparse_ae.losses",
+    "load": "sparse_ae.evaluation",
+    "scale_loss": "sparse_ae.losses",
+}
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str):
-    """`load` and `Predictor`, once they are asked for: they bring torch along."""
-    if name in __all__:
-        from sparse_ae.evaluation import predict
-
-        return getattr(predict, name)
+    """What stands at the top, from where it is."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_WHERE]

@@ -24,7 +24,7 @@ from sparse_ae.runtime.launch import Options, finish, launch_fabric
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.batches import batches
 from sparse_ae.training.objective import make_net, total, training_losses
-from sparse_ae.training.train import train
+from sparse_ae.training.loop import train
 
 METHODS = ("rve", "offset", "ae8_spread", "swahr")
 

@@ -18,7 +18,7 @@ from played_figure import OPTIONS, numbered
 from sparse_ae.companion.figures.embeddings import crowded_example, example_scene
 from sparse_ae.companion.runs import example_run, read_evidence, source
 from sparse_ae.companion.tables.tables import METHOD_LABELS
-from sparse_ae.evaluation.overlays import LEAST, PERSON_COLOURS, distinct
+from sparse_ae.companion.figures.overlays import LEAST, PERSON_COLOURS, distinct
 from sparse_ae.metrics import group_margin, grouped, grouped_right, linearity
 from sparse_ae.skeleton import get_skeleton
 

@@ -16,7 +16,7 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
-from sparse_ae.companion.knobs import SETTINGS, STILL
+from sparse_ae.companion.knobs import TURNED, STILL
 from sparse_ae.companion.runs import read_evidence, source
 from sparse_ae.companion.summaries import BASE, summary
 from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number
@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).with_suffix(".js")
 
 def settings_of(knob: str) -> list:
     """The settings of one knob, in the order of their values."""
-    return sorted((s for s in SETTINGS if s.knob == knob), key=lambda setting: setting.value)
+    return sorted((s for s in TURNED if s.knob == knob), key=lambda setting: setting.value)
 
 
 def draw(knob: str, crowd: CrowdConfig, folder: Path) -> list[str]:

@@ -44,24 +44,24 @@ def add_crowds(add) -> None:
 def crowds(options: argparse.Namespace) -> None:
     """Render scenes into a COCO data set, a picture, or the cache."""
     from sparse_ae.datasets.crowd_writer import write_crowds
-    from sparse_ae.datasets.preset_crowds import preset_crowds
-    from sparse_ae.settings.presets import load_config
+    from sparse_ae.datasets.open import open_crowds
+    from sparse_ae.settings import load_settings
 
     given = {} if options.size is None else {"size": options.size}
     if options.count is not None:
         given.update(dict.fromkeys(("train_scenes", "val_scenes", "test_scenes"), options.count))
-    config = load_config(options.preset, "rve", 0, **given)
+    data = load_settings(options.preset, "rve", 0, {"data": given}).data
     for needed, option in (("out", "jpeg"), ("preview", "keypoints")):
         if getattr(options, option) and not getattr(options, needed):
             raise ValueError(f"--{option} needs --{needed}")
-    if config.photos:
-        print(f"preset {config.preset} has photos, and no crowds to render")
+    if data.photos and not data.crowd_share:
+        print(f"preset {options.preset} has photos, and no crowds to render")
         return
     usual = ["train", "val", "test"] if options.out else ["train", "test"]
-    if config.data == "rendered" and not options.out:
+    if data.source == "rendered" and not options.out:
         usual = ["test"]  # the others are drawn while it trains
     for split in options.split or usual:
-        scenes = preset_crowds(config, split)
+        scenes = open_crowds(data, split)
         scenes.workers = scenes.workers if options.workers is None else options.workers
         if options.preview:
             print(_preview(scenes, options.preview, options.keypoints))
@@ -84,7 +84,7 @@ def _preview(scenes, path: Path, keypoints: bool) -> Path:
 
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: expected a file name that ends in .png")
-    shown = [scenes[i] for i in range(min(24, len(scenes)))]
+    shown = [scenes.scene(i) for i in range(min(24, len(scenes)))]
     if keypoints:
         shown[1::2] = [scene._replace(image=drawn(scene)) for scene in shown[1::2]]
     if not cv2.imwrite(str(path), contact_sheet(shown)[..., ::-1]):

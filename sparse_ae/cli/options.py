@@ -10,6 +10,7 @@ from sparse_ae.settings.methods import ALL
 
 if TYPE_CHECKING:
     from sparse_ae.runtime.launch import Options
+    from sparse_ae.settings import Settings
 
 PRESET = "reader"
 ROOT = "experiments/results"
@@ -20,7 +21,28 @@ def run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
     command.add_argument("--method", default="rve", help=", ".join(ALL))
     command.add_argument("--seed", type=int, default=0, help="an integer from 0 on")
+    command.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE",
+                         help="another value for one setting, such as optim.steps=500")  # fmt: skip
     root_option(command)
+
+
+def read_settings(options: argparse.Namespace) -> Settings:
+    """Return the settings of the run that the options name. ValueError for what is none."""
+    import yaml
+
+    from sparse_ae.settings import load_settings
+
+    overrides: dict[str, dict] = {}
+    for text in options.set:
+        name, equals, value = text.partition("=")
+        section, _, setting = name.partition(".")
+        if not (equals and section and setting):
+            raise ValueError(f"--set {text}: expected SECTION.NAME=VALUE, as optim.steps=500")
+        try:
+            overrides.setdefault(section, {})[setting] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ValueError(f"--set {text}: {value!r} is no value of YAML") from None
+    return load_settings(options.preset, options.method, options.seed, overrides)
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:

@@ -46,19 +46,20 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def predictor(options: argparse.Namespace):
-    """The Predictor that the options ask for."""
-    from sparse_ae.evaluation.predict import load
+    """Return the Predictor that the options ask for."""
+    from sparse_ae.evaluation.predictor import load
 
     return load(
-        options.weights, size=options.size, scales=options.scales, flip=not options.no_flip,
+        options.weights, size=options.size,
+        decode={"scales": options.scales, "flip": not options.no_flip},
         precision="bfloat16" if options.bf16 else "float32",
     )  # fmt: skip
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Figures of trained weights on the photos of an official data set, printed and recorded."""
-    from sparse_ae.datasets.keypoint_dataset import KeypointDataset
-    from sparse_ae.evaluation.evaluate_photos import evaluate_photos, write_photo_record
+    """Print and record the figures of trained weights on the photos of an official data set."""
+    from sparse_ae.datasets import KeypointDataset
+    from sparse_ae.evaluation.evaluation import evaluate as evaluate_net
     from sparse_ae.evaluation.photo_files import write_results
 
     if not options.weights:
@@ -69,12 +70,35 @@ def evaluate(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {path}: no such folder; make it first")
     data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
     used = predictor(options)
-    result = evaluate_photos(used.net, data, settings=used.settings,
-                             crowd=options.data == "crowdpose", **used.options)  # fmt: skip
-    show(result.metrics | result.wrong)
+    result = evaluate_net(used.net, data, used.usage.decode, used.usage.size,
+                          precision=used.precision, keep_detections=True, name=options.data,
+                          )  # fmt: skip
+    show(result.metrics)
     for line in data.broken:
         print(f"left out: {line}", file=sys.stderr)
     if options.detections:
         write_results(result.detections, options.detections)
     if options.record:
-        write_photo_record(result, options.record, used, data, options.weights)
+        _write_figures(options, data, used, result.metrics)
+
+
+def _write_figures(options: argparse.Namespace, data, used, metrics: dict[str, float]) -> None:
+    """Figures as a JSON, with what they come from; one that is not defined is null."""
+    import hashlib
+    import json
+    import math
+
+    from sparse_ae.runtime.files import write_whole
+    from sparse_ae.runtime.provenance import provenance
+
+    with open(options.weights, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    device = str(next(used.net.parameters()).device)
+    content = {
+        "data": f"{options.data}/{options.split}",
+        "weights": {"file": Path(options.weights).name, "sha256": digest},
+        "usage": {**used.usage.to_dict(), "precision": used.precision},
+        "metrics": {k: None if math.isnan(v) else v for k, v in metrics.items()},
+        "provenance": provenance(data.digest, device=device),
+    }
+    write_whole(options.record, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")

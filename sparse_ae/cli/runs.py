@@ -9,6 +9,7 @@ from sparse_ae.cli.options import (
     machine_options,
     preset_option,
     read_machine_options,
+    read_settings,
     root_option,
     run_options,
     show,
@@ -26,12 +27,12 @@ def add_runs(add) -> None:
     )
     machine_options(command)
 
-    command = add("evaluate", evaluate, "evaluate trained weights on crowds or photos")
+    command = add("evaluate", evaluate, "evaluate trained weights on the data of a preset, or on COCO or CrowdPose")
     run_options(command)
     option = command.add_argument
     option("--weights", help="weights file (default: beside the run's record)")
     option("--split", choices=("train", "val", "test"), default="test", help="of the data")
-    option("--data", choices=("coco", "crowdpose"), help="photos instead of the preset's crowds")
+    option("--data", choices=("coco", "crowdpose"), help="instead of the preset's data")
     option("--detections", type=Path, metavar="FILE", help="of --data, in COCO's results format")
     option("--record", type=Path, metavar="FILE", help="JSON for the figures on --data")
     option("--skip-broken", action="store_true", help="of --data: go on without broken photos")
@@ -48,32 +49,30 @@ def add_runs(add) -> None:
 def train(options: argparse.Namespace) -> None:
     """One run, from scenes to record."""
     from sparse_ae.companion.experiment import forget_state, is_made, run
-    from sparse_ae.settings.presets import load_config
 
-    config = load_config(options.preset, options.method, options.seed)
-    name = f"{config.preset}/{config.method}/seed-{config.seed}"
-    if options.skip_made and is_made(config, options.root):
-        forget_state(config, options.root)
+    settings = read_settings(options)
+    made = settings.run
+    name = f"{made.preset}/{made.method}/seed-{made.seed}"
+    if options.skip_made and is_made(settings, options.root):
+        forget_state(settings, options.root)
         print(f"{name}: made already")
         return
-    record = run(config, options.root, options=read_machine_options(options))
+    record = run(settings, options.root, options=read_machine_options(options))
     if record is not None:
         print(f"\n{name}")
         show(record["metrics"])
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Figures of trained weights, printed."""
+    """Print the figures of trained weights on the preset's data, or on an official data set."""
     if options.data:
         return evaluate_on_photos(options)
-    from sparse_ae.companion.experiment import evaluate_weights
-    from sparse_ae.companion.records import record_path
-    from sparse_ae.settings.presets import load_config
+    from sparse_ae.companion.experiment import evaluate_weights, path_of
 
-    config = load_config(options.preset, options.method, options.seed)
-    beside = record_path(config.preset, config.method, config.seed, options.root)
-    weights = options.weights or beside.with_suffix(".safetensors")
-    return show(evaluate_weights(config, weights, options.split).metrics)
+    settings = read_settings(options)
+    weights = options.weights or path_of(settings, options.root).with_suffix(".safetensors")
+    found = evaluate_weights(settings, weights, options.split, skip_broken=options.skip_broken)
+    return show(found.metrics)
 
 
 def search(options: argparse.Namespace) -> None:

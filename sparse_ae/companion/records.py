@@ -1,7 +1,7 @@
 """A run's record: what was run, on what, and what came out.
 
-One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (configuration, metrics,
-provenance) and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
+One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (settings, metrics, provenance)
+and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
 the place of an older record together, with the weights: whenever a run is killed, one or the other
 is there, complete. Nothing in a record names a folder of the machine that made it.
 """
@@ -21,38 +21,38 @@ from pathlib import Path
 
 import numpy as np
 
+from sparse_ae.evaluation.measures import MEASURES
 from sparse_ae.runtime.array_files import read_npz
 from sparse_ae.runtime.files import complete_commit, unwritable, write_together
 from sparse_ae.runtime.provenance import provenance
 
 __all__ = [
-    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "config_digest", "files_of", "is_done",
-    "provenance", "read_arrays", "read_record", "read_records", "record_path", "write_record",
+    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "files_of", "is_done", "provenance",
+    "read_arrays", "read_record", "read_records", "record_path", "settings_digest",
+    "write_record",
 ]  # fmt: skip
-SCHEMA = 2
-METRICS = (
-    "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "AR",
-    "grouping_accuracy", "grouping_accuracy_hard",
-    "group_margin", "group_margin_hard", "group_margin_negative", "group_spread",
-    "first_component", "correlation", "effective_rank", "sparsity",
-    "train_seconds", "images_per_second",
+SCHEMA = 3
+METRICS = (  # of photos and of crowds; what is not defined is null
+    "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "APM", "APL", "AR",
+    *MEASURES, "grouping_accuracy_hard", "group_margin_hard", "closest_gap_hard",
+    "group_margin_negative", "train_seconds", "images_per_second",
 )  # fmt: skip
-PER_IMAGE = (
-    "image_id", "persons", "crowd_index", "grouping_accuracy", "group_margin", "group_spread",
-    "first_component", "correlation", "effective_rank", "sparsity",
-)  # fmt: skip
+PER_IMAGE = ("image_id", "persons", "crowd_index", *MEASURES)
 MATCHES = ("match_score", "match_image", "match_matched", "match_skipped", "match_persons")
 FIELDS = {
     "schema": int,
     "preset": str,
     "method": str,
     "seed": int,
-    "config": dict,
-    "config_digest": str,
+    "settings": dict,
+    "data": dict,
+    "settings_digest": str,
     "metrics": dict,
     "provenance": dict,
 }
 ROOT = "experiments/results"
+FILES = {"weights": ".safetensors", "detections": ".detections.json", "arrays": ".npz",
+         "record": ".json"}  # fmt: skip
 
 
 def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) -> Path:
@@ -65,16 +65,16 @@ def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) ->
     return Path(root) / preset / method / f"seed-{seed}.json"
 
 
-def config_digest(config: Mapping) -> str:
-    """16 hexadecimal digits that are equal for equal configurations (SHA-256 of canonical JSON)."""
+def settings_digest(settings: Mapping) -> str:
+    """16 hexadecimal digits that are equal for equal settings (SHA-256 of canonical JSON)."""
     text = json.dumps(
-        config, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
+        settings, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_done(path: str | Path, digest: str) -> bool:
-    """Whether the run at `path` is complete and was made with the configuration `digest`.
+    """Whether the run at `path` is complete and was made with settings of this `digest`.
 
     What a record says decides, not the age of its file: in a fresh clone all files are equally old.
     """
@@ -84,7 +84,7 @@ def is_done(path: str | Path, digest: str) -> bool:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (ValueError, OSError, zipfile.BadZipFile):
         return False
-    return record["config_digest"] == digest and names >= {*PER_IMAGE, *MATCHES}
+    return record["settings_digest"] == digest and names >= {*PER_IMAGE, *MATCHES}
 
 
 def check_writable(root: str | Path, preset: str, method: str) -> Path:
@@ -101,13 +101,14 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
 
 def write_record(
     record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT, *,
-    weights: Callable[[Path], object] | None = None,
+    weights: Callable[[Path], object] | None = None, detections: bytes | None = None,
 ) -> Path:  # fmt: skip
     """Write one run's record and arrays, together or not at all; returns the JSON's path.
 
     record: the fields of FIELDS; metrics may be nan where undefined (stored as null).
     arrays: those of PER_IMAGE, all of shape (I,), and any others. weights: writes those of the net
-    to a path that it is given; they take their place together with the record.
+    to a path that it is given; detections: a file in COCO's results format, as evaluation servers
+    take it. They take their place together with the record.
     Raises ValueError for a record that would not read back, OSError for an unwritable folder: then
     the older record, if there is one, is there as it was.
     """
@@ -123,16 +124,17 @@ def write_record(
     check_writable(root, record["preset"], record["method"])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    more, packed, whole = files_of(path)
-    contents = [(packed, buffer.getvalue()), (whole, text.encode() + b"\n")]
-    write_together([(more, weights), *contents] if weights else contents)
+    places = dict(zip(FILES, files_of(path), strict=True))
+    contents = {"weights": weights, "detections": detections, "arrays": buffer.getvalue(),
+                "record": text.encode() + b"\n"}  # fmt: skip
+    write_together([(places[name], content) for name, content in contents.items() if content])
     return path
 
 
-def files_of(path: str | Path) -> tuple[Path, Path, Path]:
-    """A run's weights, arrays and record, by the path of any of them, in the order in which they
-    are written."""
-    return tuple(Path(path).with_suffix(ending) for ending in (".safetensors", ".npz", ".json"))
+def files_of(path: str | Path) -> tuple[Path, ...]:
+    """A run's weights, detections, arrays and record, by the path of its record, in the order in
+    which they are written."""
+    return tuple(Path(path).with_suffix(ending) for ending in FILES.values())
 
 
 def read_record(path: str | Path) -> dict:
@@ -178,9 +180,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 def read_records(preset: str, root: str | Path = ROOT) -> list[dict]:
     """All records of a preset, sorted by method and seed; none is an empty list."""
-    paths = [
-        path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem
-    ]  # a run on photos has others (photo_run)
+    paths = [path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem]
     return sorted(map(read_record, paths), key=lambda record: (record["method"], record["seed"]))
 
 
@@ -208,11 +208,11 @@ def _check(record: object, path: Path) -> None:
         if not isinstance(record["provenance"].get(name), str | None):
             raise ValueError(f"{path}: field 'provenance.{name}' must be a text or null")
     try:
-        digest = config_digest(record["config"])
+        digest = settings_digest({"settings": record["settings"], "data": record["data"]})
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: field 'config': {error}") from None
-    if record["config_digest"] != digest:
-        raise ValueError(f"{path}: field 'config_digest' does not belong to field 'config'")
+        raise ValueError(f"{path}: field 'settings': {error}") from None
+    if record["settings_digest"] != digest:
+        raise ValueError(f"{path}: field 'settings_digest' does not belong to field 'settings'")
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:

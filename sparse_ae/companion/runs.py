@@ -173,9 +173,10 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
     for method in {record["method"] for record in records}:
         path = root / preset / method / "search.json"
         runs = [record for record in records if record["method"] == method]
-        pace = np.mean([run["metrics"]["train_seconds"] / run["config"]["steps"] for run in runs])
+        pace = np.mean([run["metrics"]["train_seconds"] / run["settings"]["optim"]["steps"] for run in runs])
+        usual = runs[0]["settings"]["optim"]["steps"]
         for trial in read_trials(path)[0]:
-            steps = trial["settings"].get("steps", runs[0]["config"]["steps"])
+            steps = trial["settings"].get("optim", {}).get("steps", usual)
             searched += len(trial["runs"]) * steps * pace / HOUR
             trials += len(trial["runs"])
     note = f"All {len(records)} runs took {core_hours(records):.1f} core-hours, evaluation included"

@@ -7,11 +7,11 @@ import math
 import time
 from pathlib import Path
 
-from sparse_ae.companion.experiment import fit_and_evaluate, recorded_config
-from sparse_ae.companion.records import ROOT, config_digest, provenance
+from sparse_ae.companion.experiment import fit_and_evaluate, identity
+from sparse_ae.companion.records import ROOT, provenance, settings_digest
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.runtime.files import write_whole
-from sparse_ae.settings.presets import load_config, read_search
+from sparse_ae.settings import Settings, load_settings, read_search
 
 KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component",
         "effective_rank", "sparsity")  # fmt: skip
@@ -27,14 +27,14 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
     Nothing is chosen automatically: the preset file holds the settings in use.
     """
     planned, seeds = read_search(preset, method)
-    path = Path(root) / load_config(preset, method, 0).preset / method / "search.json"
+    path = Path(root) / load_settings(preset, method, 0).run.preset / method / "search.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {run["config_digest"]: run for trial in read_trials(path)[0] for run in trial["runs"]}
+    made = {run["settings_digest"]: run for trial in read_trials(path)[0] for run in trial["runs"]}
     for seed in seeds:  # every setting once before any is tried again
         for settings in planned:
-            config = load_config(preset, method, seed, **settings)
-            digest = config_digest(recorded_config(config))
-            made[digest] = made.get(digest) or _try(config, digest, progress)
+            tried = load_settings(preset, method, seed, settings)
+            digest = settings_digest(identity(tried))
+            made[digest] = made.get(digest) or _try(tried, digest, progress)
             found = _summary(preset, method, planned, seeds, made)
             write_whole(path, (json.dumps(found, indent=1) + "\n").encode())
     return found
@@ -44,15 +44,15 @@ def _summary(preset, method, planned, seeds, made: dict[str, dict]) -> dict:
     """The content of the file, of the runs made so far."""
     trials = []
     for settings in planned:
-        configs = (load_config(preset, method, seed, **settings) for seed in seeds)
-        digests = (config_digest(recorded_config(config)) for config in configs)
+        tried = (load_settings(preset, method, seed, settings) for seed in seeds)
+        digests = (settings_digest(identity(one)) for one in tried)
         runs = [made[digest] for digest in digests if digest in made]
         if runs:
             trials.append({"settings": settings, "metrics": _means(runs), "runs": runs})
     most = max(len(trial["runs"]) for trial in trials)
     whole = [trial for trial in trials if len(trial["runs"]) == most]
     return {
-        "preset": load_config(preset, method, 0).preset,
+        "preset": load_settings(preset, method, 0).run.preset,
         "method": method,
         "criterion": "mean AP on validation crowds",
         "trials": trials,
@@ -66,14 +66,14 @@ def _means(runs: list[dict]) -> dict[str, float]:
     return {name: sum(run["metrics"][name] for run in runs) / len(runs) for name in names}
 
 
-def _try(config, digest: str, progress: bool) -> dict:
+def _try(settings: Settings, digest: str, progress: bool) -> dict:
     """One run of a trial: seed, figures on validation crowds, provenance."""
     began = time.monotonic()
-    _, result, scenes = fit_and_evaluate(config, "val", progress=progress)
+    _, result, scenes = fit_and_evaluate(settings, "val", progress=progress)
     kept = {name: result.metrics[name] for name in KEPT}
     return {
-        "seed": config.seed,
-        "config_digest": digest,
+        "seed": settings.run.seed,
+        "settings_digest": digest,
         "metrics": {name: value for name, value in kept.items() if not math.isnan(value)},
         "provenance": provenance(scenes.digest, device="cpu", since=began),
     }

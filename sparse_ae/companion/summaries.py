@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.knobs import TURNED
 from sparse_ae.companion.runs import preset_and_root
 from sparse_ae.companion.statistics import comparisons, curves, verdicts
 from sparse_ae.runtime.files import write_whole
@@ -42,7 +42,7 @@ def methods_of(arrays: Mapping) -> list[str]:
 def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
     """AP and grouping accuracy over every knob, as levels and as differences from BASE."""
     parts = []
-    for knob in dict.fromkeys(setting.knob for setting in SETTINGS):
+    for knob in dict.fromkeys(setting.knob for setting in TURNED):
         for name in ("AP", "grouping_accuracy"):
             for base in (None, BASE):
                 table = curves.turned(arrays, knob, methods_of(arrays), base, name=name)
@@ -54,7 +54,7 @@ def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
     """What is left of the differences from BASE at either end of every knob."""
     return pd.concat([
         curves.ends(arrays, knob, methods_of(arrays), BASE, name=name).assign(knob=knob, name=name)
-        for knob in dict.fromkeys(setting.knob for setting in SETTINGS)
+        for knob in dict.fromkeys(setting.knob for setting in TURNED)
         for name in ("AP", "grouping_accuracy")
     ], ignore_index=True)  # fmt: skip
 

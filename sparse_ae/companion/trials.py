@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import fields
 from pathlib import Path
 
-from sparse_ae.settings.config import Config
+from sparse_ae.runtime.values import short_repr
+from sparse_ae.settings.settings import PresetSections
 
 ADVICE = "delete it and search again"
-NAMED = {field.name for field in fields(Config) if isinstance(field.default, str)}
-PLAIN = re.compile(
-    r"[\w-]{1,40}"
-)  # of what NAMED have, as `scale_form`; no text that a page could run
+PLAIN = re.compile(r"[\w-]{1,40}")  # a text such as `scale_form`; none that a page could run
 LARGEST = 1e12  # of a number, which is a mistake beyond
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
@@ -54,12 +51,15 @@ def _problem(trial) -> str | None:
     for field, kind in (("settings", dict), ("metrics", dict), ("runs", list)):
         if not isinstance(trial.get(field), kind):
             return f"{field}: expected a {kind.__name__}"
-    for name, value in trial["settings"].items():
-        if name in NAMED:
-            if not (isinstance(value, str) and PLAIN.fullmatch(value)):
-                return f"settings.{name}: expected a plain name"
-        elif not _is_number(value):
-            return f"settings.{name}: expected a finite number"
+    for section, values in trial["settings"].items():
+        if section not in PresetSections.model_fields or not isinstance(values, dict):
+            return f"settings.{short_repr(section)}: expected a section of settings"
+        for name, value in values.items():
+            if isinstance(value, str):
+                if not PLAIN.fullmatch(value):
+                    return f"settings.{section}.{short_repr(name)}: expected a plain name"
+            elif not _is_number(value):
+                return f"settings.{section}.{short_repr(name)}: expected a finite number"
     for name, value in trial["metrics"].items():
         if not _is_number(value):
             return f"metrics.{name}: expected a finite number"
@@ -68,7 +68,7 @@ def _problem(trial) -> str | None:
             return f"metrics.{name}: missing"
     for run in trial["runs"]:
         whole = isinstance(run, dict) and isinstance(run.get("metrics"), dict)
-        if not whole or not isinstance(run.get("config_digest"), str):
+        if not whole or not isinstance(run.get("settings_digest"), str):
             return "runs: expected metrics and the digest of their settings"
         if not all(map(_is_number, run["metrics"].values())):
             return "runs: expected finite metrics"

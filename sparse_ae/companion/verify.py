@@ -7,6 +7,7 @@ a moment, by its own arrays, from which most of its figures follow.
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -15,19 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.experiment import load_weights, measure, recorded_config, run
+from sparse_ae.companion.experiment import identity, load_weights, measure, path_of, run
 from sparse_ae.companion.records import (
     METRICS,
     files_of,
     provenance,
     read_arrays,
     read_record,
-    record_path,
 )
-from sparse_ae.evaluation.evaluate import summary
+from sparse_ae.evaluation.measures import summary
 from sparse_ae.metrics import Matches, ap_of_matches
 from sparse_ae.runtime.launch import Options
-from sparse_ae.settings.config import Config
+from sparse_ae.settings import Settings
+from sparse_ae.settings.settings import validated
 
 TIMES = ("train_seconds", "images_per_second")  # differ from run to run
 ROUNDING = 1e-6  # of AP from arrays: they keep in single precision the scores that it ranks by
@@ -66,23 +67,20 @@ def verify(
     ValueError where it cannot be done: no record, no weights, other crowds than it was made on.
     """
     path = Path(path)
-    if path.name.endswith(".photos.json"):
-        raise ValueError(f"{path}: of photos, whose records this does not compare; the command in "
-                         "its provenance makes it again")  # fmt: skip
     record, arrays = read_record(path), read_arrays(path)
     if wrong := unfounded(record, arrays):
         return Verification("arrays", len(METRICS) - 1, tuple(wrong), (EDITED,))
-    config = config_of(record, path)
+    settings = settings_of(record, path)
     if evaluation:
-        metrics, again, _ = measure(config, load_weights(config, weights or files_of(path)[0]),
-                                    progress=progress)  # fmt: skip
+        net = load_weights(settings, weights or files_of(path)[0])
+        metrics, again, *_ = measure(settings, net, progress=progress)
     else:
         if weights is not None:
             raise ValueError("--weights: goes with --evaluation; a whole run trains its own")
         with tempfile.TemporaryDirectory(prefix="sparse-ae-verify-") as folder:
-            made = run(config, folder, options=options, progress=progress)
+            made = run(settings, folder, options=options, progress=progress)
             metrics = made["metrics"]
-            again = read_arrays(record_path(config.preset, config.method, config.seed, folder))
+            again = read_arrays(path_of(settings, folder))
     there = {name: value for name, value in record["metrics"].items()
              if name in metrics and name not in TIMES}  # fmt: skip
     differences = [*_unequal_numbers(there, metrics), *_unequal_arrays(arrays, again, evaluation)]
@@ -91,33 +89,35 @@ def verify(
     return Verification(what, len(there) + len(again), tuple(differences), tuple(reasons))
 
 
-def config_of(record: Mapping, path: Path) -> Config:
+def settings_of(record: Mapping, path: Path) -> Settings:
     """The settings of a record's run. ValueError, naming the record, where this code has other
     ones, or draws other crowds."""
-    recorded = record["config"]
-    names = {name for name in recorded if not name.endswith(("_crowd", "_digest"))}
     try:
-        config = Config(**{name: recorded[name] for name in names})
-        if config.photos:
-            raise ValueError("of photos: its record is another, seed-<n>.photos.json")
-        wanted = recorded_config(config)
+        settings = validated(Settings, record["settings"])
+        wanted = identity(settings)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: config: {error}") from None
+        raise ValueError(f"{path}: settings: {error}") from None
     commit = (record["provenance"].get("commit") or "unknown")[:12]
-    for name in sorted({*wanted, *recorded}):
-        if plain(wanted.get(name)) != plain(recorded.get(name)):
-            raise ValueError(
-                f"{path}: config.{name} is {recorded.get(name)}, and of this code "
-                f"{wanted.get(name)}: it cannot be made again but with commit {commit}"
-            )
-    return config
+    for part in ("settings", "data"):
+        ours, theirs = flat(wanted[part]), flat(record[part])
+        for name in sorted({*ours, *theirs}):
+            if ours.get(name) != theirs.get(name):
+                raise ValueError(
+                    f"{path}: {part}.{name} is {theirs.get(name)}, and of this code "
+                    f"{ours.get(name)}: it cannot be made again but with commit {commit}"
+                )
+    return settings
 
 
-def plain(value):
-    """Tuples as lists, as JSON has them."""
-    if isinstance(value, tuple | list):
-        return [plain(part) for part in value]
-    return {key: plain(part) for key, part in value.items()} if isinstance(value, dict) else value
+def flat(values: Mapping, before: str = "") -> dict:
+    """Nested values by their names joined with dots, tuples as lists, as JSON has them."""
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = json.loads(json.dumps(value))
+    return found
 
 
 def _unequal_numbers(recorded: Mapping, found: Mapping) -> list[Difference]:
@@ -180,9 +180,9 @@ def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Differe
                         for name in ("matched", "skipped"))  # fmt: skip
     matches = Matches(arrays["match_score"], arrays["match_image"].astype(int), matched, skipped,
                       arrays["match_persons"].astype(int))  # fmt: skip
-    metrics, config = record["metrics"], record["config"]
+    metrics, optim = record["metrics"], record["settings"]["optim"]
     founded = {**ap_of_matches(matches, arrays["crowd_index"]), **summary(arrays)}
-    founded["images_per_second"] = config["steps"] * config["batch"] / metrics["train_seconds"]
+    founded["images_per_second"] = optim["steps"] * optim["batch"] / metrics["train_seconds"]
     lines = []
     for name in METRICS:
         value = founded.get(name, metrics[name])

@@ -1,63 +1,59 @@
-"""Augmentation: one affine for image, joints and boxes; mirror; colour."""
+"""Views of an image: one affine for its pixels, joints, boxes and mask; and changes of colour."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from sparse_ae.settings.sections import AugmentSettings
 from sparse_ae.skeleton import Skeleton
 
-
-class Example(NamedTuple):
-    """image (S, S, 3) uint8, keypoints (P, K, 3) x, y, v in pixels, boxes (P, 4) x, y, w, h."""
-
-    image: np.ndarray
-    keypoints: np.ndarray
-    boxes: np.ndarray
+ALIGNED = 64  # what the sides of a test image are multiples of, in the released code
 
 
-def random_affine(
-    size: int,
-    rng: np.random.Generator,
-    *,
-    rotation: float,
-    zoom: tuple[float, float],
-    shift: float,
-    flip: float,
+def random_view(
+    width: int, height: int, size: int, rng: np.random.Generator, augment: AugmentSettings
 ) -> tuple[np.ndarray, bool]:
-    """A (2, 3) affine from old to new pixel coordinates about the image's centre, and whether it
-    mirrors.
+    """Draw the affine of a random view for training.
 
-    rotation: degrees either way; zoom: range of the magnification; shift: share of the side
-    either way; flip: probability.
+    Args:
+        width: Of the image, pixels.
+        height: Likewise.
+        size: Side of the square view, pixels.
+        rng: Draws the view.
+        augment: Ranges of rotation, scale and shift, and the probability of a mirror image.
+
+    Returns:
+        The (2, 3) affine from pixels of the image to those of the view, and whether it mirrors.
     """
-    angle = np.deg2rad(rng.uniform(-rotation, rotation))
-    factor = np.exp(rng.uniform(*np.log(zoom)))
-    offset = rng.uniform(-shift, shift, 2) * size
-    mirrored = bool(rng.random() < flip)
+    angle = np.deg2rad(rng.uniform(-augment.rotation, augment.rotation))
+    factor = size / (rng.uniform(*augment.scale) * min(width, height))
+    offset = rng.uniform(-augment.shift, augment.shift, 2) * size
+    mirrored = bool(rng.random() < augment.flip)
     cos, sin = factor * np.cos(angle), factor * np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]])
     if mirrored:
-        linear[:, 0] *= -1  # x of the source counts from the other side
-    centre = np.full(2, (size - 1) / 2)
-    return np.column_stack([linear, centre - linear @ centre + offset]), mirrored
+        linear[:, 0] *= -1  # x of the image counts from the other side
+    return _centred(linear, (width, height), (size, size), offset), mirrored
 
 
-def apply_affine(
-    example: Example, matrix: np.ndarray, mirrored: bool, skeleton: Skeleton
-) -> Example:
-    """The example seen through `matrix`; joints that leave the frame are unlabelled (v = 0).
+def aligned_view(width: int, height: int, size: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The (2, 3) affine of testing, and the (width, height) of the image that it leads to.
 
-    A box becomes the upright box around its turned corners, cut at the frame.
+    The short side becomes `size`, the long one follows; both are rounded up to multiples of 64, as
+    in the released code (ResizeAlign), with black on both sides of the photo.
     """
-    size = example.image.shape[0]
-    image = cv2.warpAffine(
-        example.image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
-    keypoints = transform_keypoints(example.keypoints, matrix, mirrored, skeleton, size)
-    return Example(image, keypoints, transform_boxes(example.boxes, matrix, size))
+    size = -(-size // ALIGNED) * ALIGNED
+    factor = size / min(width, height)
+    long = -(-int(np.ceil(max(width, height) * factor - 1e-6)) // ALIGNED) * ALIGNED
+    shape = (long, size) if width > height else (size, long)
+    return _centred(np.eye(2) * factor, (width, height), shape), shape
+
+
+def _centred(linear, old, new, offset=0.0) -> np.ndarray:
+    """The (2, 3) affine with this linear part that moves one frame's centre to another's."""
+    before, after = (np.subtract(shape, 1) / 2 for shape in (old, new))
+    return np.column_stack([linear, after - linear @ before + offset])
 
 
 def transform_keypoints(
@@ -97,22 +93,3 @@ def jitter_colour(image: np.ndarray, rng: np.random.Generator, spread: float) ->
     offset = 255 * rng.uniform(-spread, spread) / 2
     table = np.arange(256)[:, None] * gain + offset  # (256, 3)
     return cv2.LUT(image, table.clip(0, 255).astype(np.uint8)[None].transpose(1, 0, 2))
-
-
-def augment(
-    example: Example,
-    skeleton: Skeleton,
-    rng: np.random.Generator,
-    *,
-    rotation: float,
-    zoom: tuple[float, float],
-    shift: float,
-    flip: float,
-    colour: float,
-) -> Example:
-    """A random view of the example; the parameters are those of `random_affine`."""
-    matrix, mirrored = random_affine(
-        example.image.shape[0], rng, rotation=rotation, zoom=zoom, shift=shift, flip=flip
-    )
-    example = apply_affine(example, matrix, mirrored, skeleton)
-    return example._replace(image=jitter_colour(example.image, rng, colour))

@@ -11,17 +11,22 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 from tqdm import tqdm
 
+from sparse_ae.crowds.arrays import scenes_as_arrays
 from sparse_ae.crowds.config import CrowdConfig
 from sparse_ae.crowds.imitate import digest as layouts_digest
 from sparse_ae.crowds.people.bodies import load_bodies
 from sparse_ae.crowds.scene import Scene, render_scene
+from sparse_ae.datasets.augment import transform_boxes, transform_keypoints
 from sparse_ae.datasets.crowd_coco import frame, image_entry, person_entries
+from sparse_ae.datasets.dataset import PoseDataset, Sample, view_scale
 from sparse_ae.runtime.files import is_alive
 from sparse_ae.runtime.workers import cores, in_processes
 from sparse_ae.skeleton import get_skeleton
@@ -38,30 +43,68 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SPARSE_AE_CACHE", fallback / "cache"))
 
 
-class CrowdDataset:
+class CrowdDataset(PoseDataset):
     """The first `count` scenes of a configuration.
 
-    cache: folder in which `arrays` are kept, by default `cache_folder()`. workers: processes that
-    draw. ValueError for a count that is no positive integer.
+    Args:
+        config: What the scenes are like.
+        count: How many.
+        cache: Folder in which `arrays` are kept, by default `cache_folder()`.
+        workers: Processes that render, by default one for each core, eight at most.
+        cached: Take views from `arrays`, rendered once; else render each scene when it is asked
+            for.
+
+    Raises:
+        ValueError: For a count that is no positive integer.
     """
 
-    def __init__(self, config: CrowdConfig, count: int, cache=None, *, workers: int | None = None):
+    as_crowds, broken = True, ()
+
+    def __init__(
+        self, config: CrowdConfig, count: int, cache=None, *, workers: int | None = None,
+        cached: bool = True,
+    ):  # fmt: skip
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
             raise ValueError(f"count {count!r}: expected an integer from 1")
-        self.config, self.count = config, int(count)
+        self.config, self.count, self.cached = config, int(count), cached
+        self.skeleton = get_skeleton(config.skeleton)
+        self.ids = np.arange(1, self.count + 1)
+        self.sizes = np.full((self.count, 2), config.size)
         self.cache = Path(cache) if cache is not None else cache_folder()
         self.workers = workers or min(8, cores())
 
-    def __len__(self) -> int:
-        return self.count
+    def scene(self, index: int) -> Scene:
+        """Render a scene, with everything that is true of it."""
+        return render_scene(self.config, range(self.count)[index])
 
-    def __getitem__(self, index: int) -> Scene:
-        if not -self.count <= index < self.count:
-            raise IndexError(f"scene {index} of {self.count}")
-        return render_scene(self.config, int(index) % self.count)
+    def scenes(self) -> Iterator[Scene]:
+        """Render all scenes, one after the other."""
+        return map(self.scene, range(self.count))
 
-    def __iter__(self) -> Iterator[Scene]:
-        return (self[i] for i in range(self.count))
+    def view(self, index, matrix, mirrored, shape) -> Sample:
+        """Return a scene through an affine."""
+        if self.cached:
+            data = self._arrays
+            count = data["counts"][index]
+            image = data["images"][index]
+            keypoints, boxes = (data[name][index, :count] for name in ("keypoints", "boxes"))
+        else:
+            image, keypoints, boxes = (
+                getattr(self.scene(index), name) for name in ("image", "keypoints", "boxes")
+            )
+        return Sample(
+            cv2.warpAffine(image, matrix, tuple(shape), flags=cv2.INTER_LINEAR),
+            transform_keypoints(keypoints, matrix, mirrored, self.skeleton, shape),
+            transform_boxes(boxes, matrix, shape),
+            view_scale(matrix, boxes, shape),
+            None,
+            matrix,
+            index + 1,
+        )
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return self.arrays(progress=False)
 
     @property
     def digest(self) -> str:
@@ -145,10 +188,10 @@ class CrowdDataset:
         tasks = [(self.config, start, min(start + CHUNK, self.count))
                  for start in range(0, self.count, CHUNK)]  # fmt: skip
         render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
-        yield from in_processes(_stack, tasks, self.workers)
+        yield from in_processes(scenes_as_arrays, tasks, self.workers)
 
-    def annotations(self) -> dict:
-        """Ground truth in COCO's keypoint format, which pycocotools reads; image i has id i + 1.
+    def ground_truth(self) -> dict:
+        """Return the annotations in COCO's format, which pycocotools reads; image i has id i + 1.
 
         Images carry crowdIndex, as CrowdPose's do. Taken from `arrays`.
         """
@@ -161,24 +204,3 @@ class CrowdDataset:
         annotations = [{"id": i, **person} for i, person in enumerate(annotations, 1)]
         rest = frame(self.config, self.digest)
         return {**rest, "images": images, "annotations": annotations}
-
-
-def _stack(task: tuple[CrowdConfig, int, int]) -> dict[str, np.ndarray]:
-    """Scenes start to stop as padded arrays."""
-    config, start, stop = task
-    scenes = [render_scene(config, i) for i in range(start, stop)]
-
-    def padded(values: list[np.ndarray]) -> np.ndarray:
-        result = np.zeros((len(values), config.persons[1], *values[0].shape[1:]), np.float32)
-        for row, value in zip(result, values, strict=True):
-            row[: len(value)] = value
-        return result
-
-    return {
-        "images": np.stack([scene.image for scene in scenes]),
-        "keypoints": padded([scene.keypoints for scene in scenes]),
-        "boxes": padded([scene.boxes for scene in scenes]),
-        "areas": padded([scene.areas for scene in scenes]),
-        "counts": np.array([len(scene.keypoints) for scene in scenes]),
-        "crowd_index": np.array([scene.crowd_index for scene in scenes], np.float32),
-    }

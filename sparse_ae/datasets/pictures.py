@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,65 +19,6 @@ REDUCED = {
 }  # by how many times smaller libjpeg decodes
 # what is read, though Pillow knows more: for some it starts another program
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-ALIGNED = 64  # what the sides of a test image are multiples of, in the released code
-
-
-@dataclass(frozen=True)
-class View:
-    """The random views of training; the defaults are the paper's.
-
-    rotation: degrees either way. scale: range of the side of the square that is cut out, as a share
-    of the photo's short side, drawn uniformly: above 1, people get smaller. shift: of the square's
-    centre, either way, as a share of the view's side: 40 of 512 pixels. (The released code takes
-    its 40 as 200ths of the photo's scaled sides, which is at least 0.2.) flip: probability.
-    colour: spread of brightness and contrast as in `augment.jitter_colour`; the paper has none.
-    """
-
-    rotation: float = 30.0
-    scale: tuple[float, float] = (0.75, 1.5)
-    shift: float = 40 / 512
-    flip: float = 0.5
-    colour: float = 0.0
-
-
-def random_view(
-    width: int, height: int, size: int, rng: np.random.Generator, view: View
-) -> tuple[np.ndarray, bool]:
-    """A (2, 3) affine from pixels of a photo to those of a size × size view, and whether it
-    mirrors."""
-    angle = np.deg2rad(rng.uniform(-view.rotation, view.rotation))
-    factor = size / (rng.uniform(*view.scale) * min(width, height))
-    offset = rng.uniform(-view.shift, view.shift, 2) * size
-    mirrored = bool(rng.random() < view.flip)
-    cos, sin = factor * np.cos(angle), factor * np.sin(angle)
-    linear = np.array([[cos, -sin], [sin, cos]])
-    if mirrored:
-        linear[:, 0] *= -1
-    return _centred(linear, (width, height), (size, size), offset), mirrored
-
-
-def whole_view(width: int, height: int, size: int) -> np.ndarray:
-    """The (2, 3) affine that fits the whole photo into a size × size view, in its middle."""
-    return _centred(np.eye(2) * size / max(width, height), (width, height), (size, size))
-
-
-def aligned_view(width: int, height: int, size: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """The (2, 3) affine of testing, and the (width, height) of the image that it leads to.
-
-    The short side becomes `size`, the long one follows; both are rounded up to multiples of 64, as
-    in the released code (ResizeAlign), with black on both sides of the photo.
-    """
-    size = -(-size // ALIGNED) * ALIGNED
-    factor = size / min(width, height)
-    long = -(-int(np.ceil(max(width, height) * factor - 1e-6)) // ALIGNED) * ALIGNED
-    shape = (long, size) if width > height else (size, long)
-    return _centred(np.eye(2) * factor, (width, height), shape), shape
-
-
-def _centred(linear, old, new, offset=0.0) -> np.ndarray:
-    """The (2, 3) affine with this linear part that moves one frame's centre to another's."""
-    before, after = (np.subtract(shape, 1) / 2 for shape in (old, new))
-    return np.column_stack([linear, after - linear @ before + offset])
 
 
 def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:

@@ -17,7 +17,7 @@ BITS = 4  # after the point of coordinates in OpenCV's drawing
 FACE = ("nose", "eye", "ear")  # small parts, drawn finer
 
 
-def drawn_people(
+def draw_people(
     image: np.ndarray, people: np.ndarray, skeleton: Skeleton, *, least: float = 0.1
 ) -> np.ndarray:
     """A copy of the image with the persons' skeletons.

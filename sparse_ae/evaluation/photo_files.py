@@ -17,8 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from sparse_ae.datasets.pictures import FORMATS
-from sparse_ae.evaluation.drawing import drawn_people
-from sparse_ae.evaluation.predict import LEAST_SCORE, Predictor
+from sparse_ae.evaluation.drawing import draw_people
+from sparse_ae.evaluation.predictor import LEAST_SCORE, Predictor
 from sparse_ae.runtime.files import write_whole
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -125,7 +125,7 @@ def predict_files(
             named = reason.startswith(f"{photo}: ")
             answered.failed.append(reason if named else f"{photo}: {reason}")
             continue
-        drawn = drawn_people(image, people.keypoints, predictor.skeleton)
+        drawn = draw_people(image, people.keypoints, predictor.skeleton)
         jpeg = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
         write_whole(picture, jpeg.tobytes())
         answered.pictures.append(picture)

@@ -36,16 +36,21 @@ class PoseNet(nn.Module):
 
     def __init__(
         self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128), *,
-        adapt: bool = False, offsets: bool = False, tag_init: str = "small",
-        backbone: str = "small",
+        depths: tuple[int, ...] | None = None, adapt: bool = False, offsets: bool = False,
+        tag_init: str = "small", backbone: str = "small",
     ) -> None:  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone: expected one of {list(BACKBONES)}, got {backbone!r}")
+        depths = tuple(depths or (1,) * (len(widths) - 1))
         self.settings = {"keypoints": keypoints, "dim": dim, "widths": list(widths),
-                         "adapt": adapt, "offsets": offsets, "backbone": backbone}  # fmt: skip
+                         "depths": list(depths), "adapt": adapt, "offsets": offsets,
+                         "backbone": backbone}  # fmt: skip
         self.keypoints, self.dim = keypoints, dim
-        self.backbone = BACKBONES[backbone](tuple(widths))
+        if backbone == "small":
+            self.backbone = SmallNet(tuple(widths), depths)
+        else:
+            self.backbone = LiteNet(tuple(widths))
         coarse, fine = self.backbone.coarse_channels, self.backbone.fine_channels
         self.heatmap_head = nn.Conv2d(coarse, keypoints, 1)
         self.tag_head = nn.Conv2d(coarse, keypoints * dim, 1) if dim else None

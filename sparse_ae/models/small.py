@@ -39,18 +39,27 @@ class ResidualBlock(nn.Module):
 class SmallNet(nn.Module):
     """(B, 3, H, W) → features at H/4 (`coarse_channels`) and at H/2 (`fine_channels`).
 
-    widths: channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size. H and W must be
-    multiples of 32.
+    widths: channels at 1/2, 1/4, 1/8, 1/16, 1/32 and, if there are six, 1/64 of the image's size;
+    depths: residual blocks at each size but the first, on the way down. H and W must be multiples
+    of the coarsest stride, 32 or 64.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96, 128)):
+    def __init__(
+        self, widths: tuple[int, ...] = (32, 48, 64, 96, 128), depths: tuple[int, ...] | None = None
+    ):
         super().__init__()
-        if len(widths) != 5:
-            raise ValueError(f"widths: expected five numbers of channels, got {widths}")
+        depths = depths or (1,) * (len(widths) - 1)
+        if len(widths) not in (5, 6) or len(depths) != len(widths) - 1:
+            raise ValueError("widths and depths: expected five or six numbers of channels and one "
+                             f"number of blocks fewer, got {widths} and {depths}")  # fmt: skip
+        self.stride = 2 ** len(widths)
         self.fine_channels, self.coarse_channels = widths[:2]
         self.stem = ConvNormReLU(3, widths[0], stride=2)
         self.down = nn.ModuleList(
-            nn.Sequential(ConvNormReLU(widths[i], widths[i + 1], stride=2), ResidualBlock(width))
+            nn.Sequential(
+                ConvNormReLU(widths[i], width, stride=2),
+                *(ResidualBlock(width) for _ in range(depths[i])),
+            )
             for i, width in enumerate(widths[1:])
         )
         self.lateral = nn.ModuleList(
@@ -59,8 +68,9 @@ class SmallNet(nn.Module):
         self.up = nn.ModuleList(ResidualBlock(widths[i]) for i in range(1, len(widths) - 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        if image.shape[2] % 32 or image.shape[3] % 32:
-            raise ValueError(f"image: sides must be multiples of 32, got {tuple(image.shape[2:])}")
+        if image.shape[2] % self.stride or image.shape[3] % self.stride:
+            raise ValueError(f"image: sides must be multiples of {self.stride}, got "
+                             f"{tuple(image.shape[2:])}")  # fmt: skip
         levels = [self.stem(image)]  # 1/2
         for stage in self.down:
             levels.append(stage(levels[-1]))  # 1/4, 1/8, 1/16, 1/32

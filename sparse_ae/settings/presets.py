@@ -1,68 +1,133 @@
 """Presets: files of settings, each for a kind of run.
 
-A preset is a YAML file of `experiments/presets`: settings for all methods, and under `methods`
-what is particular to one. What defines a method (`METHODS`) is no setting of a preset.
+A preset is a YAML file of `experiments/presets`: settings for all methods by section, under
+`methods` what is particular to one, under `runs` which runs it is for, and under `search` what is
+tried on validation crowds. What defines a method (`settings.methods`) is no setting of a preset.
 """
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BeforeValidator, Field, ValidationError
 
 from sparse_ae.runtime.values import short_repr
-from sparse_ae.settings.config import METHODS, Config
+from sparse_ae.settings.methods import METHODS
+from sparse_ae.settings.sections import Section
+from sparse_ae.settings.settings import (
+    PresetSections,
+    Settings,
+    in_words,
+    merged,
+    unknown_method,
+    validated,
+)
 
-PRESETS = Path(__file__).parents[2] / "experiments" / "presets"
-NOT_OF_A_PRESET = {"preset", "method", "seed"}.union(*METHODS.values()) - {"scale_weight"}
-
-
-def read_search(preset: str, method: str) -> tuple[list[dict], tuple[int, ...]]:
-    """The settings that a preset's search tries for a method (its key `search`), a list of
-    overrides, and the seeds on which it tries each (`search_seeds` under `runs`; one, 0).
-    ValueError where the preset has none."""
-    read = _read_preset(_preset_file(preset))
-    trials = read.search.get(method)
-    if not trials:
-        raise ValueError(f"preset {preset!r} has no search for method {method!r}")
-    return trials, tuple(read.runs.get("search_seeds", (0,)))
-
-
-def read_runs(preset: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The methods and seeds that a preset's runs are for (its key `runs`)."""
-    runs = {"methods": ("ae8", "rve"), "seeds": (0,), **_read_preset(_preset_file(preset)).runs}
-    return tuple(runs["methods"]), tuple(runs["seeds"])
-
-
-def read_base(preset: str) -> str | None:
-    """The preset that a preset stands on (its key `base`); None without one, or where there is no
-    such file: records outlive it."""
-    if not Path(preset).is_file() and not (PRESETS / f"{preset}.yaml").is_file():
-        return None
-    return _read_preset(_preset_file(preset)).base
+_INSTALLED = Path(__file__).with_name("preset_files")
+PRESETS = (
+    _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "experiments" / "presets"
+)
+# what defines a method, section by section; the weight of L_s is a preset's, where a method has it
+DEFINES_A_METHOD = {
+    "model": {"dim", "swahr_head", "offset_heads", "tag_init"},
+    "loss": {"scale_aware", "focal", "decorrelate", "scale_bins"},
+}
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-def load_config(preset: str, method: str, seed: int, **overrides) -> Config:
-    """The settings of `method` under `preset` (a name in experiments/presets, or a YAML file).
+def _as_tuple(value):
+    return tuple(value) if isinstance(value, list) else value
 
-    overrides: single settings, after those of the preset. ValueError in one line for an unknown
-    preset, method or setting, and for values of the wrong type.
+
+class Runs(Section):
+    """Which runs a preset is for."""
+
+    methods: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ("ae8", "rve")
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple)] = (0,)
+    search_seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple)] = (0,)
+    """Seeds on which a search tries each of its settings."""
+
+
+class PresetFile(PresetSections):
+    """What a preset file may hold."""
+
+    base: str | None = None
+    """Another preset, whose settings and methods hold where this one gives none of its own."""
+    methods: dict[str, PresetSections] = Field(default_factory=dict)
+    """Settings of single methods."""
+    search: dict[str, list[PresetSections]] = Field(default_factory=dict)
+    """Settings that a search tries for a method."""
+    runs: Runs = Runs()
+
+
+def load_settings(
+    preset: str | Path, method: str, seed: int, overrides: Mapping[str, Mapping] | None = None
+) -> Settings:
+    """Return the settings of a method under a preset.
+
+    Args:
+        preset: A name in experiments/presets, or a YAML file.
+        method: One of `METHODS`.
+        seed: From 0 on.
+        overrides: Single values, by section, after those of the preset.
+
+    Raises:
+        ValueError: In one line, for an unknown preset, method or setting, and for values of a wrong
+            type or out of range.
     """
-    path = _preset_file(preset)
+    path = preset_path(preset)
     if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-    read = _read_preset(path)
-    settings = {**read.common, **read.methods.get(method, {}), **METHODS[method], **overrides}
-    Config(path.stem, method, seed)  # errors of the seed are not the file's
+        raise ValueError(unknown_method(method))
+    content = read_preset(path)
+    run = {"preset": path.stem, "method": method, "seed": seed}
+    validated(Settings, {"run": run})  # errors of the seed are not the file's
+    sections = {name: content.get(name) or {} for name in PresetSections.model_fields}
+    for above in (content["methods"].get(method), METHODS[method], overrides):
+        sections = merged(sections, above)
     try:
-        return Config(preset=path.stem, method=method, seed=seed, **settings)
+        return validated(Settings, {"run": run, **sections})
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
-def _preset_file(preset: str) -> Path:
+def read_search(preset: str, method: str) -> tuple[list[dict], tuple[int, ...]]:
+    """Return the settings that a preset's search tries for a method, a list of overrides by
+    section, and the seeds on which it tries each.
+
+    Raises:
+        ValueError: For a preset without a search for this method.
+    """
+    content = read_preset(preset_path(preset))
+    trials = content["search"].get(method)
+    if not trials:
+        raise ValueError(f"preset {preset!r} has no search for method {method!r}")
+    return trials, read_runs(preset).search_seeds
+
+
+def read_runs(preset: str) -> Runs:
+    """Return the methods and seeds that a preset is for."""
+    return validated(Runs, read_preset(preset_path(preset))["runs"])
+
+
+def read_base(preset: str) -> str | None:
+    """Return the preset that a preset stands on; None without one, or where there is no such file:
+    records outlive it."""
+    try:
+        path = preset_path(preset)
+    except ValueError:
+        return None
+    return _read_yaml(path).get("base")
+
+
+def preset_path(preset: str | Path) -> Path:
+    """Return the file of a preset, given by its name or as a file.
+
+    Raises:
+        ValueError: For an unknown name, with the known ones.
+    """
     if not isinstance(preset, str | Path):
         raise ValueError(f"preset: expected a name or a YAML file, got {short_repr(preset)}")
     path = Path(preset) if str(preset).endswith((".yaml", ".yml")) else PRESETS / f"{preset}.yaml"
@@ -72,58 +137,61 @@ def _preset_file(preset: str) -> Path:
     return path
 
 
-class _Preset(NamedTuple):
-    """Settings for all methods, those of single methods, the search, and which runs to make, and
-    the preset below."""
-
-    common: dict
-    methods: dict
-    search: dict
-    runs: dict
-    base: str | None
-
-
-def _read_preset(path: Path) -> _Preset:
-    """A preset file, every key checked. One that names another as its `base` has that one's
-    settings and methods where it gives none of its own."""
+def read_preset(path: Path) -> dict[str, Any]:
+    """Return the content of a preset file, checked, with that of its base below it: sections,
+    `methods`, `search` and `runs`, as the files have them."""
     content = _read_yaml(path)
-    base = content.pop("base", None)
-    if base is not None:
-        if not isinstance(base, str):
-            raise ValueError(f"{path.name}: base: expected a preset's name, got {short_repr(base)}")
-        below = _preset_file(base)
-        if "base" in _read_yaml(below):
-            raise ValueError(f"{path.name}: base {below.name} has a base itself")
-        below = _read_preset(below)
-    particular = content.pop("methods", None) or {}
-    if not _is_table(particular, dict | None):
-        raise ValueError(f"{path.name}: methods: expected settings under each method's name")
-    trials = content.pop("search", None) or {}
-    if not _is_table(trials, list) or not all(_is_table(t) for v in trials.values() for t in v):
-        raise ValueError(f"{path.name}: search: expected a list of settings under a method's name")
-    runs = content.pop("runs", None) or {}
-    _check_runs(path, runs)
-    known = {field.name for field in dataclasses.fields(Config)} - NOT_OF_A_PRESET
-    groups = (content, *particular.values(), *(t for v in trials.values() for t in v))
-    for key in (key for group in groups for key in group or {}):
-        if key not in known:
-            raise ValueError(
-                f"{path.name}: unknown setting {key!r}: expected one of {', '.join(sorted(known))}"
-            )
-    for method in (*particular, *trials, *runs.get("methods", ())):
+    for name in ("methods", "search"):
+        content[name] = {key: value or {} for key, value in _table(path, content, name).items()}
+    content["runs"] = _table(path, content, "runs")
+    try:
+        PresetFile.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path.name}: {in_words(error, PresetFile)}") from None
+    _refuse_definitions(path, content)
+    base = content.get("base")
+    if base is None:
+        return content
+    below_path = preset_path(base)
+    if "base" in _read_yaml(below_path):
+        raise ValueError(f"{path.name}: base {below_path.name} has a base itself")
+    below = read_preset(below_path)
+    sections = merged(
+        {name: below.get(name) or {} for name in PresetSections.model_fields},
+        {name: content.get(name) or {} for name in PresetSections.model_fields},
+    )
+    methods = {
+        name: merged(below["methods"].get(name, {}), content["methods"].get(name))
+        for name in {**below["methods"], **content["methods"]}
+    }
+    return {**sections, "base": base, "methods": methods,
+            "search": content["search"], "runs": content["runs"]}  # fmt: skip
+
+
+def _table(path: Path, content: Mapping[str, Any], name: str) -> dict:
+    """One of the file's tables, {} if it is not there."""
+    table = content.get(name) or {}
+    if not isinstance(table, dict):
+        raise ValueError(f"{path.name}: {name}: expected settings as 'name: value' lines")
+    return table
+
+
+def _refuse_definitions(path: Path, content: Mapping[str, Any]) -> None:
+    """ValueError for an unknown method, and for a setting that defines one."""
+    named = (*content["methods"], *content["search"], *content["runs"].get("methods", ()))
+    for method in named:
         if method not in METHODS:
-            raise ValueError(
-                f"{path.name}: unknown method {method!r}: expected one of {', '.join(METHODS)}"
-            )
-    methods = {name: value or {} for name, value in particular.items()}
-    if base is not None:
-        content = {**below.common, **content}
-        names = {**below.methods, **methods}
-        methods = {n: {**below.methods.get(n, {}), **methods.get(n, {})} for n in names}
-    return _Preset(content, methods, trials, runs, base)
+            raise ValueError(f"{path.name}: {unknown_method(method)}")
+    trials = (trial for trials in content["search"].values() for trial in trials)
+    for group in (content, *content["methods"].values(), *trials):
+        for section, names in DEFINES_A_METHOD.items():
+            if fixed := names & set(group.get(section) or {}):
+                raise ValueError(
+                    f"{path.name}: {section}.{min(fixed)}: the method decides it, not a preset"
+                )
 
 
-def _read_yaml(path: Path) -> dict:
+def _read_yaml(path: Path) -> dict[str, Any]:
     """What is in the file, names and values; nothing in it is executed."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -132,23 +200,3 @@ def _read_yaml(path: Path) -> dict:
     if not isinstance(content, dict):
         raise ValueError(f"{path.name}: expected settings as 'name: value' lines")
     return content
-
-
-def _is_table(value, kind=object) -> bool:
-    """Whether a value is a dict of values of this kind."""
-    return isinstance(value, dict) and all(isinstance(item, kind) for item in value.values())
-
-
-def _check_runs(path: Path, runs) -> None:
-    """ValueError unless `runs` says which methods and seeds a preset is for."""
-    kinds = {"methods": str, "seeds": int, "search_seeds": int}
-    if not _is_table(runs, list) or not set(runs) <= set(kinds):
-        raise ValueError(f"{path.name}: runs: expected lists under methods, seeds, search_seeds")
-    for name, values in runs.items():
-        for value in values:
-            whole = isinstance(value, kinds[name]) and not isinstance(value, bool)
-            if not whole or (kinds[name] is int and value < 0):
-                wanted = "names" if kinds[name] is str else "integers from 0 on"
-                raise ValueError(
-                    f"{path.name}: runs: {name}: expected {wanted}, got {short_repr(value)}"
-                )

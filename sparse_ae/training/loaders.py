@@ -16,9 +16,10 @@ import weakref
 from collections.abc import Iterable, Iterator
 from multiprocessing.util import get_temp_dir
 
+import cv2
+import torch
 from torch.utils.data import DataLoader, Dataset
 
-from sparse_ae.datasets.keypoint_dataset import in_worker
 from sparse_ae.training.batches import Batch
 
 AHEAD = 4  # batches that each worker prepares before they are asked for
@@ -69,9 +70,10 @@ def _as_is(batch: Batch) -> Batch:
     return batch
 
 
-def _in_worker(number: int):
+def _in_worker(_number: int):
     """One thread; and signals are for the process that trains, which ends its workers itself."""
-    in_worker(number)
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
     sys.excepthook = _tell_unless_dropped
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

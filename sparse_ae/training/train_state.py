@@ -17,12 +17,12 @@ from sparse_ae.runtime.distributed import (
     rank_and_world_size,
     share_norms,
 )
-from sparse_ae.settings.config import Config
+from sparse_ae.settings.sections import LossSettings, OptimSettings
+from sparse_ae.training.average import WeightAverage, copy_of
 from sparse_ae.training.batches import Batch, on_device
-from sparse_ae.training.objective import make_net, total, training_losses
+from sparse_ae.training.objective import training_losses, weighted_sum
 from sparse_ae.training.resume import optimizer_state, part_of, prefixed, restore_optimizer
 from sparse_ae.training.schedule import make_schedule
-from sparse_ae.training.streams import LoadedStream, SceneStream
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -32,28 +32,35 @@ CURVE_EVERY = 20  # steps between two points of the curve
 
 
 class TrainState:
-    """Begins at step 0, with weights drawn by the run's seed.
+    """A net in training; begins at step 0.
 
-    step: how many are done; seconds: of training, as far as it was told; newly_validated: the last
-    figure of `add_validation`, for who takes it away.
+    Args:
+        model: With its first weights.
+        loss: What it is trained to make small.
+        optim: How.
+        fabric: On which devices.
+        compiled: By torch.compile.
+
+    step: How many steps are done. seconds: Of training, as far as it was told. newly_validated: The
+    last figure of `add_validation`, until somebody takes it away.
     """
 
     def __init__(
-        self, config: Config, fabric: Fabric, stream: SceneStream | LoadedStream, *,
+        self, model: nn.Module, loss: LossSettings, optim: OptimSettings, fabric: Fabric, *,
         compiled: bool = False,
     ):  # fmt: skip
-        torch.manual_seed(config.seed)
-        self.config, self.step, self.seconds = config, 0, 0.0
+        self.loss, self.optim, self.step, self.seconds = loss, optim, 0, 0.0
         self.newly_validated: float | None = None
-        self._fabric, self._stream = fabric, stream
-        model = make_net(config).to(memory_format=torch.channels_last).train()
-        self._model = share_norms(model, fabric.device) if config.sync_norm else model
+        self._fabric = fabric
+        model = model.to(memory_format=torch.channels_last).train()
+        self._model = share_norms(model, fabric.device) if optim.sync_batch_norm else model
         self._model.to(fabric.device)  # before the optimiser is made, whose fused step wants it so
         self._optimizer = torch.optim.AdamW(
-            self._model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            self._model.parameters(), lr=optim.learning_rate, weight_decay=optim.weight_decay,
             fused=True,
         )  # fmt: skip
-        self._schedule = make_schedule(self._optimizer, config)
+        self._schedule = make_schedule(self._optimizer, optim)
+        self._average = WeightAverage(self._model, optim.ema) if optim.ema else None
         net = torch.compile(self._model) if compiled else self._model
         self._net, self._fabric_optimizer = fabric.setup(net, self._optimizer)
         self._points: list[dict[str, float]] = []
@@ -71,23 +78,25 @@ class TrainState:
 
     def is_due(self, every: int) -> bool:
         """Whether something is to be done that is done every so many steps, and after the last."""
-        return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
+        return every > 0 and (self.step % every == 0 or self.step == self.optim.steps)
 
     def learn(self, batch: Batch):
         """One step of training."""
         shown = batch.ids
         if self._fabric.device.type != "cpu":
             batch = on_device(batch, self._fabric.device)
-        parts, tags = training_losses(self._net, batch, self.config)
+        parts, tags = training_losses(self._net, batch, self.loss, self.optim.precision)
         self._fabric_optimizer.zero_grad(set_to_none=True)
-        self._fabric.backward(total(parts, self.config))
-        if self.config.clip:
+        self._fabric.backward(weighted_sum(parts, self.loss))
+        if self.optim.max_grad_norm:
             self._fabric.clip_gradients(self._net, self._fabric_optimizer,
-                                        max_norm=self.config.clip, error_if_nonfinite=False,
+                                        max_norm=self.optim.max_grad_norm, error_if_nonfinite=False,
                                         )  # fmt: skip
         self._fabric_optimizer.step()
         self._schedule.step()
         self.step += 1
+        if self._average is not None:
+            self._average.update(self.step)
         self._names = tuple(parts)
         self._recent.append(torch.stack(tuple(parts.values())).detach())
         self._shown.append(shown)
@@ -150,14 +159,18 @@ class TrainState:
         FloatingPointError as of `state`."""
         self.check()
         self._check_weights()
-        value = 0.0
+        value, trained = 0.0, None
+        if self._average is not None:
+            trained = copy_of(self._model)
+            self._model.load_state_dict(self._average.weights)
         if rank_and_world_size()[0] == 0:
             value = float(validate(self._model.eval(), self.step))
             self._model.train()
         value = self.newly_validated = broadcast(value)
         if not self._best or value > np.nanmax([v for _, v in self._validations]):
-            state = self._model.state_dict().items()
-            self._best = {name: tensor.detach().cpu().clone() for name, tensor in state}
+            self._best = {name: tensor.cpu() for name, tensor in copy_of(self._model).items()}
+        if trained is not None:
+            self._model.load_state_dict(trained)
         self._validations.append((self.step, value))
 
     def state(self) -> tuple[dict, dict[str, Tensor]]:
@@ -167,6 +180,8 @@ class TrainState:
         self._check_weights()
         groups, tensors = optimizer_state(self._optimizer)
         tensors |= prefixed("weights.", self._model.state_dict()) | prefixed("best.", self._best)
+        if self._average is not None:
+            tensors |= prefixed("average.", self._average.weights)
         tensors["random"] = torch.get_rng_state()
         if self._fabric.device.type == "cuda":
             tensors["random_cuda"] = torch.cuda.get_rng_state(self._fabric.device)
@@ -178,8 +193,8 @@ class TrainState:
             tensors["curve"] = torch.tensor(rows, dtype=torch.float64)
         schedule = {k: v for k, v in self._schedule.state_dict().items() if k != "lr_lambdas"}
         header = {"step": self.step, "seconds": self.seconds, "groups": groups, "columns": columns,
-                  "schedule": schedule, "stream": self._stream.state(), "names": self._names,
-                  "validations": self._validations}  # fmt: skip
+                  "schedule": schedule, "names": self._names, "validations": self._validations,
+                  }  # fmt: skip
         return header, tensors
 
     def restore(self, header: Mapping, tensors: Mapping[str, Tensor]):
@@ -191,7 +206,8 @@ class TrainState:
         if "lr_lambdas" in self._schedule.state_dict():
             schedule["lr_lambdas"] = [None]  # a function, which is there already
         self._schedule.load_state_dict(schedule)
-        self._stream.restore(header["stream"])
+        if self._average is not None:
+            self._average.restore(part_of(tensors, "average."))
         torch.set_rng_state(tensors["random"])
         if "random_cuda" in tensors and self._fabric.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random_cuda"], self._fabric.device)
@@ -215,10 +231,12 @@ class TrainState:
         return {"validation_step": np.array(steps), "validation_value": np.array(values)}
 
     def finished(self) -> nn.Module:
-        """The net with the best weights of the validation, else the last, in evaluation mode.
-        FloatingPointError where they are not finite."""
+        """The net in evaluation mode: with the best weights of the validation, else with their
+        average, else with the last. FloatingPointError where they are not finite."""
         if self._best:
             self._model.load_state_dict(self._best)
+        elif self._average is not None:
+            self._model.load_state_dict(self._average.weights)
         self._check_weights()
         return self._model.eval()
 

@@ -6,7 +6,7 @@ import pytest
 from synthetic import make_arrays, make_matches
 
 from sparse_ae.companion.figures import curves as curve_figures
-from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.knobs import TURNED
 from sparse_ae.companion.statistics import curves
 from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
 from sparse_ae.companion.tables.comparison_tables import ends_table
@@ -24,9 +24,9 @@ def run_of(method, seed):
     if method == "rve":
         second = (matches["match_matched"] == 1) & (np.repeat(crowding, 3) > 1)
         matches["match_matched"][second] = 1023
-    setting = np.repeat(np.arange(len(SETTINGS)), EACH)
+    setting = np.repeat(np.arange(len(TURNED)), EACH)
     knobs = make_matches(len(setting))
-    better = np.repeat([s.knob == "scale_spread" and s.value > 2 for s in SETTINGS], EACH)
+    better = np.repeat([s.knob == "scale_spread" and s.value > 2 for s in TURNED], EACH)
     if method == "rve":
         knobs["match_matched"][(knobs["match_matched"] == 1) & np.repeat(better, 3)] = 1023
     return make_arrays(
@@ -76,7 +76,7 @@ def test_both_ends_of_a_knob_and_what_lies_between(arrays):
 
 
 def test_a_knob_has_a_point_for_each_setting(arrays):
-    spread = [s.value for s in SETTINGS if s.knob == "scale_spread"]
+    spread = [s.value for s in TURNED if s.knob == "scale_spread"]
     table = curves.turned(arrays, "scale_spread", ("rve",), "ae8", **FEW)
     assert table["place"].tolist() == spread
     assert [value > 0.3 for value in table["value"]] == [value > 2 for value in spread]
@@ -84,7 +84,7 @@ def test_a_knob_has_a_point_for_each_setting(arrays):
     assert accuracy["value"].tolist() == pytest.approx([0.5 + 0.1 * (v > 2) for v in spread])
     assert set(accuracy["images"]) == {EACH}
     with pytest.raises(
-        ValueError, match=r"knob: expected one of those of knobs\.SETTINGS, got 'x'"
+        ValueError, match=r"knob: expected one of those of knobs\.TURNED, got 'x'"
     ):
         curves.turned(arrays, "x", ("rve",))
 

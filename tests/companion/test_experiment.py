@@ -147,7 +147,7 @@ def test_a_run_goes_on_to_its_record(tmp_path, monkeypatch):
         patch.setattr("sparse_ae.companion.experiment.evaluate", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(config, tmp_path / "cut", progress=False)
-    monkeypatch.setattr("sparse_ae.training.train.Progress.learn", interrupt)
+    monkeypatch.setattr("sparse_ae.training.loop.Progress.learn", interrupt)
     record = run(config, tmp_path / "cut", options=Options(resume=True), progress=False)
     assert record["metrics"]["grouping_accuracy"] == whole["metrics"]["grouping_accuracy"]
     assert {path.suffix for path in (tmp_path / "cut").rglob("seed-2*")} == {

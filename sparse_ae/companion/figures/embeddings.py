@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.evaluation.overlays import person_colour, show_scene
+from sparse_ae.companion.figures.overlays import person_colour, show_scene
 from sparse_ae.metrics import HARD, grouped_right, linearity
 from sparse_ae.skeleton import get_skeleton
 
 
 def example_scene(record: Mapping, arrays: Mapping, example: int):
     """The test scene that a run's example number `example` shows, rendered anew."""
-    crowd = CrowdConfig(**record["config"]["test_crowd"])
+    crowd = CrowdConfig(**record["data"]["test_crowd"])
     return render_scene(crowd, int(arrays["example_id"][example]))
 
 
@@ -50,9 +50,8 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
                          f"crowd index {scene.crowd_index:.2f}")  # fmt: skip
     for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
         tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
-        config = record["config"]
-        threshold = config.get("tag_threshold", 1.0)
-        order = get_skeleton(config["test_crowd"]["skeleton"]).order
+        threshold = record["settings"]["decode"]["tag_threshold"]
+        order = get_skeleton(record["settings"]["data"]["skeleton"]).order
         right = grouped_right(tags, visible, order, tag_threshold=threshold)
         draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
         share = linearity(tags, visible).first_component

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.evaluation.overlays import draw_skeleton, show_image
+from sparse_ae.companion.figures.overlays import draw_skeleton, show_image
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
@@ -58,10 +58,10 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
         axis.set_title(f"{METHOD_LABELS[record['method']]}\nnever", fontsize=10)
         if image < 0:
             continue
-        scene = render_scene(CrowdConfig(**record["config"]["test_crowd"]), image)
+        scene = render_scene(CrowdConfig(**record["data"]["test_crowd"]), image)
         people = np.asarray(arrays["failure_people"][row, place], float)
         people = people[np.isfinite(people).all(axis=(1, 2))]
-        skeleton = get_skeleton(record["config"]["test_crowd"]["skeleton"])
+        skeleton = get_skeleton(record["data"]["test_crowd"]["skeleton"])
         found = find_errors(people, scene.keypoints, scene.areas, skeleton)[kind]
         if kind == "missed":
             draw_missed(axis, scene, [case.true[0] for case in found])

@@ -35,7 +35,7 @@ def told_scales(
                          key=lambda record: methods.index(record["method"])):  # fmt: skip
         run = arrays[record["method"], record["seed"]]
         for example, image in enumerate(run["example_id"].tolist()):
-            key = (repr(record["config"]["test_crowd"]), image)
+            key = (repr(record["data"]["test_crowd"]), image)
             if key not in scenes:
                 scenes[key] = example_scene(record, run, example)
             parts.append(_joints(record, run, example, scenes[key]))

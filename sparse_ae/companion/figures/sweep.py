@@ -51,8 +51,8 @@ def read_sweep(root: str | Path, preset: str = "sweep") -> pd.DataFrame:
 
 def _row(settings: dict, run: dict) -> dict:
     return {
-        "form": settings.get("scale_form", ""),
-        "weight": float(settings.get("scale_weight", 0.0)),
+        "form": settings.get("loss", {}).get("scale_form", ""),
+        "weight": float(settings.get("loss", {}).get("scale_weight", 0.0)),
         "seed": run["seed"],
         **{name: run["provenance"][name] for name in ("commit", "data_digest")},
         **{name: run["metrics"][name] for name in QUANTITIES},

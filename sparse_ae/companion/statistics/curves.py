@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.knobs import TURNED
 from sparse_ae.companion.statistics.bootstrap import Draws, draw, interval, means, precisions
 from sparse_ae.companion.statistics.weighted_ap import only, ranking
-from sparse_ae.evaluation.evaluate import DISTANCES
+from sparse_ae.evaluation.evaluation import THRESHOLDS
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and 0.8 are CrowdPose's
 RESAMPLES = 2000  # of each point
@@ -61,10 +61,10 @@ def turned(
     Columns COLUMNS: place is the value. Empty where the runs have no such crowds. ValueError for
     an unknown knob.
     """
-    if knob not in {setting.knob for setting in SETTINGS}:
-        raise ValueError(f"knob: expected one of those of knobs.SETTINGS, got {knob!r}")
+    if knob not in {setting.knob for setting in TURNED}:
+        raise ValueError(f"knob: expected one of those of knobs.TURNED, got {knob!r}")
     own, rows = _knob_runs(arrays), []
-    for index, setting in enumerate(SETTINGS):
+    for index, setting in enumerate(TURNED):
         if setting.knob == knob:
             rows += _points(own, methods, base, lambda run, i=index: run["setting"] == i,
                             lambda _, value=setting.value: value, resamples, name,
@@ -83,7 +83,7 @@ def ends(
     for both ends, images apart, since they are others.
     """
     own, rows = _knob_runs(arrays), []
-    settings = [index for index, setting in enumerate(SETTINGS) if setting.knob == knob]
+    settings = [index for index, setting in enumerate(TURNED) if setting.knob == knob]
     for method in methods:
         seeds = [] if method == base else seeds_of(own, (method, base))
         if not seeds:
@@ -111,13 +111,13 @@ def _knob_runs(arrays: Mapping) -> dict:
 def accuracy_by_threshold(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Grouping accuracy at each of evaluate.DISTANCES of the distance between embeddings; columns
+    """Grouping accuracy at each of evaluate.THRESHOLDS of the distance between embeddings; columns
     COLUMNS. A method without embeddings has no rows."""
     rows = []
     for method in methods:
         seeds = seeds_of(arrays, [method])
         runs = [arrays[method, seed]["accuracy_at"] for seed in seeds]
-        for column, threshold in enumerate(DISTANCES):
+        for column, threshold in enumerate(THRESHOLDS):
             values = np.array([run[:, column] for run in runs], float)
             if values.size and np.isfinite(values).any():
                 found = means(values, draw(*values.shape, resamples))

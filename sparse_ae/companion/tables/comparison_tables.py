@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sparse_ae.companion.knobs import SETTINGS
+from sparse_ae.companion.knobs import TURNED
 from sparse_ae.companion.statistics.comparisons import QUANTITIES, REGRESSORS
 from sparse_ae.companion.tables.tables import number
 from sparse_ae.settings.methods import ALL
@@ -51,7 +51,7 @@ def regression_table(found: pd.DataFrame) -> pd.DataFrame:
 
 def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
     """`curves.ends` of one knob for a page, in points: by quantity and method."""
-    low, high = (f"{end(s.value for s in SETTINGS if s.knob == knob):g}" for end in (min, max))
+    low, high = (f"{end(s.value for s in TURNED if s.knob == knob):g}" for end in (min, max))
     columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
     rows: dict[tuple, dict] = {}
     for row in found[found["knob"] == knob].itertuples():

@@ -124,8 +124,9 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
             settings, metrics = trial["settings"], trial["metrics"]
             rows.append({
                 "method": METHOD_LABELS[method],
-                "settings tried": ", ".join(f"{k} {v if isinstance(v, str) else f'{v:g}'}"
-                                            for k, v in settings.items()),
+                "settings tried": ", ".join(
+                    f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+                    for section in settings.values() for name, value in section.items()),
                 "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
                 "first component": three_digits(metrics.get("first_component", np.nan)),

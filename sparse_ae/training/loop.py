@@ -23,11 +23,11 @@ from tqdm import tqdm
 
 from sparse_ae.runtime.distributed import any_rank, rank_and_world_size
 from sparse_ae.runtime.launch import Options, launch_fabric
-from sparse_ae.settings.config import Config
+from sparse_ae.settings.sections import LossSettings, OptimSettings
 from sparse_ae.training.loaders import worker_crash_reason
 from sparse_ae.training.log import TrainingLog
 from sparse_ae.training.resume import read_state, state_path, write_state
-from sparse_ae.training.streams import LoadedStream, SceneStream
+from sparse_ae.training.streams import Stream
 from sparse_ae.training.train_state import CURVE_EVERY, TrainState
 
 if TYPE_CHECKING:
@@ -56,34 +56,53 @@ class Training(NamedTuple):
 
 
 def train(
-    config: Config, source: Mapping[str, np.ndarray] | SceneStream | LoadedStream, *,
+    net: nn.Module, stream: Stream, loss: LossSettings, optim: OptimSettings, *,
     options: Options | None = None, fabric: Fabric | None = None, record: Path | None = None,
     settings: Mapping | None = None, validate: Callable[[nn.Module, int], float] | None = None,
-    progress: bool = True,
+    name: str = "training", progress: bool = True,
 ) -> Training:  # fmt: skip
-    """Train `config.method` on `source`: scenes as of `CrowdDataset.arrays`, or a stream.
+    """Train a net on a stream of batches.
 
-    One seed gives one result on one machine: it draws the initial weights, the order of the
-    images and their augmentation.
+    One seed gives one result on one machine: it draws the first weights, the order of the images
+    and their augmentation.
 
-    fabric: as `machine.start` gives it, by default what it gives for `options`. record: where the
-    run's record will be; beside it go the log and, every options.save_every steps, the state, of
-    which `settings` say whose it is (by default those of `config`). validate(net, step) → a
-    figure, the higher the better, asked every config.validate_every steps and at the end.
+    Args:
+        net: With its first weights.
+        stream: Of batches, as many as `optim` has steps.
+        loss: What the net is trained to make small.
+        optim: How.
+        options: On which machine, and what is left there on the way.
+        fabric: As `launch_fabric` gives it, by default what it gives for `options`.
+        record: Where the run's record will be. Beside it go the log and, every options.save_every
+            steps, the state.
+        settings: What a state says of whose it is, plain values: only a run with the same ones goes
+            on from it.
+        validate: (net, step) → a figure, the higher the better, asked every optim.validate_every
+            steps and at the end.
+        name: Of the run, for the progress bar.
+        progress: Whether to show one.
 
-    FloatingPointError where a loss is no longer finite, ChildProcessError where a process that
-    loads images died, MemoryError. ValueError for a state that cannot be gone on from. SIGTERM, if
-    there is a record to be, saves the state and raises KeyboardInterrupt.
+    Returns:
+        The trained net, its curve, and what it took.
+
+    Raises:
+        FloatingPointError: Where a loss is no longer finite.
+        ChildProcessError: Where a process that loads images died.
+        MemoryError: Where there is too little memory.
+        ValueError: For a state that cannot be gone on from.
+        KeyboardInterrupt: After a SIGTERM, once the state is saved, if there is a record to be.
     """
     options = options or Options()
     fabric = fabric or launch_fabric(options)
-    stream = SceneStream(config, source) if isinstance(source, Mapping) else source
-    settings = config.to_dict() if settings is None else settings
+    settings = {"loss": loss.model_dump(mode="json"), "optim": optim.model_dump(mode="json"),
+                **(settings or {})}  # fmt: skip
     state = None if record is None else state_path(record)
-    run = TrainState(config, fabric, stream, compiled=options.compile)
+    run = TrainState(net, loss, optim, fabric, compiled=options.compile)
     if state is not None and options.resume and state.is_file():
         run.restore(*read_state(state, settings))
-    log = None if record is None or rank_and_world_size()[0] else _log(record, run.step, options)
+    log = None
+    if record is not None and rank_and_world_size()[0] == 0:
+        log = _log(record, run.step, options)
 
     def save():
         header, tensors = run.state()
@@ -93,13 +112,13 @@ def train(
     keep = None if state is None else save
     with _named(run):
         stopped = _learn(run, stream, _Clock(run, log), options.save_every, keep, validate,
-                         progress)  # fmt: skip
+                         name if progress else None)  # fmt: skip
     if stopped:
         raise KeyboardInterrupt(STOPPED.format(state, run.step))
     if log is not None:
         log.close()
     return Training(run.finished(), run.curve(), run.seconds,
-                    config.steps * config.batch / run.seconds, run.validation(),
+                    optim.steps * optim.batch / run.seconds, run.validation(),
                     tuple(stream.broken()))  # fmt: skip
 
 
@@ -110,22 +129,22 @@ def _log(record: Path, done: int, options: Options) -> TrainingLog:
 
 
 def _learn(
-    run: TrainState, stream, clock: _Clock, save_every: int, save, validate, progress
+    run: TrainState, stream: Stream, clock: _Clock, save_every: int, save, validate, name
 ) -> bool:
     """All steps that are left, or those up to a SIGTERM; whether there was one.
 
-    save(): keeps the state; None where nothing is to be kept.
+    save(): keeps the state; None where nothing is to be kept. name: of the progress bar; None for
+    none.
     """
-    config = run.config
     bar = tqdm(
-        stream.batches(run.step), f"{config.method} seed {config.seed}", config.steps,
-        initial=run.step, unit_scale=config.batch, unit=" images",
-        disable=not progress or rank_and_world_size()[0] > 0,
+        stream.batches(run.step), name, run.optim.steps, initial=run.step,
+        unit_scale=run.optim.batch, unit=" images",
+        disable=name is None or rank_and_world_size()[0] > 0,
     )  # fmt: skip
     with _sigterm(heard=save is not None) as asked:
         for batch in bar:
             run.learn(batch)
-            if validate is not None and run.is_due(config.validate_every):
+            if validate is not None and run.is_due(run.optim.validate_every):
                 run.add_validation(validate)
             if run.is_due(CURVE_EVERY):
                 losses = run.add_point()
@@ -156,7 +175,7 @@ class _Clock:
     def lap(self, losses: dict[str, float]):
         """A row of the log, with the speed since the row before."""
         now, run = time.perf_counter(), self._run
-        speed = (run.step - self._step) * run.config.batch / (now - self._lap)
+        speed = (run.step - self._step) * run.optim.batch / (now - self._lap)
         if self._log is not None:
             always = {"learning_rate": run.learning_rate, "images_per_second": speed}
             self._log.add(run.step, losses, always, run.newly_validated)

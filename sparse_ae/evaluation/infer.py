@@ -1,0 +1,215 @@
+"""A net on images: several views of each, their maps as one, people in the image's pixels.
+
+As HigherHRNet (lib/core/inference.py) and the released code (models/evaluate.py) test. An image is
+resized so that its short side is `size`, is seen as it is and, if asked for, in a mirror and at
+several scales; heatmaps are averaged, at the size of the view of scale 1. Embeddings are read at
+scale 1 alone. The mirror's are not averaged: both sources append them as further dimensions, so
+that an embedding has 2D, and leave the grouping's threshold as it is. Nothing would make a person's
+embedding and its mirror's equal.
+
+B images, K joints, D dimensions of an embedding, H×W pixels of the view of scale 1, h×w map cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sparse_ae.datasets.augment import aligned_view
+from sparse_ae.datasets.pictures import warp
+from sparse_ae.decoding import People, decode_batch
+from sparse_ae.decoding.offset import offset_decode
+from sparse_ae.models.outputs import PoseOutput, check_finite, to_input
+from sparse_ae.settings.sections import DecodeSettings
+from sparse_ae.skeleton import Skeleton
+
+STEP = 64  # what the sides of every view are multiples of: networks need 32 or 64
+LONGEST = 8  # the long side of a photo over the short one: views of longer ones fill the memory
+
+
+class Maps(NamedTuple):
+    """Maps of B views; what a method does not have is None.
+
+    heatmaps: (B, K, H, W). tags: (B, K, D or 2D, H, W). native_tags: (B, K, D, h, w), of the view
+    itself, as the net gives them. centre: (B, H, W). offsets: (B, 2K, h, w).
+    """
+
+    heatmaps: Tensor
+    tags: Tensor | None
+    native_tags: Tensor | None
+    centre: Tensor | None
+    offsets: Tensor | None
+
+
+def find_people(
+    net: Any, image: np.ndarray, skeleton: Skeleton, size: int, decode: DecodeSettings, *,
+    precision: str = "float32",
+) -> People:  # fmt: skip
+    """Find the people in one image.
+
+    Args:
+        net: In evaluation mode, on any device.
+        image: (h, w, 3) uint8, red first.
+        skeleton: What the net's K keypoints are.
+        size: Short side of the image's view at scale 1, pixels.
+        decode: How people are found in the maps; its scales and mirror image.
+        precision: Of the network, "float32" or "bfloat16".
+
+    Returns:
+        People in the image's pixels; joints may lie a little outside of it.
+
+    Raises:
+        ValueError: For an image that is none, or longer than `LONGEST` times its short side, and
+            for a net of another skeleton.
+        FloatingPointError: Where the net's maps are not finite.
+    """
+    check_net(net, skeleton)
+    images, matrix = views(image, size, decode.scales)
+    maps = infer(net, [view[None] for view in images], skeleton, flip=decode.flip,
+                 precision=precision)  # fmt: skip
+    return in_image(decode_maps(maps, skeleton, decode)[0], matrix)
+
+
+def check_net(net: Any, skeleton: Skeleton) -> None:
+    """ValueError for a net of another skeleton."""
+    if net.keypoints != len(skeleton):
+        raise ValueError(f"a net for {net.keypoints} keypoints; skeleton {skeleton.name!r} has "
+                         f"{len(skeleton)}")  # fmt: skip
+
+
+def views(
+    image: np.ndarray, size: int, scales: Sequence[float] = (1.0,)
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return an image at several scales, that of scale 1 first, and the affine that leads there.
+
+    All show the same part: each side is the scale times that at scale 1, rounded to a multiple of
+    `STEP`.
+
+    Returns:
+        The views (H, W, 3) uint8, and the (2, 3) affine from the image's pixels to the first's.
+
+    Raises:
+        ValueError: As `find_people`.
+    """
+    image = np.ascontiguousarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        kind = f"{image.dtype} of shape {image.shape}"
+        raise ValueError(f"image: expected uint8 of shape (H, W, 3), red first, got {kind}")
+    height, width = image.shape[:2]
+    if max(height, width) > LONGEST * min(height, width):
+        raise ValueError(f"image: {width} × {height} pixels: longer than {LONGEST} times the short "
+                         "side; cut it into parts")  # fmt: skip
+    matrix, shape = aligned_view(width, height, size)
+    found = []
+    for scale in sorted(set(scales), key=lambda scale: scale != 1):
+        scaled = [max(1, round(scale * side / STEP)) * STEP for side in shape]
+        stretch = np.divide(scaled, shape)[:, None]
+        shifted = np.column_stack([matrix[:, :2], matrix[:, 2] + 0.5]) * stretch  # from the corner
+        shifted[:, 2] -= 0.5
+        found.append(warp(image, shifted, scaled))
+    return found, matrix
+
+
+@torch.no_grad()
+def infer(
+    net: Any, images: Sequence[np.ndarray], skeleton: Skeleton, *, flip: bool = False,
+    precision: str = "float32",
+) -> Maps:  # fmt: skip
+    """Return the maps of B images, on the net's device.
+
+    Args:
+        net: In evaluation mode.
+        images: For each scale, that of scale 1 first, the B views (B, h, w, 3) uint8.
+        skeleton: Which joints change places in a mirror image.
+        flip: Look at the mirror images too.
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        FloatingPointError: Where maps are not finite.
+    """
+    count, size = len(images[0]), images[0].shape[1:3]
+    device = next(net.parameters(), torch.empty(0)).device
+    exchanged = torch.from_numpy(skeleton.flip).to(device)
+    heatmaps, first = torch.zeros((), device=device), None
+    for views_of_scale in images:
+        pixels = torch.from_numpy(np.ascontiguousarray(views_of_scale)).permute(0, 3, 1, 2)
+        pixels = pixels.to(device)
+        both = torch.cat([pixels, pixels.flip(3)]) if flip else pixels
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            output = net(to_input(both, net).to(memory_format=torch.channels_last))
+        check_finite(output)
+        first = output if first is None else first
+        fine = output.heatmaps[-1].shape[2:]  # coarse ones are enlarged to it first, as there
+        mean = torch.stack([enlarge(maps, fine) for maps in output.heatmaps]).mean(0)
+        heatmaps = heatmaps + enlarge(_averaged(mean, count, exchanged), size)
+    return Maps(heatmaps / len(images), *_at_scale_1(first, count, size, exchanged))
+
+
+def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
+    """tags, native_tags, centre and offsets of Maps, from the output for `count` views, or for
+    them and, behind them, their mirror images."""
+    if output.tags is not None:
+        native = output.tags[:count].float()
+        tags = output.tags.float()
+        if len(tags) > count:
+            tags = torch.cat([tags[:count], _mirrored(tags[count:], exchanged)], 2)
+        enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
+        return enlarged, native, None, None
+    if output.centre is None:
+        return None, None, None, None
+    centre = enlarge(_averaged(output.centre.float(), count), size)[:, 0]
+    offsets = output.offsets.float().unflatten(1, (-1, 2))  # (…, K, 2, h, w)
+    if len(offsets) > count:
+        turned = _mirrored(offsets[count:], exchanged)
+        turned = turned * offsets.new_tensor([-1, 1])[:, None, None]
+        offsets = (offsets[:count] + turned) / 2
+    return None, None, centre, offsets.flatten(1, 2)
+
+
+def _averaged(maps: Tensor, count: int, exchanged: Tensor | None = None) -> Tensor:
+    """(count, C, h, w) of the maps of views, or the mean of them and those of mirror images."""
+    if len(maps) == count:
+        return maps
+    return (maps[:count] + _mirrored(maps[count:], exchanged)) / 2
+
+
+def _mirrored(maps: Tensor, exchanged: Tensor | None) -> Tensor:
+    """Maps (B, K, …, w) of mirror images as those of the images: left joints are right ones."""
+    maps = maps.flip(-1)
+    return maps if exchanged is None else maps[:, exchanged]
+
+
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return maps (B, C, h, w) as (B, C, *size) float32, bilinear, channel by channel."""
+    maps = maps.float().contiguous()
+    if maps.shape[2:] == tuple(size):
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def decode_maps(maps: Maps, skeleton: Skeleton, decode: DecodeSettings) -> list[People]:
+    """Return the people in the maps of each view, in its pixels."""
+    limits = {"min_score": decode.min_score, "max_people": decode.max_people}
+    if maps.tags is None:
+        rows = zip(maps.heatmaps, maps.centre, maps.offsets, strict=True)
+        found = [offset_decode(*row, **limits) for row in rows]
+    else:
+        found = decode_batch(maps.heatmaps, maps.tags, skeleton, rule=decode.rule,
+                             tag_threshold=decode.tag_threshold, **limits)  # fmt: skip
+    for people in found:  # decoding counts from the corner of the first cell
+        people.keypoints[people.keypoints[..., 2] > 0, :2] -= 0.5
+    return found
+
+
+def in_image(people: People, matrix: np.ndarray) -> People:
+    """Return people in a view's pixels as in those of the image, in place; matrix: (2, 3), from
+    the image to the view."""
+    found = people.keypoints[..., 2] > 0
+    inverse = np.linalg.inv(matrix[:, :2])
+    people.keypoints[found, :2] = (people.keypoints[found, :2] - matrix[:, 2]) @ inverse.T
+    return people

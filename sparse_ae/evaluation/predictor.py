@@ -1,0 +1,169 @@
+"""A weights file and images → people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from sparse_ae.decoding import People
+from sparse_ae.decoding.nms import oks_nms
+from sparse_ae.evaluation.infer import find_people
+from sparse_ae.models.checkpoints import LoadReport
+from sparse_ae.models.official import HigherHRNet
+from sparse_ae.models.pose_net import load_with_report
+from sparse_ae.runtime.values import short_repr
+from sparse_ae.settings.sections import DecodeSettings
+from sparse_ae.settings.settings import validated
+from sparse_ae.skeleton import SKELETONS, Skeleton
+
+LEAST_SCORE = 0.2  # of a person that is shown
+LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
+
+
+class Usage(NamedTuple):
+    """How a net is used; what our weights files carry beside the tensors.
+
+    size: Of an image's short side in the view of scale 1, pixels, rounded up to a multiple of 64.
+    skeleton: What the K keypoints are. decode: How people are found.
+    """
+
+    size: int
+    skeleton: Skeleton
+    decode: DecodeSettings = DecodeSettings()
+
+    def check(self) -> Usage:
+        """Return the same; ValueError for a size that cannot be."""
+        if isinstance(self.size, bool) or not isinstance(self.size, int):
+            raise ValueError(f"size: expected an integer, got {short_repr(self.size)}")
+        if not 1 <= self.size <= LARGEST:
+            raise ValueError(f"size: expected 1 to {LARGEST} pixels, got {short_repr(self.size)}")
+        return self
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Usage:
+        """Return what `to_dict` gave. ValueError for anything else."""
+        try:
+            parts = dict(content["skeleton"])
+            pairs = {name: tuple(map(tuple, parts.pop(name))) for name in ("flip_pairs", "limbs")}
+            lists = {name: tuple(value) for name, value in parts.items() if name != "name"}
+            skeleton = Skeleton(name=parts["name"], **pairs, **lists)
+            return cls(content["size"], skeleton, validated(DecodeSettings, content["decode"])
+                       ).check()  # fmt: skip
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"usage: missing or unknown: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, the skeleton's as well."""
+        skeleton = json.loads(json.dumps(dataclasses.asdict(self.skeleton)))
+        return {"size": self.size, "skeleton": skeleton,
+                "decode": self.decode.model_dump(mode="json")}  # fmt: skip
+
+
+class Predictor:
+    """Finds the people in images.
+
+    net: In evaluation mode, on the device where it is to run. usage: How. precision: "float32" or
+    "bfloat16".
+    """
+
+    def __init__(self, net: Any, usage: Usage, *, precision: str = "float32"):
+        self.net, self.usage, self.precision = net, usage, precision
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the K keypoints are."""
+        return self.usage.skeleton
+
+    def predict(self, image: np.ndarray, *, min_score: float = LEAST_SCORE) -> People:
+        """Find the people in an image, best first.
+
+        Args:
+            image: (H, W, 3) uint8, red first.
+            min_score: People who score less are left out. A score is the mean of the scores of all
+                K joints before refinement, 0 where one was not found.
+
+        Returns:
+            People after OKS NMS; keypoints are x, y, score in the image's pixels, centres at
+            integers.
+
+        Raises:
+            ValueError: As `infer.find_people`.
+        """
+        people = find_people(self.net, image, self.skeleton, self.usage.size, self.usage.decode,
+                             precision=self.precision)  # fmt: skip
+        order = np.argsort(-people.scores, kind="stable")
+        order = order[people.scores[order] >= min_score]
+        kept = order[oks_nms(people.keypoints[order], self.skeleton)]
+        return People(*(part[kept] for part in people))
+
+
+def load(
+    path: str | Path, *, size: int | None = None, skeleton: Skeleton | None = None,
+    decode: Mapping[str, Any] | None = None, precision: str = "float32", device: str | None = None,
+) -> Predictor:  # fmt: skip
+    """Load a Predictor from a weights file: ours, HigherHRNet's or one of the paper's models.
+
+    Args:
+        path: The file.
+        size: Of an image's short side in the view, pixels; by default what the net was trained at.
+            Our files say it, and of the others it is known.
+        skeleton: By default the one that the file says, or the one of so many keypoints: 17 COCO's,
+            14 CrowdPose's.
+        decode: Single settings of `DecodeSettings` in place of the file's, as {"flip": True}.
+        precision: "float32" or "bfloat16".
+        device: By default the GPU if there is one.
+
+    Raises:
+        FileNotFoundError: Where there is no file.
+        ValueError: Naming file and remedy, where it holds nothing that is known, or does not say
+            what is needed.
+    """
+    net, report = load_with_report(path)
+    usage = known_usage(net, report, size, skeleton, decode)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Predictor(net.to(device, memory_format=torch.channels_last), usage, precision=precision)
+
+
+def known_usage(
+    net: Any, report: LoadReport, size: int | None = None, skeleton: Skeleton | None = None,
+    decode: Mapping[str, Any] | None = None,
+) -> Usage:  # fmt: skip
+    """Return how a net that was loaded is used; arguments and errors as of `load`."""
+    try:
+        usage = _usage_of(net, report, size, skeleton)
+        usage = usage._replace(
+            **{
+                name: value
+                for name, value in (("size", size), ("skeleton", skeleton))
+                if value is not None
+            }
+        )
+        changed = validated(DecodeSettings, {**usage.decode.model_dump(), **(decode or {})})
+        changed.check()
+        return usage._replace(decode=changed).check()
+    except ValueError as error:
+        raise ValueError(f"{report.path}: {error}") from None
+
+
+def _usage_of(net: Any, report: LoadReport, size: int | None, skeleton: Skeleton | None) -> Usage:
+    """What the file says, or what is known of its kind."""
+    if report.testing is not None:
+        return Usage.from_dict(report.testing)
+    if skeleton is None:
+        kinds = {len(known): known for known in SKELETONS.values()}
+        if net.keypoints not in kinds:
+            raise ValueError(f"a net for {net.keypoints} keypoints, of no skeleton that is known: "
+                             "name one (load(…, skeleton=read_skeleton(FILE)))")  # fmt: skip
+        skeleton = kinds[net.keypoints]
+    if size is None:
+        if report.kind.startswith("ours"):
+            raise ValueError("does not say at which size it was trained: name it (--size)")
+        size = 640 if net.settings["width"] == 48 else 512  # as published
+    rule = "higherhrnet" if isinstance(net, HigherHRNet) else "released"
+    return Usage(size, skeleton, DecodeSettings(rule=rule))

@@ -1,0 +1,145 @@
+"""All settings of a run, and what is wrong with settings, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from sparse_ae.runtime.values import short_repr
+from sparse_ae.settings.methods import METHODS
+from sparse_ae.settings.sections import (
+    AugmentSettings,
+    DataSettings,
+    DecodeSettings,
+    LossSettings,
+    ModelSettings,
+    OptimSettings,
+    ReportSettings,
+    RunSettings,
+    Section,
+)
+
+
+class PresetSections(Section):
+    """The sections that a preset may give, all with their defaults."""
+
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    optim: OptimSettings = OptimSettings()
+    decode: DecodeSettings = DecodeSettings()
+    report: ReportSettings = ReportSettings()
+
+
+class Settings(PresetSections):
+    """Everything that a run depends on, but for the code and the bodies of the crowds.
+
+    Only what runs an experiment sees all of it; everything else takes the section it needs.
+    """
+
+    run: RunSettings
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if self.run.method not in METHODS:
+            raise ValueError(unknown_method(self.run.method))
+        for name in PresetSections.model_fields:  # the values of one may come from two files
+            try:
+                getattr(self, name).check()
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from None
+        if self.model.dim == 0 and not self.model.offset_heads:
+            raise ValueError("model.dim: expected a positive number, got 0")
+        if self.data.source == "custom" and not self.data.train_set:
+            raise ValueError("data.train_set: missing, as [annotations.json, folder of its photos]")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain values, by section, for a record."""
+        return self.model_dump(mode="json")
+
+    def override(self, values: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """The same settings but for some values, given by section. ValueError as `validated`."""
+        return validated(Settings, merged(self.model_dump(), values))
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Sections of settings, those of `above` replacing single values of `below`."""
+    result = {name: dict(section) for name, section in below.items()}
+    for name, section in (above or {}).items():
+        if not isinstance(section, Mapping):
+            raise ValueError(f"{name}: expected settings as 'name: value' lines, got "
+                             f"{short_repr(section)}")  # fmt: skip
+        result[name] = {**result.get(name, {}), **section}
+    return result
+
+
+def unknown_method(method: object) -> str:
+    """What to say of a method that is none."""
+    return f"unknown method {short_repr(method)}: expected one of {', '.join(METHODS)}"
+
+
+def validated(kind: type[Section], values: Mapping[str, Any]):
+    """`kind` with these values; ValueError in one line, naming section and setting, if it cannot
+    be."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(in_words(error, kind)) from None
+
+
+WANTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "finite_number": "a finite number",
+    "tuple_type": "a list",
+    "model_type": "settings as 'name: value' lines",
+    "model_attributes_type": "settings as 'name: value' lines",
+    "dict_type": "settings as 'name: value' lines",
+}
+
+
+SHORTER = {
+    "Input should be ": "",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+    "Tuple should have at most": "",
+    "Tuple should have at least": "",
+    " after validation": "",
+}
+
+
+def in_words(error: ValidationError, kind: type[Section]) -> str:
+    """The first thing that is wrong, in one line: the setting, what was expected, and given."""
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    given = short_repr(first["input"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {place!r}: expected one of {', '.join(_known(kind, first['loc']))}"
+    if first["type"] == "value_error":
+        return f"{place}: {first['ctx']['error']}".removeprefix(": ")
+    if first["type"] == "missing":
+        return f"{place}: a value is missing"
+    wanted = WANTED.get(first["type"], first["msg"])
+    for theirs, ours in SHORTER.items():
+        wanted = wanted.replace(theirs, ours)
+    hint = ""
+    if wanted == "a number" and isinstance(first["input"], str):
+        hint = " (write 1.0e-3, not 1e-3)"
+    return f"{place}: expected {wanted}, got {given}{hint}"
+
+
+def _known(kind: type[Section], place: tuple) -> list[str]:
+    """The settings of the section in which an unknown one stands."""
+    sections = PresetSections.model_fields
+    inner = [sections[part].annotation for part in place[:-1] if part in sections]
+    if place[0] == "runs" and len(place) > 1:
+        inner = [kind.model_fields["runs"].annotation]
+    return sorted((inner or [kind])[-1].model_fields)
