@@ -1,9 +1,8 @@
-"""Skeletons: the keypoints that a person has, and what evaluation, flips, drawings and grouping
-need to know about them.
+"""Describe the keypoints of a person for evaluation, mirroring, drawing and grouping.
 
-Sources: names, sigmas and limbs of COCO from the COCO keypoint task (cocodataset.org); of
-CrowdPose from its own evaluation code (github.com/jeffffffli/CrowdPose). The grouping order is
-that of the released code (github.com/CR320/CoupledEmbedding).
+Sources: COCO's names, sigmas and limbs are those of its keypoint task (cocodataset.org), and
+CrowdPose's those of its own evaluation code (github.com/jeffffffli/CrowdPose). The grouping order
+is that of the released code (github.com/CR320/CoupledEmbedding).
 """
 
 from __future__ import annotations
@@ -17,14 +16,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Skeleton:
-    """K keypoints of a person.
+    """The K keypoints of a person; `len(skeleton)` is K.
 
-    keypoints: K names, in the order of the data set's annotations.
-    sigmas: K standard deviations for the object keypoint similarity, as a share of the person's
-        size (the square root of its area).
-    flip_pairs: (left, right) indices that change places in a mirrored image.
-    limbs: (from, to) indices of the lines that a drawing shows.
-    order: the K indices in the order in which grouping visits them.
+    Attributes:
+        name: of the skeleton.
+        keypoints: K different names, in the order of the data set's annotations.
+        sigmas: K standard deviations for the object keypoint similarity, as a share of the
+            person's size (the square root of its area).
+        flip_pairs: (left, right) indices that change places in a mirrored image.
+        limbs: (from, to) indices of the lines that a drawing shows.
+        order: the K indices in the order in which grouping visits them.
+
+    Raises:
+        ValueError: the fields contradict each other.
     """
 
     name: str
@@ -37,7 +41,7 @@ class Skeleton:
     def __post_init__(self):
         count = len(self.keypoints)
         if not all(isinstance(k, str) for k in (self.name, *self.keypoints)):
-            raise ValueError("skeleton: name and keypoints must be texts")
+            raise ValueError("skeleton: name and keypoints must be strings")
         if not count or len(set(self.keypoints)) != count:
             raise ValueError(f"skeleton {self.name!r}: keypoints must be different names, at least "
                              "one")  # fmt: skip
@@ -59,7 +63,7 @@ class Skeleton:
 
     @property
     def flip(self) -> np.ndarray:
-        """(K,) the index that each keypoint takes in a mirrored image."""
+        """(K,) int, the index that each keypoint takes in a mirrored image."""
         index = np.arange(len(self))
         for left, right in self.flip_pairs:
             index[left], index[right] = right, left
@@ -100,8 +104,24 @@ SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, CROWDPOSE)}
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton called `name` ("coco" or "crowdpose"), or that of the YAML file of this name
-    (`read_skeleton`); ValueError for any other."""
+    """Return a built-in skeleton, or read one from a YAML file.
+
+    Args:
+        name: "coco", "crowdpose", or the path of a YAML file (see `read_skeleton`). A file is read
+            once per process.
+
+    Returns:
+        The `Skeleton`.
+
+    Raises:
+        ValueError: another name, or a file that is missing or describes no skeleton.
+
+    Example:
+        >>> from sparse_ae.skeleton import get_skeleton
+        >>> skeleton = get_skeleton("crowdpose")
+        >>> len(skeleton), skeleton.keypoints[-2:], skeleton.flip[:2].tolist()
+        (14, ('head', 'neck'), [1, 0])
+    """
     if name.endswith((".yaml", ".yml")):
         return _read_once(name)
     if name not in SKELETONS:
@@ -115,35 +135,45 @@ KEYS = {"name", "keypoints", "flip_pairs", "sigmas", "limbs", "order"}
 
 
 def read_skeleton(path) -> Skeleton:
-    """The skeleton that a YAML file describes, for a data set of one's own.
+    """Read a skeleton from a YAML file, for a data set of your own.
 
-    Its keys: `name`; `keypoints`, K names; `sigmas`, K numbers; `flip_pairs` and `limbs`, lists of
-    pairs of names; `order`, the K names in the order of grouping, by default that of `keypoints`.
+    The file has these keys: `name`; `keypoints`, K names; `sigmas`, K numbers; `flip_pairs` and
+    `limbs`, lists of pairs of names; `order`, the K names in the order of grouping, by default that
+    of `keypoints`.
 
-    ValueError, naming file and key, for anything else; OSError where there is no such file.
+    Args:
+        path: of the file.
+
+    Returns:
+        The `Skeleton`.
+
+    Raises:
+        ValueError: the file is no YAML, or a key is missing, unknown or wrong; the message names
+            file and key.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from sparse_ae.skeleton import read_skeleton
+        >>> text = "{name: stick, keypoints: [top, end], sigmas: [0.1, 0.1], "
+        >>> text += "flip_pairs: [], limbs: [[top, end]]}"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "stick.yaml")
+        ...     _ = path.write_text(text)
+        ...     read_skeleton(path).limbs
+        ((0, 1),)
     """
-    import yaml  # only here: losses and metrics use this module, and are lifted out without it
-
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected the keys {', '.join(sorted(KEYS))}")
-    content.setdefault("order", content.get("keypoints"))
-    if set(content) != KEYS:
-        wrong = ", ".join(map(str, sorted(set(content) ^ KEYS, key=str)))
-        raise ValueError(f"{path}: keys missing or unknown: {wrong}")
+    content = _read_keys(path)
     names = content["keypoints"]
     if not isinstance(content["name"], str):
-        raise ValueError(f"{path}: name: expected a text")
+        raise ValueError(f"{path}: name: expected a string")
     if not _is_list(names, str) or len(set(names)) != len(names):
         raise ValueError(f"{path}: keypoints: expected a list of different names")
     if not _is_list(content["sigmas"], int | float):
         raise ValueError(f"{path}: sigmas: expected a list of positive numbers")
     if not _is_list(content["order"], str):
-        raise ValueError(f"{path}: order: expected a list of keypoints' names")
+        raise ValueError(f"{path}: order: expected a list of keypoint names")
     try:
         return Skeleton(
             content["name"],
@@ -157,8 +187,26 @@ def read_skeleton(path) -> Skeleton:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _read_keys(path: Path) -> dict:
+    """Read a YAML file that has exactly the keys of a skeleton, `order` by default."""
+    import yaml  # only here: losses and metrics use this module, and are lifted out without it
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected the keys {', '.join(sorted(KEYS))}")
+    content.setdefault("order", content.get("keypoints"))
+    if set(content) != KEYS:
+        wrong = ", ".join(map(str, sorted(set(content) ^ KEYS, key=str)))
+        raise ValueError(f"{path}: keys missing or unknown: {wrong}")
+    return content
+
+
 @lru_cache(maxsize=8)
 def _read_once(name: str) -> Skeleton:
+    """Read a skeleton's file the first time; ValueError for a missing file too."""
     try:
         return read_skeleton(name)
     except OSError as error:
@@ -166,24 +214,26 @@ def _read_once(name: str) -> Skeleton:
 
 
 def _is_list(value, kind) -> bool:
+    """Return whether a value is a list with at least one member, all of this kind, none a bool."""
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
 
 
 def _pairs(pairs, names: list[str], key: str) -> tuple[tuple[int, int], ...]:
-    """Pairs of names as pairs of indices; no name is in two flip pairs."""
+    """Convert pairs of names to pairs of indices; ValueError for a name in two flip pairs."""
     whole = isinstance(pairs, list | None)
     if not whole or not all(_is_list(pair, str) and len(pair) == 2 for pair in pairs or []):
         raise ValueError(f"{key}: expected pairs of names, as [[a, b], [c, d]]")
     found = tuple((_index(a, names, key), _index(b, names, key)) for a, b in pairs or [])
     flat = [index for pair in found for index in pair]
     if key == "flip_pairs" and len(set(flat)) != len(flat):
-        raise ValueError(f"{key}: a keypoint can be mirrored to one other only")
+        raise ValueError(f"{key}: a keypoint can be in one flip pair only")
     return found
 
 
 def _index(name, names: list[str], key: str) -> int:
+    """Return the place of a name among the keypoints' names; ValueError if it is not there."""
     if name not in names:
         raise ValueError(f"{key}: {name!r} is not among keypoints")
     return names.index(name)

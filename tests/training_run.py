@@ -13,8 +13,8 @@ from sparse_ae.models import save_checkpoint
 from sparse_ae.runtime.distributed import rank_and_world_size
 from sparse_ae.runtime.launch import Options, launch_fabric
 from sparse_ae.settings.presets import load_config
-from sparse_ae.training.streams import open_stream
 from sparse_ae.training.loop import train
+from sparse_ae.training.streams import open_stream
 
 
 def main(preset, method, seed, folder, *given):

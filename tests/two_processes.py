@@ -23,8 +23,8 @@ from sparse_ae.runtime.distributed import (
 from sparse_ae.runtime.launch import Options, finish, launch_fabric
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.batches import batches
-from sparse_ae.training.objective import make_net, total, training_losses
 from sparse_ae.training.loop import train
+from sparse_ae.training.objective import make_net, total, training_losses
 
 METHODS = ("rve", "offset", "ae8_spread", "swahr")
 

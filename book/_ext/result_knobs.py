@@ -16,7 +16,7 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
-from sparse_ae.companion.knobs import TURNED, STILL
+from sparse_ae.companion.knobs import STILL, TURNED
 from sparse_ae.companion.runs import read_evidence, source
 from sparse_ae.companion.summaries import BASE, summary
 from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number

@@ -27,7 +27,11 @@ def add_runs(add) -> None:
     )
     machine_options(command)
 
-    command = add("evaluate", evaluate, "evaluate trained weights on the data of a preset, or on COCO or CrowdPose")
+    command = add(
+        "evaluate",
+        evaluate,
+        "evaluate trained weights on the data of a preset, or on COCO or CrowdPose",
+    )
     run_options(command)
     option = command.add_argument
     option("--weights", help="weights file (default: beside the run's record)")

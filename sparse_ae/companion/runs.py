@@ -173,7 +173,9 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
     for method in {record["method"] for record in records}:
         path = root / preset / method / "search.json"
         runs = [record for record in records if record["method"] == method]
-        pace = np.mean([run["metrics"]["train_seconds"] / run["settings"]["optim"]["steps"] for run in runs])
+        pace = np.mean(
+            [run["metrics"]["train_seconds"] / run["settings"]["optim"]["steps"] for run in runs]
+        )
         usual = runs[0]["settings"]["optim"]["steps"]
         for trial in read_trials(path)[0]:
             steps = trial["settings"].get("optim", {}).get("steps", usual)

@@ -1,4 +1,4 @@
-"""What claims are judged by: average precision, crowd index, measures of embeddings, errors."""
+"""Judge poses and embeddings: average precision, crowd index, shape of embeddings, errors."""
 
 from sparse_ae.metrics.average_precision import (
     Matches,
@@ -9,13 +9,19 @@ from sparse_ae.metrics.average_precision import (
 from sparse_ae.metrics.crowding import EASY, HARD, crowd_index
 from sparse_ae.metrics.embeddings import (
     Linearity,
+    closest_gap,
     group_margin,
     group_spread,
-    grouped,
-    grouped_right,
-    grouping_accuracy,
+    hoyer_null,
     linearity,
     sparsity,
+)
+from sparse_ae.metrics.joint_grouping import group_labels, grouped_right, grouping_accuracy
+from sparse_ae.metrics.null_share import (
+    excess_share,
+    expected_share,
+    isotropic_share,
+    spread_ratio,
 )
 
 __all__ = [
@@ -24,14 +30,20 @@ __all__ = [
     "Linearity",
     "Matches",
     "ap_of_matches",
+    "closest_gap",
     "crowd_index",
+    "excess_share",
+    "expected_share",
+    "group_labels",
     "group_margin",
     "group_spread",
-    "grouped",
     "grouped_right",
     "grouping_accuracy",
+    "hoyer_null",
+    "isotropic_share",
     "keypoint_ap",
     "keypoint_matches",
     "linearity",
     "sparsity",
+    "spread_ratio",
 ]

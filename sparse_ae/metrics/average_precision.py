@@ -1,4 +1,4 @@
-"""Average precision of keypoints, as COCO and as CrowdPose count it."""
+"""Compute average precision of keypoints, as COCO and as CrowdPose do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sparse_ae.metrics.coco_scenes import CROWD_AREA as CROWD_AREA  # data sets read it here
+from sparse_ae.metrics.coco_scenes import read_detections, read_persons, read_scenes
 from sparse_ae.metrics.crowding import EASY, HARD
-from sparse_ae.metrics.oks import Detections, Persons, match
+from sparse_ae.metrics.oks import match
 
-CROWD_AREA = 0.53  # area of a person as a share of its box, in CrowdPose's evaluation code
-MAX_DETECTIONS = 20  # an image, in both evaluations
-THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the similarity
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the OKS
 RECALLS = np.linspace(0, 1, 101)  # at which precision is read
 EVERY_AREA = (0, 1e10)
 LEVELS = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
@@ -19,29 +19,41 @@ AREAS = {"": EVERY_AREA, "M": (32**2, 96**2), "L": (96**2, 1e10)}  # in square p
 
 
 def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, float]:
-    """Average precision and recall over object keypoint similarity, equal to pycocotools'.
-
-    annotations: a dict in COCO format (images, annotations, categories).
-    detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score; pixels)
-        and score.
-    skeleton: its sigmas are used.
-    crowd: evaluate as CrowdPose does: area = 0.53 × box, and AP is given by crowd index too (the
-        images' "crowdIndex": easy below 0.2, medium below 0.8, hard from 0.8 on).
+    """Compute average precision and recall over object keypoint similarity, equal to pycocotools'.
 
     Persons with num_keypoints 0 are ignored, as everywhere: found or not, they do not count. That
     holds for CrowdPose's own 0 on persons with labelled joints; its published figures were made
-    so. Where the field is missing it is the number of labelled joints.
+    so. Where the field is missing, it is the number of labelled joints.
 
-    Returns AP, AP50, AP75, AR, AR50, AR75, in [0, 1], and APM, APL, ARM, ARL (COCO's medium and
-    large persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no person to
-    find; 0 where there is, but no detection. The arguments are left as they are.
+    Args:
+        annotations: a dict in COCO format (images, annotations, categories); it is not changed.
+        detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score;
+            pixels) and score; at most 20 per image count. They are not changed.
+        skeleton: a `Skeleton`, whose sigmas are used.
+        crowd: evaluate as CrowdPose does: area = 0.53 × box, and AP by crowd index too (the
+            images' "crowdIndex": easy below 0.2, medium below 0.8, hard from 0.8 on).
 
-    ValueError for keypoints that do not fit the skeleton or are not finite, a detection in an
-    unknown image, or a missing field.
+    Returns:
+        AP, AP50, AP75, AR, AR50, AR75 by name, in [0, 1]; and APM, APL, ARM, ARL (COCO's medium
+        and large persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no
+        person to find; 0 where there is one, but no detection.
+
+    Raises:
+        ValueError: keypoints that do not fit the skeleton or are not finite, a detection in an
+            unknown image, or a missing field.
+
+    Example:
+        >>> from sparse_ae.metrics import keypoint_ap
+        >>> from sparse_ae.skeleton import COCO
+        >>> person = {"image_id": 1, "category_id": 1, "keypoints": [30, 40, 2] * 17}
+        >>> truth = {"images": [{"id": 1}], "categories": [{"id": 1}],
+        ...          "annotations": [person | {"bbox": [0, 0, 60, 80], "area": 2400}]}
+        >>> round(keypoint_ap(truth, [person | {"score": 0.9}], COCO)["AP"], 3)
+        1.0
     """
-    images, categories, level = _scenes(annotations, crowd)
-    persons, of = _persons(annotations["annotations"], skeleton, images, categories, crowd)
-    found, score, at = _detections(detections, skeleton, images, categories)
+    images, categories, level = read_scenes(annotations, crowd)
+    persons, of = read_persons(annotations["annotations"], skeleton, images, categories, crowd)
+    found, score, at = read_detections(detections, skeleton, images, categories)
     areas = {"": EVERY_AREA} if crowd else AREAS
     outcome = match(persons, found, skeleton.sigmas, THRESHOLDS, list(areas.values()))
 
@@ -59,9 +71,14 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
 class Matches(NamedTuple):
     """Which detections found a person: all that average precision is made of.
 
-    score: (N,) of the detections, the best of each image first; image: (N,) index of theirs, in
-    the order of ids; matched, skipped: (10, N) bool at the ten thresholds of the similarity: those
-    that found a person, and those that do not count; persons: (I,) how many an image has to find.
+    N detections, I images.
+
+    Attributes:
+        score: (N,) scores, the best of each image first.
+        image: (N,) index of each detection's image, in the order of ids.
+        matched: (10, N) bool at the ten thresholds of the OKS: detections that found a person.
+        skipped: (10, N) bool: detections that do not count.
+        persons: (I,) number of persons to find in each image.
     """
 
     score: np.ndarray
@@ -72,20 +89,57 @@ class Matches(NamedTuple):
 
 
 def keypoint_matches(annotations, detections, skeleton, *, crowd=False) -> Matches:
-    """The `Matches` behind `keypoint_ap`, of annotations with one category; arguments and errors
-    as there."""
-    images, categories, _ = _scenes(annotations, crowd)
+    """Return the `Matches` behind `keypoint_ap`, for annotations with one category.
+
+    Args:
+        annotations: as of `keypoint_ap`.
+        detections: as of `keypoint_ap`.
+        skeleton: as of `keypoint_ap`.
+        crowd: as of `keypoint_ap`.
+
+    Returns:
+        `Matches`, from which `ap_of_matches` computes AP.
+
+    Raises:
+        ValueError: as `keypoint_ap`, and for several categories.
+
+    Example:
+        >>> from sparse_ae.metrics import keypoint_matches
+        >>> from sparse_ae.skeleton import COCO
+        >>> person = {"image_id": 1, "category_id": 1, "keypoints": [30, 40, 2] * 17}
+        >>> truth = {"images": [{"id": 1}], "categories": [{"id": 1}],
+        ...          "annotations": [person | {"bbox": [0, 0, 60, 80], "area": 2400}]}
+        >>> keypoint_matches(truth, [person | {"score": 0.9}], COCO).matched.sum().item()
+        10
+    """
+    images, categories, _ = read_scenes(annotations, crowd)
     if len(categories) != 1:
         raise ValueError(f"annotations: expected one category, got {len(categories)}")
-    persons, of = _persons(annotations["annotations"], skeleton, images, categories, crowd)
-    found, score, at = _detections(detections, skeleton, images, categories)
+    persons, of = read_persons(annotations["annotations"], skeleton, images, categories, crowd)
+    found, score, at = read_detections(detections, skeleton, images, categories)
     matched, skipped, ignored = match(persons, found, skeleton.sigmas, THRESHOLDS, [EVERY_AREA])
     wanted = np.bincount(of[~ignored[0]], minlength=len(images))
     return Matches(score, at, matched[0], skipped[0], wanted)
 
 
 def ap_of_matches(matches: Matches, level) -> dict[str, float]:
-    """What `keypoint_ap` gives with crowd=True, of all `Matches`; level: (I,) crowd indices."""
+    """Compute AP from `Matches`, as `keypoint_ap` does with crowd=True.
+
+    Args:
+        matches: `Matches` of I images.
+        level: (I,) crowd index of each image.
+
+    Returns:
+        The figures of `keypoint_ap` with crowd=True, by name.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.metrics import Matches, ap_of_matches
+        >>> found, ignored = np.ones((10, 1), bool), np.zeros((10, 1), bool)
+        >>> one = Matches(np.array([0.9]), np.array([0]), found, ignored, np.array([1]))
+        >>> round(ap_of_matches(one, level=[0.9])["AP_hard"], 3)
+        1.0
+    """
     of = np.repeat(np.arange(len(level)), matches.persons)
     right = matches.matched, matches.skipped, np.zeros(len(of), bool)
     rest = matches.score, matches.image, of, len(level), 1
@@ -93,8 +147,10 @@ def ap_of_matches(matches: Matches, level) -> dict[str, float]:
 
 
 def _figures(curves, level=None) -> dict[str, float]:
-    """AP, AR, AP50 and so on, and with crowd indices (I,) AP_easy and so on. curves(counted): as of
-    `_curves`, on the images that count."""
+    """Return AP, AR, AP50 and so on, by name; with crowd indices (I,) AP_easy and so on too.
+
+    curves(counted) is `_curves` on the images that count.
+    """
     precision, recall = curves(None)
     numbers = {"AP": _mean(precision), "AR": _mean(recall)}
     for name, threshold in (("50", 0), ("75", 5)):
@@ -106,17 +162,16 @@ def _figures(curves, level=None) -> dict[str, float]:
 
 
 def _mean(values) -> float:
-    """The mean; nan for nothing."""
+    """Return the mean, nan for nothing."""
     return float(values.mean()) if values.size else float("nan")
 
 
 def _curves(matched, skipped, ignored, score, at, of, images, categories, counted):
-    """Precision (C, 10, 101) at the recalls and the largest recall (C, 10), of the C categories
-    that have a person to find.
+    """Return precision (C, 10, 101) at RECALLS and the largest recall (C, 10).
 
-    matched, skipped: (10, N) and ignored: (G,) as of `match`; score: (N,) of the detections; at:
-    (N,) and of: (G,) the scenes of detections and persons, a scene being category · images + image;
-    counted: (images,) bool, the images that count, or None for all.
+    C counts the categories that have a person to find. matched and skipped (10, N) and ignored (G,)
+    are those of `match`; score is (N,); at (N,) and of (G,) are the scenes of detections and
+    persons; counted is (images,) bool, the images that count, or None for all.
     """
     precision = np.zeros((categories, len(THRESHOLDS), len(RECALLS)))
     recall = np.zeros((categories, len(THRESHOLDS)))
@@ -141,107 +196,3 @@ def _curves(matched, skipped, ignored, score, at, of, images, categories, counte
             place = np.searchsorted(reached[t], RECALLS, side="left")
             precision[c, t, place < len(order)] = exact[t, place[place < len(order)]]
     return precision[anyone], recall[anyone]
-
-
-def _scenes(annotations, crowd):
-    """Sorted image ids and category ids, and each image's crowd index, checked."""
-    for field in ("images", "annotations", "categories"):
-        if field not in annotations:
-            raise ValueError(f"annotations: expected COCO format with {field!r}, which is missing")
-    level = {image["id"]: image.get("crowdIndex", np.nan) for image in annotations["images"]}
-    if crowd and not all(np.isfinite(value) for value in level.values()):
-        raise ValueError('annotations: crowd=True needs a finite "crowdIndex" in every image')
-    images = sorted(level)
-    categories = sorted({category["id"] for category in annotations["categories"]})
-    return images, categories, np.array([level[image] for image in images], np.float64)
-
-
-def _persons(annotated, skeleton, images, categories, crowd):
-    """`Persons` in the order of their scenes, and the scene of each. Those of other images or
-    categories are left out."""
-    fields = ("image_id", "category_id", "bbox", *(() if crowd else ("area",)))
-    _require("annotations", annotated, fields)
-    scene = _scene_of(annotated, images, categories)
-    kept = [(s, person) for s, person in zip(scene, annotated, strict=True) if s is not None]
-    kept.sort(key=lambda pair: pair[0])  # stable
-    annotated = [person for _, person in kept]
-    keypoints = _keypoints("annotations", annotated, skeleton)
-    labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
-    box = np.array([person["bbox"] for person in annotated], np.float64).reshape(-1, 4)
-    if crowd:
-        area = CROWD_AREA * box[:, 2] * box[:, 3]
-    else:
-        area = np.array([person["area"] for person in annotated], np.float64)
-    region = np.array([bool(person.get("iscrowd", 0)) for person in annotated], bool)
-    nobody = [p.get("num_keypoints", n) == 0 for p, n in zip(annotated, labelled, strict=True)]
-    of = np.array([s for s, _ in kept], np.int64)
-    first = np.searchsorted(of, np.arange(len(images) * len(categories) + 1))
-    return Persons(keypoints, area, box, region | np.array(nobody, bool), region, first), of
-
-
-def _detections(detections, skeleton, images, categories):
-    """`Detections` in the order of their scenes, the best of each; their scores and scenes."""
-    _require("detections", detections, ("image_id", "category_id", "keypoints", "score"))
-    scene = _scene_of(detections, images, categories)
-    for place, detection in zip(scene, detections, strict=True):
-        if place is None:
-            known = detection["image_id"] in set(images)
-            field = "category_id" if known else "image_id"
-            raise ValueError(f"detections: {field} {detection[field]!r} is not in annotations")
-    keypoints = _keypoints("detections", detections, skeleton)
-    score = np.array([detection["score"] for detection in detections], np.float64)
-    if not np.isfinite(score).all():
-        wrong = score[~np.isfinite(score)][0]
-        raise ValueError(f"detections: expected a finite score, got {float(wrong)!r}")
-    at = np.array(scene, np.int64)
-    order = np.lexsort((-score, at))
-    at = at[order]
-    scenes = np.arange(len(images) * len(categories) + 1)
-    kept = np.arange(len(at)) - np.searchsorted(at, scenes)[at] < MAX_DETECTIONS
-    at, order = at[kept], order[kept]
-    keypoints = keypoints[order]
-    area = np.prod(np.ptp(keypoints[..., :2], axis=1), axis=1)
-    return Detections(keypoints, area, np.searchsorted(at, scenes)), score[order], at
-
-
-def _scene_of(entries, images, categories):
-    """The scene of each entry, None in an unknown image or category."""
-    image = {name: number for number, name in enumerate(images)}
-    category = {name: number * len(images) for number, name in enumerate(categories)}
-    return [
-        category[entry["category_id"]] + image[entry["image_id"]]
-        if entry["image_id"] in image and entry["category_id"] in category
-        else None
-        for entry in entries
-    ]
-
-
-def _require(name, entries, fields):
-    """ValueError if an entry lacks a field."""
-    for entry in entries:
-        missing = [field for field in fields if field not in entry]
-        if missing:
-            raise ValueError(
-                f"{name}: expected {', '.join(fields)}; {', '.join(missing)} is missing"
-            )
-
-
-def _keypoints(name, entries, skeleton) -> np.ndarray:
-    """(n, K, 3) float64 keypoints of annotations or detections."""
-    size = 3 * len(skeleton)
-    if not entries:
-        return np.zeros((0, len(skeleton), 3))
-    try:
-        keypoints = np.array([entry.get("keypoints", ()) for entry in entries], np.float64)
-    except ValueError:  # not of one length
-        keypoints = np.zeros(0)
-    if keypoints.shape == (len(entries), size) and np.isfinite(keypoints).all():
-        return keypoints.reshape(-1, len(skeleton), 3)
-    for entry in entries:
-        one = np.asarray(entry.get("keypoints", ()), np.float64)
-        if one.shape != (size,) or not np.isfinite(one).all():
-            break
-    raise ValueError(
-        f"{name}: expected {size} finite numbers as keypoints of skeleton "
-        f"{skeleton.name!r}, got {np.array2string(one, threshold=6)}"
-    )

@@ -1,4 +1,4 @@
-"""How crowded an image is: CrowdPose's crowd index, and what counts as easy and as hard."""
+"""Measure how crowded an image is: CrowdPose's crowd index, and the bounds of easy and hard."""
 
 from __future__ import annotations
 
@@ -10,18 +10,32 @@ EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation cod
 
 
 def crowd_index(keypoints, boxes) -> float:
-    """How crowded an image is: 0 for persons apart, above 1 for a dense crowd; not capped.
+    """Compute the crowd index: 0 if persons are apart, above 1 in a dense crowd, not capped.
 
-    keypoints: (P, K, 3) x, y in pixels and v; a joint with v > 0 is labelled.
-    boxes: (P, 4) x, y, width, height in pixels; its border belongs to a box.
+    The crowd index of a person is the number of other persons' labelled joints inside its box,
+    over the number of its own labelled joints, wherever they are. The image's index is the mean
+    over the persons that have a labelled joint.
 
-    Of a person: the number of the other persons' labelled joints inside its box over the number
-    of its own labelled joints, wherever they are. Of the image: the mean over the persons that
-    have a labelled joint; 0.0 where there is none. From CrowdPose (Li et al., 2019). Its published
-    indices leave out the persons that its files give num_keypoints 0: without them 80 % of those
-    of its validation images come out to within 0.01.
+    Args:
+        keypoints: (P, K, 3) x, y in pixels and v; a joint with v > 0 is labelled.
+        boxes: (P, 4) x, y, width, height in pixels; the border belongs to the box.
 
-    ValueError for wrong shapes, or labelled joints or their boxes that are not finite.
+    Returns:
+        The index, 0.0 if no person has a labelled joint.
+
+    Raises:
+        ValueError: wrong shapes, or labelled joints or their boxes that are not finite.
+
+    Source:
+        CrowdPose (Li et al., 2019). Its published indices leave out the persons to whom its files
+        give num_keypoints 0. Without these persons, this function gives 80 % of the published
+        indices of its validation images to within 0.01.
+
+    Example:
+        >>> from sparse_ae.metrics import crowd_index
+        >>> keypoints = [[[1, 1, 2], [9, 9, 2]], [[8, 8, 2], [30, 30, 2]]]  # 2 persons, 2 joints
+        >>> crowd_index(keypoints, [[0, 0, 10, 10], [20, 20, 12, 12]])  # the mean of 1/2 and 0
+        0.25
     """
     keypoints, boxes = np.asarray(keypoints, np.float64), np.asarray(boxes, np.float64)
     if keypoints.ndim != 3 or keypoints.shape[2] != 3:
@@ -43,7 +57,7 @@ def crowd_index(keypoints, boxes) -> float:
 
 @kernel
 def _others(keypoints, boxes):
-    """(P,) how many labelled joints of other persons lie in each person's box."""
+    """Count the labelled joints of other persons in each person's box, (P,)."""
     found = np.zeros(len(boxes), np.int64)
     for p in range(len(boxes)):
         left, top = boxes[p, 0], boxes[p, 1]

@@ -1,98 +1,73 @@
-"""What the claims are measured by: accuracy, crowding, and the shape of the embeddings."""
+"""Measure the shape of an image's embeddings: how linear, how sparse, how far apart."""
 
 from __future__ import annotations
 
+from math import exp, lgamma, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from sparse_ae.grouping import group
-from sparse_ae.metrics.average_precision import (
-    Matches,
-    ap_of_matches,
-    keypoint_ap,
-    keypoint_matches,
-)
-from sparse_ae.metrics.crowding import EASY, HARD, crowd_index
-
-__all__ = ["EASY", "HARD", "Linearity", "Matches", "ap_of_matches", "crowd_index",
-           "group_margin", "group_spread", "grouped", "grouped_right", "grouping_accuracy",
-           "keypoint_ap", "keypoint_matches", "linearity", "sparsity"]  # fmt: skip
+NAN = float("nan")
+ROUNDING = 1e-12  # share of the largest value that rounding may leave of a constant
 
 
 class Linearity(NamedTuple):
-    """How close embeddings are to a line; see `linearity`."""
+    """How close the embeddings of an image are to a line; see `linearity`.
+
+    Attributes:
+        first_component: share of the variance on the first principal component, in [1/D, 1].
+        correlation: mean absolute Pearson correlation over the pairs of dimensions that vary, in
+            [0, 1]; nan if there is no such pair, as at D = 1.
+        effective_rank: exp of the entropy of the normalised eigenvalues of the covariance, from 1
+            (a line) to D (a ball).
+    """
 
     first_component: float
     correlation: float
     effective_rank: float
 
 
-def group_margin(tags, visible, threshold=1.0) -> float:
-    """The room that grouping has: the distance of the two closest persons, less the threshold.
-
-    tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; threshold: the
-    distance up to which grouping accepts a candidate. A person is the mean over its visible
-    joints. Negative: two persons are within the threshold of each other. nan with fewer than two
-    persons that have a visible joint. ValueError as `linearity`.
-    """
-    tags, visible = _embeddings(tags, visible)
-    present = visible.any(axis=1)
-    tags, visible = tags[present], visible[present]
-    if len(tags) < 2:
-        return float("nan")
-    weight = visible[..., None]  # (P, K, 1)
-    means = np.where(weight, tags, 0).sum(axis=1) / weight.sum(axis=1)  # (P, D)
-    distance = np.linalg.norm(means[:, None] - means[None], axis=2)
-    return float(distance[np.triu_indices(len(means), 1)].min() - threshold)
-
-
-def group_spread(tags, visible) -> float:
-    """How far apart one person's embeddings are: the root of their mean squared distance from the
-    person's mean, by which a margin can be divided, since a margin alone grows with any factor.
-
-    tags: (P, K, D); visible: (P, K) bool. nan without a visible joint. ValueError as `linearity`.
-    """
-    tags, visible = _embeddings(tags, visible)
-    if not visible.any():
-        return float("nan")
-    count = np.maximum(visible.sum(axis=1), 1)[:, None]  # (P, 1)
-    means = np.where(visible[..., None], tags, 0).sum(axis=1) / count  # (P, D)
-    return float(np.sqrt(((tags - means[:, None])[visible] ** 2).sum(axis=1).mean()))
-
-
 def linearity(tags, visible) -> Linearity:
-    """How close the embeddings of an image are to a line.
+    """Measure how close the embeddings of an image are to a line.
 
-    tags: (P, K, D), read where visible; visible: (P, K) bool. All visible joints of all persons
-    together are n points, centred. Returns
-    first_component: the share of their variance on the first principal component, in [1/D, 1];
-    correlation: the mean absolute Pearson correlation over the pairs of dimensions, in [0, 1].
-        Pairs with a dimension that does not vary are left out; nan if none is left, as at D = 1;
-    effective_rank: exp of the entropy of the normalised eigenvalues of the covariance, from 1 (a
-        line) to D (a ball); Roy & Vetterli, "The effective rank", 2007, on the covariance.
-    All nan with fewer than two visible joints or if they are all equal (up to rounding).
+    The visible joints of all persons together are n points, centred first.
 
-    ValueError for wrong shapes, or visible embeddings that are not finite.
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        `Linearity`, whose fields are all nan with fewer than two visible joints, or if all points
+        are equal up to rounding.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Source:
+        Effective rank: Roy & Vetterli, "The effective rank", 2007, here of the covariance.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.metrics import linearity
+        >>> tags = np.arange(6).reshape(2, 3, 1) * [1, -2]  # 2 persons, 3 joints, on one line
+        >>> linearity(tags, np.ones((2, 3), bool))
+        Linearity(first_component=1.0, correlation=1.0, effective_rank=1.0)
     """
-    tags, visible = _embeddings(tags, visible)
+    tags, visible = check_embeddings(tags, visible)
     points = tags[visible]  # (n, D)
-    nan = float("nan")
     if len(points) < 2:
-        return Linearity(nan, nan, nan)
-    spread = 1e-12 * np.abs(points).max()  # what rounding may leave of a constant
+        return Linearity(NAN, NAN, NAN)
+    smallest = ROUNDING * np.abs(points).max()
     points = points - points.mean(axis=0)
     deviation = np.sqrt((points**2).mean(axis=0))  # (D,)
-    varying = deviation > spread
+    varying = deviation > smallest
     if not varying.any():
-        return Linearity(nan, nan, nan)
+        return Linearity(NAN, NAN, NAN)
     share = np.linalg.svd(points, compute_uv=False) ** 2
     share = share / share.sum()
     positive = share[share > 0]
     rank = np.exp(-(positive * np.log(positive)).sum())
-
-    correlation = nan
+    correlation = NAN
     if varying.sum() > 1:
         unit = points[:, varying] / deviation[varying]
         pairs = np.triu_indices(unit.shape[1], 1)
@@ -101,79 +76,168 @@ def linearity(tags, visible) -> Linearity:
 
 
 def sparsity(tags, visible) -> float:
-    """Mean Hoyer sparsity of the visible embeddings: 0 all dimensions equal, 1 only one not zero.
+    """Compute the mean Hoyer sparsity of the visible embeddings.
 
-    tags: (P, K, D); visible: (P, K) bool. Of one embedding t: (sqrt D − ‖t‖₁/‖t‖₂) / (sqrt D − 1),
-    Hoyer, JMLR 2004. Embeddings that are all zero have none and are left out. nan at D = 1, or
-    where nothing is left. ValueError as `linearity`.
+    One embedding t has the sparsity (sqrt D − ‖t‖₁/‖t‖₂) / (sqrt D − 1): 0 if all dimensions have
+    the same absolute value, 1 if only one is not zero. Embeddings that are all zero have none and
+    are left out. `hoyer_null` is what chance gives.
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        The mean over the visible joints, in [0, 1]; nan at D = 1, or where no embedding is left.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Source:
+        Hoyer, "Non-negative matrix factorization with sparseness constraints", JMLR 2004.
+
+    Example:
+        >>> from sparse_ae.metrics import sparsity
+        >>> tags = [[[0, 0, -5, 0], [2, -2, 2, 2]]]  # 1 person, 2 joints, D = 4
+        >>> round(sparsity(tags, [[True, True]]), 3)  # the mean of 1 and 0
+        0.5
     """
-    tags, visible = _embeddings(tags, visible)
+    tags, visible = check_embeddings(tags, visible)
     points = tags[visible]  # (n, D)
     points = points[(points != 0).any(axis=1)]
     root = np.sqrt(tags.shape[2])
     if root == 1 or not len(points):
-        return float("nan")
+        return NAN
     ratio = np.abs(points).sum(axis=1) / np.linalg.norm(points, axis=1)
     return float(((root - ratio) / (root - 1)).mean())
 
 
-def grouping_accuracy(tags, visible, order, *, tag_threshold=1.0, rule="released", seed=0) -> float:
-    """The share of ground-truth keypoints that grouping gives to the right person.
+def hoyer_null(dim: int) -> float:
+    """Return the expected Hoyer sparsity of a Gaussian vector, against which to read `sparsity`.
 
-    As `grouped_right`, whose share among the visible joints it is; nan without one.
+    The vector has zero mean and the same variance in each of its D dimensions. Its length and its
+    direction are independent, so E[‖t‖₁/‖t‖₂] = E‖t‖₁ / E‖t‖₂ = D·Γ(D/2) / (√π·Γ((D + 1)/2)). This
+    is exact but for rounding, below 1e-12: nothing is sampled.
+
+    Args:
+        dim: D, the number of dimensions, at least 1.
+
+    Returns:
+        The expectation, in (0, 1); nan at D = 1, where sparsity is not defined.
+
+    Raises:
+        ValueError: dim is below 1.
+
+    Example:
+        >>> from sparse_ae.metrics import hoyer_null
+        >>> [round(hoyer_null(dim), 3) for dim in (2, 8)]
+        [0.34, 0.274]
     """
-    right = grouped_right(tags, visible, order, tag_threshold=tag_threshold, rule=rule, seed=seed)
-    count = (np.asarray(visible) > 0).sum()
-    return float(right.sum() / count) if count else float("nan")
+    if dim < 1:
+        raise ValueError(f"dim: expected a number of dimensions from 1 on, got {dim}")
+    if dim == 1:
+        return NAN
+    ratio = dim * exp(lgamma(dim / 2) - lgamma((dim + 1) / 2)) / sqrt(pi)
+    return (sqrt(dim) - ratio) / (sqrt(dim) - 1)
 
 
-def grouped_right(tags, visible, order, **settings) -> np.ndarray:
-    """(P, K) bool: the ground-truth keypoints that grouping gives to the right person.
+def group_margin(tags, visible, threshold=1.0) -> float:
+    """Compute the distance of the two closest persons, less the threshold of grouping.
 
-    As `grouped`, whose groups and the persons are matched one to one so that they share the most
-    keypoints. Joints that are not visible are False.
+    A person is the mean over its visible joints. Stretching all embeddings enlarges this margin.
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+        threshold: the distance up to which grouping accepts a candidate.
+
+    Returns:
+        The margin, negative if two persons are within the threshold of each other; nan with fewer
+        than two persons that have a visible joint.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Example:
+        >>> from sparse_ae.metrics import group_margin
+        >>> tags = [[[0.0], [2.0]], [[5.0], [7.0]]]  # the means of the 2 persons are 1 and 6
+        >>> group_margin(tags, [[True, True], [True, True]], threshold=1.0)
+        4.0
     """
-    label = grouped(tags, visible, order, **settings)
-    shared = label == np.unique(label[label >= 0])[:, None, None]  # (G, P, K)
-    groups, persons = linear_sum_assignment(shared.sum(axis=2), maximize=True)
-    right = np.zeros(label.shape, bool)
-    right[persons] = shared[groups, persons]
-    return right
+    return _closest_distance(*check_embeddings(tags, visible)) - threshold
 
 
-def grouped(tags, visible, order, *, tag_threshold=1.0, rule="released", seed=0) -> np.ndarray:
-    """(P, K) int: the group that each true keypoint ends in, by founding; −1 where not visible.
+def group_spread(tags, visible) -> float:
+    """Compute the spread within persons: the RMS distance of joints to their person's mean.
 
-    tags: (P, K, D) embeddings at the ground-truth joints; visible: (P, K) bool; order,
-    tag_threshold, rule: see `grouping.group`. Every visible joint is a candidate of score 1, and
-    each joint's candidates are shuffled (by `seed`) before they are grouped: between equal tags
-    the solver would otherwise find the right persons by their place in the list. ValueError as
-    `linearity` and `grouping.group`.
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        The spread, pooled over all visible joints of the image; nan without a visible joint.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Example:
+        >>> from sparse_ae.metrics import group_spread
+        >>> tags = [[[0.0], [2.0]], [[5.0], [7.0]]]  # each joint is 1 away from its person's mean
+        >>> group_spread(tags, [[True, True], [True, True]])
+        1.0
     """
-    tags, visible = _embeddings(tags, visible)
-    persons, joints = visible.shape
-    label = np.full(visible.shape, -1)
+    tags, visible = check_embeddings(tags, visible)
     if not visible.any():
-        return label
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)  # (K, P)
-    index = np.arange(joints)[:, None]
-    owner = np.stack([shuffled, shuffled], axis=2)  # (K, P, 2) the person instead of a position
-    groups = group(
-        owner,
-        visible[shuffled, index],
-        tags[shuffled, index],  # read where visible
-        order,
-        tag_threshold=tag_threshold,
-        rule=rule,
-    )  # (G, K, 3 + D)
-    which, joint = np.nonzero(groups[..., 2])
-    label[groups[which, joint, 0].astype(int), joint] = which
-    return label
+        return NAN
+    means = person_means(tags, visible)
+    return float(np.sqrt(((tags - means[:, None])[visible] ** 2).sum(axis=1).mean()))
 
 
-def _embeddings(tags, visible):
-    """float64 tags (P, K, D) and bool visible (P, K), checked."""
+def closest_gap(tags, visible) -> float:
+    """Compute the distance of the two closest persons, divided by the spread within persons.
+
+    Stretching or shifting all embeddings does not change this margin, unlike `group_margin`.
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        The ratio, whose spread is `group_spread`; nan with fewer than two persons that have a
+        visible joint, or if no joint differs from its person's mean by more than rounding.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Example:
+        >>> from sparse_ae.metrics import closest_gap
+        >>> tags = [[[0.0], [2.0]], [[5.0], [7.0]]]  # means 5 apart, joints 1 from their mean
+        >>> closest_gap(tags, [[True, True], [True, True]])
+        5.0
+    """
+    tags, visible = check_embeddings(tags, visible)
+    spread = group_spread(tags, visible)
+    if not spread > ROUNDING * np.abs(tags[visible]).max(initial=0):  # nan too
+        return NAN
+    return _closest_distance(tags, visible) / spread
+
+
+def person_means(tags: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Return (P, D), the mean of each person's visible joints; 0 for a person without any."""
+    count = np.maximum(visible.sum(axis=1), 1)[:, None]  # (P, 1)
+    return np.where(visible[..., None], tags, 0).sum(axis=1) / count
+
+
+def _closest_distance(tags: np.ndarray, visible: np.ndarray) -> float:
+    """The distance between the two closest persons' means; nan with fewer than two persons."""
+    means = person_means(tags, visible)[visible.any(axis=1)]
+    if len(means) < 2:
+        return NAN
+    distance = np.linalg.norm(means[:, None] - means[None], axis=2)
+    return float(distance[np.triu_indices(len(means), 1)].min())
+
+
+def check_embeddings(tags, visible) -> tuple[np.ndarray, np.ndarray]:
+    """Return float64 tags (P, K, D) and bool visible (P, K); ValueError if they do not fit."""
     tags, visible = np.asarray(tags, np.float64), np.asarray(visible)
     if tags.ndim != 3 or tags.shape[2] < 1:
         raise ValueError(f"tags: expected (P, K, D), D at least 1, got shape {tags.shape}")

@@ -1,6 +1,6 @@
-"""What went wrong with the decoded persons of an image, by kind: how often, and to whom.
+"""Find what is wrong with the decoded persons of an image: how often each kind of error occurs.
 
-Shapes: M decoded persons, P true persons, K joints.
+Shapes: M decoded persons, P true persons, K joints, I images.
 """
 
 from __future__ import annotations
@@ -13,39 +13,66 @@ import numpy as np
 from sparse_ae.skeleton import Skeleton
 
 KINDS = ("merged", "split", "swapped", "missed", "twice")
-NEAR = 0.5  # similarity (OKS of a single joint) from which on a decoded joint is a true one's
-FEWEST = 3  # joints that make a part of a person
-KEPT = 2  # images of each kind that a record keeps
+NEAR = 0.5  # least OKS of a single joint at which a decoded joint belongs to a true one
+FEWEST = 3  # joints that make up a part of a person
+KEPT = 2  # images per kind of error that a record keeps
 
 
 class ErrorCase(NamedTuple):
-    """One failure, and whom it concerns: indices of decoded persons, the one that counts as the
-    failure last, and of true persons, the one of whom most joints are there first."""
+    """One error, and the persons concerned.
+
+    Attributes:
+        decoded: indices of decoded persons; the last one counts as the error.
+        true: indices of true persons; the one with most joints in the decoded person comes first.
+    """
 
     decoded: tuple[int, ...]
     true: tuple[int, ...]
 
 
 def count_errors(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """(5,) int: how often each of KINDS happened in one image, the number of its `find_errors`;
-    arguments and errors as there."""
+    """Count the errors of `find_errors` in one image.
+
+    Args:
+        decoded: as of `find_errors`.
+        joints: as of `find_errors`.
+        area: as of `find_errors`.
+        skeleton: as of `find_errors`.
+
+    Returns:
+        (5,) int64, the number of errors of each of KINDS.
+
+    Raises:
+        ValueError: wrong shapes.
+    """
     found = find_errors(decoded, joints, area, skeleton)
     return np.array([len(found[kind]) for kind in KINDS], np.int64)
 
 
 def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[ErrorCase]]:
-    """What went wrong in one image, case by case, for each of KINDS.
+    """Find the errors in one image, case by case.
 
-    decoded: (M, K, 3) x, y in pixels and score, 0 where a person has no such joint; joints:
-    (P, K, 3) x, y and v, read where v > 0; area: (P,) in pixels².
-    A decoded joint belongs to the true person whose joint of that kind is the most similar, from
-    NEAR on. "Parts" are FEWEST joints or more.
-    merged: decoded persons with parts of two true persons or more.
-    split: further decoded persons with a part of a true person that the one with most of it lacks.
-    twice: further decoded persons with a part of a true person that is there already.
-    swapped: decoded persons with a part of one true person and one or two joints of others.
-    missed: true persons with a part to find, no part of whom any decoded person has.
-    ValueError for wrong shapes.
+    A decoded joint belongs to the true person whose joint of the same kind is the most similar, if
+    their OKS is at least NEAR. A "part" of a person is FEWEST joints or more.
+
+    - merged: a decoded person has parts of two or more true persons.
+    - split: a further decoded person has a part of a true person that earlier ones lack. The one
+      with most joints of the true person comes first.
+    - twice: a further decoded person has a part of a true person that earlier ones have too.
+    - swapped: a decoded person has a part of one true person, and one or two joints of others.
+    - missed: a true person has a part to find, and no decoded person has a part of it.
+
+    Args:
+        decoded: (M, K, 3) x, y in pixels and score; score 0 where a person has no such joint.
+        joints: (P, K, 3) x, y in pixels and v; read where v > 0.
+        area: (P,) areas of the true persons, in square pixels.
+        skeleton: a `Skeleton` of K keypoints, whose sigmas are used.
+
+    Returns:
+        The `ErrorCase`s for each of KINDS, by name.
+
+    Raises:
+        ValueError: wrong shapes.
     """
     owner = owners(decoded, joints, area, skeleton)
     owned = owner[:, None] == np.arange(len(joints))[:, None]  # (M, P, K)
@@ -65,7 +92,7 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
                 twice.append(ErrorCase((int(having[shared.argmax()]), int(found)), (person,)))
             seen |= mine
     several, alone = parts.sum(axis=1) > 1, parts.sum(axis=1) == 1
-    strange = np.where(parts, 0, count).sum(axis=1)  # joints of persons of whom there is no part
+    strange = np.where(parts, 0, count).sum(axis=1)  # joints of others
     findable = (np.asarray(joints, float)[..., 2] > 0).sum(axis=1) >= FEWEST
     missed = np.flatnonzero(findable & ~parts.any(axis=0))
     return {
@@ -78,14 +105,26 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
 
 
 def _mixture(decoded: int, count: np.ndarray) -> ErrorCase:
-    """A decoded person with joints of several true ones, (P,) of each."""
+    """Return the case of a decoded person that has count[p] joints of the true person p."""
     most = np.argsort(-count, kind="stable")
     return ErrorCase((int(decoded),), tuple(int(person) for person in most if count[person]))
 
 
 def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """(M, K) int: whose each decoded joint is, the index of a true person, or −1 for nobody's;
-    arguments and errors as of `find_errors`."""
+    """Assign each decoded joint to a true person.
+
+    Args:
+        decoded: as of `find_errors`.
+        joints: as of `find_errors`.
+        area: as of `find_errors`.
+        skeleton: as of `find_errors`.
+
+    Returns:
+        (M, K) int, the index of the true person to whom the joint belongs, or −1 for nobody.
+
+    Raises:
+        ValueError: wrong shapes.
+    """
     decoded, joints = np.asarray(decoded, float), np.asarray(joints, float)
     kinds = len(skeleton)
     for name, array in (("decoded", decoded), ("joints", joints)):
@@ -106,11 +145,16 @@ def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
 def worst_images(
     counts: np.ndarray, people: Sequence[np.ndarray] | Mapping
 ) -> dict[str, np.ndarray]:
-    """A record's arrays: the counts, and the images in which each kind happened most.
+    """Select, for each kind of error, the images with most errors, as arrays for a record.
 
-    counts: (I, 5), of `count_errors`; people: by image, those of `needed_images` at least, decoded
-    (M, K, 3). failure_counts (I, 5) uint8; failure_index (5, KEPT) which images, −1 where there are
-    fewer; failure_people (5, KEPT, M, K, 3) float16, their persons, NaN where there is none.
+    Args:
+        counts: (I, 5) of `count_errors`.
+        people: decoded persons (M, K, 3) by image, at least for the images of `needed_images`.
+
+    Returns:
+        failure_counts: (I, 5) uint8, the counts, at most 255; failure_index: (5, KEPT) int32, the
+        images with most errors, −1 where there are fewer; failure_people: (5, KEPT, M, K, 3)
+        float16, the decoded persons of these images, NaN where there is none.
     """
     index = _index(counts)
     most = max((len(people[i]) for i in index.ravel() if i >= 0), default=0)
@@ -127,12 +171,19 @@ def worst_images(
 
 
 def needed_images(counts: np.ndarray) -> set[int]:
-    """The images whose persons `worst_images` shows, of these and any number of further ones."""
+    """Return the images whose persons `worst_images` may need, whatever images follow.
+
+    Args:
+        counts: (I, 5) of `count_errors`, of the images seen up to now.
+
+    Returns:
+        Indices of images; the first image is always among them, for the number of joints.
+    """
     return {0, *_index(counts).ravel().tolist()} - {-1}
 
 
 def _index(counts: np.ndarray) -> np.ndarray:
-    """(5, KEPT) images in which each kind happened most, the first of equals, −1 for none."""
+    """Return (5, KEPT), the images with most errors of each kind, the first of equals, else −1."""
     index = np.full((counts.shape[1], KEPT), -1, np.int32)
     order = np.argsort(-counts, axis=0, kind="stable")[:KEPT].T  # (5, ≤ KEPT)
     index[:, : order.shape[1]] = np.where(np.take_along_axis(counts.T, order, 1) > 0, order, -1)

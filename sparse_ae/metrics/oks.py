@@ -1,6 +1,6 @@
-"""Object keypoint similarity, and which detection matches which person: COCO's rules, compiled.
+"""Compute object keypoint similarity (OKS), and match detections with persons by COCO's rules.
 
-The rules are those of COCO's evaluation (pycocotools, cocoeval.py), the reference for every number.
+The rules are those of COCO's evaluation (pycocotools, cocoeval.py), which every number must equal.
 A scene is what is matched together: one image, one category. G persons, N detections, K keypoints,
 T thresholds, A ranges of area.
 """
@@ -18,11 +18,15 @@ ALMOST_ONE = 1 - 1e-10  # a threshold of 1 could never be reached
 
 
 class Persons(NamedTuple):
-    """Annotated persons, those of a scene one after the other.
+    """Annotated persons, sorted by scene.
 
-    keypoints: (G, K, 3) x, y, v; area: (G,); box: (G, 4) x, y, width, height; ignored, crowd: (G,)
-    bool, not to be counted, and a region of many persons; first: (scenes + 1,) where each scene
-    begins.
+    Attributes:
+        keypoints: (G, K, 3) x, y in pixels and v.
+        area: (G,) in square pixels.
+        box: (G, 4) x, y, width, height in pixels.
+        ignored: (G,) bool, persons that do not count, found or not.
+        crowd: (G,) bool, regions of many persons.
+        first: (scenes + 1,) index of the first person of each scene.
     """
 
     keypoints: np.ndarray
@@ -34,9 +38,12 @@ class Persons(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """Detected persons, those of a scene one after the other, the best first.
+    """Detected persons, sorted by scene, and by score within a scene, the best first.
 
-    keypoints: (N, K, 3) x, y, score; area: (N,) of the box around them; first: as in `Persons`.
+    Attributes:
+        keypoints: (N, K, 3) x, y in pixels and score.
+        area: (N,) of the box around the keypoints, in square pixels.
+        first: (scenes + 1,) index of the first detection of each scene.
     """
 
     keypoints: np.ndarray
@@ -47,11 +54,21 @@ class Detections(NamedTuple):
 def match(
     persons: Persons, detections: Detections, sigmas, thresholds, ranges
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Match each scene's detections, the best first, with the persons most like them.
+    """Match the detections of each scene, the best first, with the persons most similar to them.
 
-    sigmas: (K,); thresholds: (T,) least similarity of a match; ranges: (A, 2) areas; a person
-    outside is ignored. Returns matched (A, T, N) and skipped (A, T, N), the detections that found a
-    person and those that do not count, and ignored (A, G).
+    Args:
+        persons: `Persons`.
+        detections: `Detections` of the same scenes.
+        sigmas: (K,) standard deviations of the OKS.
+        thresholds: (T,) least OKS of a match.
+        ranges: (A, 2) areas in square pixels; a person outside of the range is ignored.
+
+    Returns:
+        matched (A, T, N) bool, detections that found a person; skipped (A, T, N) bool, detections
+        that do not count; ignored (A, G) bool, persons that do not count.
+
+    Source:
+        pycocotools, cocoeval.py.
     """
     variance = (2 * np.asarray(sigmas, np.float64)) ** 2
     return _match(persons, detections, variance, np.asarray(thresholds), np.asarray(ranges, float))
@@ -59,6 +76,7 @@ def match(
 
 @kernel
 def _match(persons, detections, variance, thresholds, ranges):
+    """Compiled part of `match`; variance is (K,), (2 sigma)²."""
     count, found = len(persons.area), len(detections.area)
     matched = np.zeros((len(ranges), len(thresholds), found), np.bool_)
     skipped = np.zeros((len(ranges), len(thresholds), found), np.bool_)
@@ -78,7 +96,7 @@ def _match(persons, detections, variance, thresholds, ranges):
             for g in range(g0, g1):
                 outside = persons.area[g] < low or persons.area[g] > high
                 ignored[a, g] = persons.ignored[g] or outside
-            order = np.argsort(ignored[a, g0:g1], kind="mergesort")  # those that count first
+            order = np.argsort(ignored[a, g0:g1], kind="mergesort")  # ignored persons last
             for t in range(len(thresholds)):
                 _assign(
                     alike, order, ignored[a, g0:g1], persons.crowd[g0:g1], thresholds[t],
@@ -92,10 +110,23 @@ def _match(persons, detections, variance, thresholds, ranges):
 
 @kernel
 def similarity(detected, labelled, box, area, variance):
-    """Object keypoint similarity of a detection (K, 3) and a person (K, 3), from 0 to 1.
+    """Compute the object keypoint similarity (OKS) of a detection and a person.
 
-    The mean over the labelled keypoints of exp(−d²/(2 · area · variance)). For a person without
-    any, d is the distance from its box, enlarged by its width and height to every side.
+    It is the mean of exp(−d²/(2 · area · variance)) over the labelled keypoints. For a person
+    without any, d is the distance from its box, enlarged by its width and height to every side.
+
+    Args:
+        detected: (K, 3) x, y in pixels and score.
+        labelled: (K, 3) x, y in pixels and v.
+        box: (4,) x, y, width, height of the person, in pixels.
+        area: of the person, in square pixels.
+        variance: (K,) (2 sigma)².
+
+    Returns:
+        The similarity, from 0 to 1.
+
+    Source:
+        pycocotools, cocoeval.py, computeOks.
     """
     total, count = 0.0, 0
     for k in range(len(labelled)):
@@ -114,9 +145,11 @@ def similarity(detected, labelled, box, area, variance):
 
 @kernel
 def _assign(alike, order, ignored, crowd, threshold, matched, skipped):
-    """One scene at one threshold: mark the detections that match, and those that match a person
-    who is ignored (in place). Of equally similar persons the last takes it; an ignored person only
-    where no other does."""
+    """Match one scene at one threshold, and write the result into `matched` and `skipped`.
+
+    Among equally similar persons the last one gets the detection. An ignored person gets it only
+    if no other person does; the detection is then skipped.
+    """
     taken = np.zeros(len(order), np.bool_)
     for n in range(len(alike)):
         best, most = -1, min(threshold, ALMOST_ONE)

@@ -1,4 +1,4 @@
-"""The networks, and their weights on disk."""
+"""Build the pose networks, and save and load their weights."""
 
 from sparse_ae.models.pose_net import PoseNet, load_checkpoint, save_checkpoint
 

@@ -1,7 +1,6 @@
-"""Weights files of others: which network a file holds, told from its names and shapes alone.
+"""Load weights files that others wrote, as a whole network or as a backbone.
 
-Recognised: HigherHRNet, the paper's released models, and HRNet pre-trained on ImageNet or for
-top-down pose, which give a backbone. Tensors are all that is read: no code in a file is executed.
+`recognition` says which files are known. Only tensors are read: no code in a file is executed.
 """
 
 from __future__ import annotations
@@ -16,23 +15,29 @@ from torch import Tensor, nn
 from sparse_ae.models.hrnet import HRNet
 from sparse_ae.models.lite import Lite0
 from sparse_ae.models.official import NETWORKS
+from sparse_ae.models.recognition import (
+    Recognised,
+    Shapes,
+    backbone_prefix,
+    recognise,
+    shapes_of,
+)
 from sparse_ae.models.weights_files import Contents, read_tensors
 
 WEIGHTS_FORMAT = "sparse_ae/1"
-WIDTH_FROM = "transition1.0.0.weight"  # (width, 256, 3, 3)
 COUNTER = ".num_batches_tracked"  # of batch normalisation: older files lack it, nothing needs it
-# what stands beside the backbone in files of HRNet-Image-Classification and of timm
-IMAGENET_PARTS = ("classifier.", "incre_modules.", "head.0.0.0.")
-# and in top-down files: the official ones, mmpose's, older and newer
-TOP_DOWN_PARTS = ("final_layer.", "keypoint_head.final_layer.", "head.final_layer.")
-Shapes = dict[str, tuple[int, ...]]
 
 
 class LoadReport(NamedTuple):
-    """What a file was taken for, and what became of its tensors.
+    """What a file holds, and what became of its tensors.
 
-    matched: names of the net that were filled; left: names in the file that are not; missing: names
-    of the net that are not in the file; testing: how to use the net on photos, if the file tells.
+    Attributes:
+        path: of the file.
+        kind: of network, in words.
+        matched: names of the net's tensors that were filled.
+        left: names in the file that the net does not have.
+        missing: names of the net that the file does not have.
+        testing: how to use the net on photos, None if the file does not say.
     """
 
     path: Path
@@ -47,89 +52,23 @@ class LoadReport(NamedTuple):
                 f"left: {_summary(self.left)}, missing: {_summary(self.missing)}")  # fmt: skip
 
 
-class Recognised(NamedTuple):
-    """kind: in words; settings: of the network, None where the file is a backbone only."""
-
-    kind: str
-    settings: dict[str, Any] | None
-
-
 def _summary(names: tuple[str, ...]) -> str:
+    """Return the number of names and the parts of the net that they belong to."""
     parts = sorted({name.split(".")[0] for name in names})
     shown = ", ".join(parts[:4]) + (", …" if len(parts) > 4 else "")
     return f"{len(names)} ({shown})" if names else "none"
 
 
-def shapes_of(tensors: dict[str, Tensor]) -> Shapes:
-    """The shape of every tensor, by name."""
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def recognise(shapes: Shapes) -> Recognised | None:
-    """What a file with tensors of these names and shapes holds; None where it is none of these.
-
-    ValueError where the names are those of a network, but its sizes contradict each other.
-    """
-    if "_conv_stem.weight" in shapes and "_blocks.15._bn2.weight" in shapes:
-        return Recognised("EfficientNet-Lite0, pre-trained on ImageNet", None)
-    prefix = _backbone_prefix(shapes)
-    if prefix + WIDTH_FROM not in shapes:
-        return None
-    width = _outputs(shapes, prefix + WIDTH_FROM)
-    if "head.tms_pred_layers.weight" in shapes:
-        fine = "head.hms_pred_layers.0.weight" in shapes
-        heatmaps = "head.hms_pred_layers" + (".0" if fine else "") + ".weight"
-        keypoints = _outputs(shapes, heatmaps)
-        dim = _share(shapes, "head.tms_pred_layers.weight", keypoints)
-        settings = {"network": "coupled", "keypoints": keypoints, "dim": dim}
-        name = f"the paper's {'ce_hrhrnet' if fine else 'ce_hrnet'}"
-    elif not prefix and "final_layers.0.weight" in shapes:
-        fine = "final_layers.1.weight" in shapes
-        both = _outputs(shapes, "final_layers.0.weight")
-        # without fine heatmaps nothing tells K from D: HigherHRNet's own D is 1
-        keypoints = _outputs(shapes, "final_layers.1.weight") if fine else both // 2
-        dim = _share(shapes, "final_layers.0.weight", keypoints) - 1
-        settings = {"network": "higher_hrnet", "keypoints": keypoints, "dim": dim}
-        name = "HigherHRNet" if fine else "the HRNet baseline of HigherHRNet"
-    else:
-        return Recognised(f"HRNet-W{width}, {_pretraining(shapes)}", None)
-    kind = f"{name}-W{width} for {keypoints} keypoints, {dim} dimensions"
-    return Recognised(kind, {**settings, "width": width, "fine": fine})
-
-
-def _backbone_prefix(names) -> str:
-    return "backbone." if any(name.startswith("backbone.") for name in names) else ""
-
-
-def _pretraining(names) -> str:
-    if any(name.startswith(IMAGENET_PARTS) for name in names):
-        return "pre-trained on ImageNet"
-    if any(name.startswith(TOP_DOWN_PARTS) for name in names):
-        return "pre-trained for top-down pose"
-    return "with no head that is known"
-
-
-def _outputs(shapes: Shapes, name: str) -> int:
-    """The number of output channels of a convolution."""
-    shape = shapes.get(name)
-    if shape is None or len(shape) != 4 or not shape[0]:
-        raise ValueError(f"{name}: expected the weights of a convolution, found {shape or 'none'}")
-    return shape[0]
-
-
-def _share(shapes: Shapes, name: str, keypoints: int) -> int:
-    """Output channels of a convolution for each keypoint."""
-    share, rest = divmod(_outputs(shapes, name), keypoints)
-    if rest:
-        raise ValueError(
-            f"{name}: expected a multiple of {keypoints} output channels, one or more for each "
-            f"keypoint, found {shapes[name]}"
-        )
-    return share
-
-
 def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
-    """The first tensor of a net that a file lacks or has in another shape or type, in words."""
+    """Describe the first tensor of a net that a file lacks or has in another shape or type.
+
+    Args:
+        expected: shapes of the net's tensors, by name.
+        tensors: of the file, by name.
+
+    Returns:
+        One line that names the tensor and what was found; None if all tensors fit.
+    """
     for name, shape in expected.items():
         if name.endswith(COUNTER):
             continue
@@ -147,10 +86,20 @@ def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
 
 
 def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path) -> nn.Module:
-    """The net that `make` returns, filled with all of `tensors`, in evaluation mode.
+    """Build a net and fill it with tensors.
 
-    ValueError names the first tensor that does not fit, either way round. No memory is taken for
-    the net before everything fits.
+    No memory is taken for the net before everything fits.
+
+    Args:
+        make: returns the net.
+        tensors: all of the net's tensors, by name; counters of batch normalisation may be missing.
+        path: of the file, for messages.
+
+    Returns:
+        The net on the CPU, in evaluation mode.
+
+    Raises:
+        ValueError: a tensor is missing, left over or does not fit; the message names the first.
     """
     try:
         with torch.device("meta"):
@@ -172,9 +121,17 @@ def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path)
 
 
 def build_recognised(contents: Contents, path: Path) -> tuple[nn.Module, LoadReport]:
-    """The whole network that a file of others holds, in evaluation mode, and what was matched.
+    """Build the whole network that a file of others holds.
 
-    ValueError where the file is not recognised, does not fit, or is a backbone only.
+    Args:
+        contents: of the file.
+        path: of the file, for messages.
+
+    Returns:
+        The net in evaluation mode, and the `LoadReport`.
+
+    Raises:
+        ValueError: the file is not recognised, does not fit, or holds only a backbone.
     """
     found = _recognised(contents, path)
     if found.settings is None:
@@ -190,6 +147,7 @@ def build_recognised(contents: Contents, path: Path) -> tuple[nn.Module, LoadRep
 
 
 def _recognised(contents: Contents, path: Path) -> Recognised:
+    """Recognise a file; ValueError, naming it, if that fails."""
     shapes = shapes_of(contents.tensors)
     try:
         found = recognise(shapes)
@@ -205,7 +163,7 @@ def _recognised(contents: Contents, path: Path) -> Recognised:
 
 
 def _trunk(net: nn.Module) -> tuple[nn.Module, str]:
-    """The part of a net that pre-trained files hold, and what stands before its names."""
+    """Return the part of a net that pre-trained files hold, and the prefix of its names."""
     if isinstance(net, HRNet):
         return net, ""
     backbone = getattr(net, "backbone", None)
@@ -220,12 +178,20 @@ def _trunk(net: nn.Module) -> tuple[nn.Module, str]:
 
 
 def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
-    """Fill the backbone of `net` from a weights file, and leave the heads of both alone.
+    """Fill the backbone of a net from a weights file; heads are neither read nor changed.
 
-    net: an HRNet, a HigherHRNet, a CoupledNet, or a PoseNet on top of EfficientNet-Lite0; the file:
-    any that holds that backbone in that width, pre-trained on ImageNet, for top-down pose, or as
-    part of a whole network. The whole backbone must be there: ValueError names the first tensor
-    that does not fit, and `net` is then unchanged.
+    Args:
+        net: an HRNet, a HigherHRNet, a CoupledNet, or a PoseNet on top of EfficientNet-Lite0.
+        path: a file that holds this backbone in this width: pre-trained on ImageNet, for top-down
+            pose, or as part of a whole network.
+
+    Returns:
+        The `LoadReport`.
+
+    Raises:
+        ValueError: the file does not hold the whole backbone; the message names the first tensor
+            that does not fit, and `net` is unchanged.
+        FileNotFoundError: there is no file.
     """
     path = Path(path)
     trunk, ours = _trunk(net)
@@ -233,7 +199,7 @@ def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
     found = _recognised(contents, path)
     state = trunk.state_dict()
     expected = shapes_of({n: t for n, t in state.items() if not n.startswith(trunk.heads)})
-    theirs = _backbone_prefix(contents.tensors)
+    theirs = backbone_prefix(contents.tensors)
     tensors = {
         name.removeprefix(theirs): tensor for name, tensor in contents.tensors.items()
         if name.startswith(theirs) and name.removeprefix(theirs) in expected

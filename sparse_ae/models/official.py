@@ -1,10 +1,9 @@
-"""The networks of HigherHRNet and of the paper's released code, on top of HRNet.
+"""Build the networks of HigherHRNet and of the paper's released code, on top of HRNet.
 
-Layers and parameter names are those of the peers, so that their weights load as they are:
-github.com/HRNet/HigherHRNet-Human-Pose-Estimation (`lib/models/pose_higher_hrnet.py`) and
-github.com/CR320/CoupledEmbedding (`models/head`). What they return is a PoseOutput, as from
-`pose_net.PoseNet`. They expect other images than it: RGB in [0, 1], less `net.mean`, divided by
-`net.std`, the statistics of ImageNet.
+Layers and parameter names are those of github.com/HRNet/HigherHRNet-Human-Pose-Estimation
+(`lib/models/pose_higher_hrnet.py`) and github.com/CR320/CoupledEmbedding (`models/head`): their
+weights load as they are. The networks return a `PoseOutput`, as `pose_net.PoseNet` does, but expect
+other images: RGB in [0, 1], less `net.mean`, divided by `net.std`, the statistics of ImageNet.
 """
 
 from __future__ import annotations
@@ -12,19 +11,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sparse_ae.models.hrnet import IMAGENET_MEAN, IMAGENET_STD, BasicBlock, HRNet, start
+from sparse_ae.models.hrnet import IMAGENET_MEAN, IMAGENET_STD, BasicBlock, HRNet, init_weights
 from sparse_ae.models.outputs import PoseOutput
 
 FINE_BLOCKS = 4  # residual blocks after the deconvolution
 
 
-def _checked(keypoints: int, dim: int) -> None:
+def _check_sizes(keypoints: int, dim: int) -> None:
+    """Raise ValueError if there is not at least one keypoint and one dimension."""
     if keypoints < 1 or dim < 1:
         raise ValueError(f"keypoints, dim: expected numbers from 1 on, got {keypoints} and {dim}")
 
 
 def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
-    """(B, inputs, h, w) → (B, outputs, 2h, 2w)."""
+    """Return a deconvolution (B, inputs, h, w) → (B, outputs, 2h, 2w), batch norm and ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
@@ -33,11 +33,22 @@ def _deconvolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class HigherHRNet(HRNet):
-    """(B, 3, H, W) → heatmaps at H/4 and H/2, embeddings at H/4 (Cheng et al., CVPR 2020).
+    """HigherHRNet: (B, 3, H, W) → heatmaps at H/4 and H/2, embeddings at H/4.
 
-    keypoints: K; dim: D, 1 in HigherHRNet; width: 32 or 48 as published; fine: with the
-    deconvolution, which sees the coarse heatmaps and tags too; without it the net is the HRNet
-    baseline of that paper. The backbone's parameters have no prefix, as in the official files.
+    The backbone's parameters have no prefix, as in the official files.
+
+    Args:
+        keypoints: K.
+        dim: D, 1 in HigherHRNet.
+        width: 32 or 48 as published.
+        fine: whether to have the deconvolution, which sees the coarse heatmaps and tags too, and
+            the heatmaps at H/2. Without it the net is the HRNet baseline of the same paper.
+
+    Raises:
+        ValueError: keypoints, dim or width below 1.
+
+    Source:
+        Cheng et al., "HigherHRNet", CVPR 2020.
     """
 
     network = "higher_hrnet"
@@ -45,7 +56,7 @@ class HigherHRNet(HRNet):
     mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, keypoints: int, dim: int = 1, width: int = 32, *, fine: bool = True):
-        _checked(keypoints, dim)
+        _check_sizes(keypoints, dim)
         super().__init__(width)
         self.settings = {"network": self.network, "keypoints": keypoints, "dim": dim,
                          "width": width, "fine": fine}  # fmt: skip
@@ -59,8 +70,8 @@ class HigherHRNet(HRNet):
             deconvolutions.append(nn.Sequential(_deconvolution(width + both, width), *blocks))
         self.final_layers = nn.ModuleList(heads)
         self.deconv_layers = nn.ModuleList(deconvolutions)
-        start(self.final_layers)
-        start(self.deconv_layers)
+        init_weights(self.final_layers)
+        init_weights(self.deconv_layers)
 
     def forward(self, image: Tensor) -> PoseOutput:
         x = self.features(image)
@@ -73,7 +84,7 @@ class HigherHRNet(HRNet):
 
 
 class _CoarseHead(nn.Module):
-    """Features → heatmaps and embeddings of their size."""
+    """Head of `ce_hrnet`: features → heatmaps and embeddings of the features' size."""
 
     def __init__(self, keypoints: int, dim: int, width: int) -> None:
         super().__init__()
@@ -85,7 +96,10 @@ class _CoarseHead(nn.Module):
 
 
 class _FineHead(nn.Module):
-    """The same, and heatmaps of twice the size; the deconvolution sees the coarse heatmaps."""
+    """Head of `ce_hrhrnet`: as `_CoarseHead`, and heatmaps of twice the size.
+
+    The deconvolution sees the features and the coarse heatmaps.
+    """
 
     def __init__(self, keypoints: int, dim: int, width: int) -> None:
         super().__init__()
@@ -101,11 +115,22 @@ class _FineHead(nn.Module):
 
 
 class CoupledNet(nn.Module):
-    """(B, 3, H, W) → heatmaps at H/4, with `fine` at H/2 too, and embeddings at H/4: the paper's
-    networks as released, `ce_hrnet` without `fine` and `ce_hrhrnet` with it.
+    """The paper's networks as released: (B, 3, H, W) → heatmaps and embeddings.
 
-    keypoints: K; dim: D; width: 32 or 48 as released; tag_bias: where the embeddings start; 0 as
-    released, while `model.TAG_BIAS` spares L_s the start where its gradient is largest.
+    Args:
+        keypoints: K.
+        dim: D.
+        width: 32 or 48 as released.
+        fine: True for `ce_hrhrnet`, with heatmaps at H/4 and H/2; False for `ce_hrnet`, with
+            heatmaps at H/4. Embeddings are at H/4.
+        tag_bias: initial bias of the embeddings, 0 as released. `pose_net.TAG_BIAS` keeps L_s away
+            from 0, where its gradient is largest.
+
+    Raises:
+        ValueError: keypoints, dim or width below 1.
+
+    Source:
+        github.com/CR320/CoupledEmbedding, `models/head`.
     """
 
     network = "coupled"
@@ -115,14 +140,14 @@ class CoupledNet(nn.Module):
         self, keypoints: int, dim: int = 8, width: int = 32, *, fine: bool = True,
         tag_bias: float = 0.0,
     ) -> None:  # fmt: skip
-        _checked(keypoints, dim)
+        _check_sizes(keypoints, dim)
         super().__init__()
         self.settings = {"network": self.network, "keypoints": keypoints, "dim": dim,
                          "width": width, "fine": fine}  # fmt: skip
         self.keypoints, self.dim = keypoints, dim
         self.backbone = HRNet(width)
         self.head = (_FineHead if fine else _CoarseHead)(keypoints, dim, width)
-        start(self.head)
+        init_weights(self.head)
         nn.init.constant_(self.head.tms_pred_layers.bias, tag_bias)
 
     def forward(self, image: Tensor) -> PoseOutput:

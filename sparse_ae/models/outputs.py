@@ -1,4 +1,4 @@
-"""What every pose network of the house takes and returns."""
+"""Define what every pose network here takes and returns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from torch import Tensor
 
 
 class PoseOutput(NamedTuple):
-    """heatmaps: (B, K, h, w) each, coarse to fine; the others are None where a net has no such
-    head, and but for `adapt` at the coarse size.
+    """Maps of B images; all but the heatmaps are None if the net has no such head.
 
-    tags: (B, K, D, h, w). adapt: (B, K, h, w) each, coarse to fine, which widths the heatmaps
-    have (SWAHR). centre: (B, 1, h, w) and offsets: (B, 2K, h, w), from centres to joints.
+    Attributes:
+        heatmaps: (B, K, h, w) each, coarse to fine.
+        tags: (B, K, D, h, w) embeddings, at the coarse size.
+        adapt: (B, K, h, w) each, coarse to fine: widths of the heatmaps' peaks (SWAHR).
+        centre: (B, 1, h, w) heatmap of persons' centres, at the coarse size.
+        offsets: (B, 2K, h, w) from centres to joints, at the coarse size.
     """
 
     heatmaps: tuple[Tensor, ...]
@@ -24,19 +27,36 @@ class PoseOutput(NamedTuple):
 
 
 def to_input(images: Tensor, net: Any) -> Tensor:
-    """(B, 3, H, W) uint8, red first → float32 as `net` takes it: in [0, 1], less `net.mean`,
-    divided by `net.std`."""
+    """Convert images to what a net takes: values in [0, 1], less `net.mean`, over `net.std`.
+
+    Args:
+        images: (B, 3, H, W) uint8, red first.
+        net: a pose network, with `mean` and `std` of its three input channels.
+
+    Returns:
+        (B, 3, H, W) float32, on the images' device.
+    """
     mean, std = (torch.tensor(part, device=images.device)[:, None, None]
                  for part in (net.mean, net.std))  # fmt: skip
     return images.float().div_(255).sub_(mean).div_(std)
 
 
 def check_finite(output: PoseOutput) -> PoseOutput:
-    """The same. FloatingPointError where a map is not finite, of which nothing could be decoded."""
+    """Return the output as it is, if its maps are finite: nothing else can be decoded.
+
+    Args:
+        output: of a pose network.
+
+    Returns:
+        The same output.
+
+    Raises:
+        FloatingPointError: a heatmap, embedding, centre or offset is NaN or infinite.
+    """
     parts = {"heatmaps": output.heatmaps, "embeddings": (output.tags,), "centres": (output.centre,),
              "offsets": (output.offsets,)}  # fmt: skip
     for name, maps in parts.items():
         if not all(part is None or part.isfinite().all() for part in maps):
-            raise FloatingPointError(f"the net's {name} are not finite; is it one that was trained "
+            raise FloatingPointError(f"the net's {name} are not finite: was the net trained "
                                      "to the end?")  # fmt: skip
     return output

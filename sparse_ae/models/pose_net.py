@@ -1,4 +1,4 @@
-"""PoseNet: a backbone with heads for heatmaps and embeddings, and its weights on disk."""
+"""Build PoseNet, a backbone with heads for heatmaps and embeddings; save and load its weights."""
 
 from __future__ import annotations
 
@@ -18,18 +18,38 @@ from sparse_ae.models.tag_start import start_tags
 from sparse_ae.models.weights_files import Contents, read_tensors, write_tensors
 from sparse_ae.runtime.files import write_whole
 
-TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, holds the push term up for hundreds of steps
+TAG_BIAS = 0.5  # at 0 the gradient of L_s, 1/‖t‖, stalls the push term for hundreds of steps
 HEAD_WEIGHT_STD = 1e-3
 BACKBONES = {"small": SmallNet, "lite0": LiteNet}
 
 
 class PoseNet(nn.Module):
-    """(B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, embeddings at H/4.
+    """Pose network: (B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, tags at H/4.
 
-    keypoints: K; dim: D, 0 for no embeddings; widths: channels of the backbone, fine to coarse;
-    adapt, offsets: with the heads of PoseOutput; tag_init: "small", or how
-    `alternatives.start_tags` is to start the embeddings' head; backbone: "small", or "lite0",
-    which `checkpoints.load_backbone` fills with ImageNet weights.
+    The forward pass returns a `PoseOutput`. H and W must be multiples of 32.
+
+    Args:
+        keypoints: K.
+        dim: D, the dimensions of the embeddings (tags); 0 for none.
+        widths: five numbers of channels of the backbone, fine to coarse.
+        adapt: whether to have heads for the widths of the heatmaps' peaks (SWAHR).
+        offsets: whether to have heads for centres and offsets.
+        tag_init: "small" for small weights around the bias TAG_BIAS, or "large" or "orthogonal",
+            see `tag_start.start_tags`.
+        backbone: "small", or "lite0", which `checkpoints.load_backbone` fills with ImageNet
+            weights.
+
+    Raises:
+        ValueError: an unknown backbone or tag_init, or other than five widths.
+
+    Example:
+        >>> import torch
+        >>> from sparse_ae.models import PoseNet
+        >>> output = PoseNet(keypoints=17, dim=8).eval()(torch.zeros(1, 3, 128, 96))
+        >>> [tuple(heatmaps.shape) for heatmaps in output.heatmaps]
+        [(1, 17, 32, 24), (1, 17, 64, 48)]
+        >>> tuple(output.tags.shape)
+        (1, 17, 8, 32, 24)
     """
 
     mean, std = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)  # of RGB in [0, 1], as the image is prepared
@@ -92,10 +112,24 @@ class PoseNet(nn.Module):
 def save_checkpoint(
     model: PoseNet | HigherHRNet | CoupledNet, path: str | Path, testing: Mapping | None = None
 ) -> None:
-    """Write the weights as safetensors, with the settings from which the net is built again.
+    """Write a net's weights as safetensors, with the settings from which to build it again.
 
-    testing: how the net is to be used on photos, in plain values (`photo_settings.PhotoSettings`);
-    files without it load as well. OSError, naming the file, where it cannot be written.
+    Args:
+        model: the net.
+        path: of the file; one that exists is replaced.
+        testing: how to use the net on photos, in plain values (those of
+            `evaluation.photo_settings.PhotoSettings`); files without it load as well.
+
+    Raises:
+        OSError: the file cannot be written; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> from sparse_ae.models import PoseNet, load_checkpoint, save_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_checkpoint(PoseNet(keypoints=17, dim=8), f"{folder}/net.safetensors")
+        ...     load_checkpoint(f"{folder}/net.safetensors").dim
+        8
     """
     write_whole(Path(path), lambda part: write_weights(model, part, testing))
 
@@ -103,7 +137,18 @@ def save_checkpoint(
 def write_weights(
     model: PoseNet | HigherHRNet | CoupledNet, path: Path, testing: Mapping | None = None
 ) -> None:
-    """The same straight into a file: for `files.write_together`, which gives it its name later."""
+    """Write a net's weights straight into a file, for `runtime.files.write_together`.
+
+    Unlike `save_checkpoint`, this leaves half a file if it is interrupted.
+
+    Args:
+        model: the net.
+        path: of the file.
+        testing: as of `save_checkpoint`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     metadata = {"format": WEIGHTS_FORMAT, "settings": json.dumps(model.settings)}
     if testing is not None:
@@ -112,12 +157,29 @@ def write_weights(
 
 
 def load_checkpoint(path: str | Path) -> PoseNet | HigherHRNet | CoupledNet:
-    """The network that a weights file holds, in evaluation mode.
+    """Load the network that a weights file holds.
 
-    Ours (what `save_checkpoint` wrote), HigherHRNet and the paper's released models, told from
-    names and shapes. Tensors only: nothing in the file is executed. FileNotFoundError where there
-    is no file, ValueError where it is none of these. A backbone alone: see
-    `checkpoints.load_backbone`.
+    The file may be one that `save_checkpoint` wrote, or one of HigherHRNet or of the paper's
+    released models, which are recognised by names and shapes. Only tensors are read: nothing in
+    the file is executed. For a backbone alone see `checkpoints.load_backbone`.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: the file is none of these, or is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> from sparse_ae.models import PoseNet, load_checkpoint, save_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_checkpoint(PoseNet(keypoints=14, dim=2), f"{folder}/net.safetensors")
+        ...     load_checkpoint(f"{folder}/net.safetensors").keypoints
+        14
     """
     return load_with_report(path)[0]
 
@@ -125,7 +187,18 @@ def load_checkpoint(path: str | Path) -> PoseNet | HigherHRNet | CoupledNet:
 def load_with_report(
     path: str | Path,
 ) -> tuple[PoseNet | HigherHRNet | CoupledNet, LoadReport]:
-    """The same, and what the file was taken for, what of it was matched, and what was left."""
+    """Load a network as `load_checkpoint` does, and report what was found in the file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The network, in evaluation mode, and the `LoadReport`.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: the file is not recognised, or is damaged.
+    """
     path = Path(path)
     contents = read_tensors(path)
     if contents.metadata.get("format", "").startswith("sparse_ae/"):
@@ -140,6 +213,7 @@ def load_with_report(
 
 
 def _build_ours(contents: Contents, path: Path) -> PoseNet | HigherHRNet | CoupledNet:
+    """Build the network of a file that `save_checkpoint` wrote."""
     if contents.metadata["format"] != WEIGHTS_FORMAT:
         raise ValueError(
             f"{path}: expected weights of format {WEIGHTS_FORMAT}, found "

@@ -1,8 +1,8 @@
-"""Feature extractors.
+"""Extract features with `SmallNet`, the backbone of the laptop presets.
 
-`SmallNet` is the net of the laptop presets: an encoder and decoder with skip connections, about a
-million parameters, small enough to be trained on one core in minutes. It gives features at two
-sizes, as HigherHRNet does at full scale: the finer one for a second set of heatmaps.
+It is an encoder and decoder with skip connections and about a million parameters, small enough to
+be trained on one core in minutes. It returns features at two sizes, as HigherHRNet does at full
+scale; the finer ones are for a second set of heatmaps.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class ConvNormReLU(nn.Sequential):
-    """3×3 convolution, batch normalisation, ReLU."""
+    """3×3 convolution, batch normalisation, ReLU: (B, inputs, h, w) → (B, outputs, h', w')."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1):
         super().__init__(
@@ -23,7 +23,7 @@ class ConvNormReLU(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions around a shortcut, as ResNet's basic block."""
+    """Two 3×3 convolutions around a shortcut, as ResNet's basic block; the shape stays."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -37,11 +37,16 @@ class ResidualBlock(nn.Module):
 
 
 class SmallNet(nn.Module):
-    """(B, 3, H, W) → features at H/4 (`coarse_channels`) and at H/2 (`fine_channels`).
+    """Backbone: (B, 3, H, W) → features at H/4 (`coarse_channels`) and H/2 (`fine_channels`).
 
-    widths: channels at 1/2, 1/4, 1/8, 1/16, 1/32 and, if there are six, 1/64 of the image's size;
-    depths: residual blocks at each size but the first, on the way down. H and W must be multiples
-    of the coarsest stride, 32 or 64.
+    Args:
+        widths: Channels at 1/2, 1/4, 1/8, 1/16, 1/32 and, if there are six, 1/64 of the image's
+            size.
+        depths: Residual blocks at each size but the first, on the way down; by default one each.
+
+    Raises:
+        ValueError: For widths and depths that do not fit, or in the forward pass for an H or W that
+            is no multiple of the coarsest stride, 32 or 64.
     """
 
     def __init__(
@@ -83,5 +88,5 @@ class SmallNet(nn.Module):
 
 
 def enlarge(x: Tensor) -> Tensor:
-    """(B, C, h, w) → (B, C, 2h, 2w), each cell repeated."""
+    """Enlarge maps by two: (B, C, h, w) → (B, C, 2h, 2w), each cell repeated."""
     return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -1,17 +1,23 @@
-"""Other starts of the embeddings' head than small weights around one bias."""
+"""Initialise the embedding head in other ways than with small weights around one bias."""
 
 from __future__ import annotations
 
 from torch import nn
 
-LARGE = 0.1  # standard deviation of the head's weights; the small start has 0.001
+LARGE = 0.1  # standard deviation of the head's weights; PoseNet's own is 0.001
 
 
 def start_tags(head: nn.Conv2d, how: str) -> None:
-    """Give the embeddings' head another start than small weights around one bias.
+    """Initialise the embedding head, in place, with large or with orthogonal weights.
 
-    how: "large", a hundred times the weights and no bias; "orthogonal", the K·D rows of its weights
-    orthogonal to each other (as far as there are channels), of the length that "large" gives them.
+    Args:
+        head: the 1×1 convolution with K·D output channels; its bias becomes 0.
+        how: "large" for normal weights with a hundred times PoseNet's standard deviation;
+            "orthogonal" for K·D rows of weights that are orthogonal to each other (as far as there
+            are channels) and as long as those of "large".
+
+    Raises:
+        ValueError: `how` is neither of them.
     """
     nn.init.zeros_(head.bias)
     if how == "large":

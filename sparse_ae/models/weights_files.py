@@ -1,8 +1,8 @@
-"""Named tensors from a weights file, and nothing but tensors.
+"""Read named tensors from a weights file, and nothing but tensors.
 
-Both formats in use are read: safetensors, which cannot hold code, and what torch.save writes, a
-pickle, of which only tensors and plain containers are taken (`weights_only`). Wrappers and
-prefixes that official files carry are taken off.
+Both common formats are read: safetensors, which cannot hold code, and what torch.save writes, a
+pickle, from which only tensors and plain containers are taken (`weights_only`). Wrappers and
+prefixes that official files have are removed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ PREFIXES = ("module.", "net.", "1.", "model.")
 
 
 class Contents(NamedTuple):
-    """tensors: by name, without wrappers and prefixes; metadata: of a safetensors file; besides:
-    names of everything else that the file holds.
+    """What a weights file holds.
+
+    Attributes:
+        tensors: by name, without wrappers and prefixes.
+        metadata: texts of a safetensors file, by name.
+        besides: names of everything else in the file.
     """
 
     tensors: dict[str, Tensor]
@@ -35,10 +39,18 @@ class Contents(NamedTuple):
 
 
 def read_tensors(path: str | Path) -> Contents:
-    """The tensors of a file, on the CPU, as they are.
+    """Read the tensors of a file, on the CPU, as they are.
 
-    FileNotFoundError where there is no file; ValueError, in one line, where it is empty, damaged,
-    of another type, or holds anything that would have to be executed.
+    Args:
+        path: of a safetensors file, or of one that torch.save wrote.
+
+    Returns:
+        `Contents`.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: the file is empty, damaged, of another type, or holds anything that would have
+            to be executed; the message is one line.
     """
     path = Path(path)
     if path.is_dir():
@@ -68,8 +80,18 @@ def read_tensors(path: str | Path) -> Contents:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Named tensors as safetensors, with texts beside them; what is there is written over as it
-    goes, so name a file that nobody reads yet. OSError where it cannot be written."""
+    """Write named tensors and texts as a safetensors file.
+
+    An existing file is overwritten piece by piece, so name one that nobody reads yet.
+
+    Args:
+        path: of the file.
+        tensors: by name.
+        metadata: texts, by name.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     try:
         save_file(dict(tensors), str(path), dict(metadata))
     except SafetensorError as error:
@@ -78,6 +100,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the texts of a safetensors file."""
     try:
         with safe_open(str(path), "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -89,8 +112,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _check_sizes(tensors: dict[str, Tensor], path: Path) -> None:
-    """ValueError for a tensor of more numbers than the file can have: one that shows the same few
-    over and over would take any memory as soon as it is copied."""
+    """Raise ValueError for a tensor with more numbers than the file can hold.
+
+    A tensor can repeat a few numbers without end, and would fill the memory once it is copied.
+    """
     there = path.stat().st_size
     for name, tensor in tensors.items():
         if tensor.layout == torch.strided and tensor.device.type == "cpu":
@@ -101,7 +126,7 @@ def _check_sizes(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def _check_archive(path: Path) -> None:
-    """ValueError for an archive that unfolds to more than it is: torch.save packs nothing."""
+    """Raise ValueError for an archive that grows when unpacked: torch.save compresses nothing."""
     try:
         with zipfile.ZipFile(path) as archive:
             claimed = sum(member.file_size for member in archive.infolist())
@@ -113,9 +138,10 @@ def _check_archive(path: Path) -> None:
 
 
 def _read_torch(path: Path) -> Any:
+    """Return what torch.save wrote, if it is tensors and plain containers only."""
     _check_archive(path)
     try:
-        with warnings.catch_warnings():  # of other pickles' protocols: refused below, or harmless
+        with warnings.catch_warnings():  # about other pickle protocols: refused below, or harmless
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # reading a damaged pickle may raise anything
@@ -132,14 +158,14 @@ def _read_torch(path: Path) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """The beginning of an error's text, in one line, without torch's advice before it."""
+    """Return the beginning of an error's text in one line, without torch's advice before it."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = text.rpartition("WeightsUnpickler error: ")[2]
     return text if len(text) <= 100 else text[:99] + "…"
 
 
 def _unwrap(data: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The named tensors inside of what torch.load gave, and the names of everything else."""
+    """Return the named tensors in what torch.load returned, and the names of everything else."""
     besides: list[str] = []
     while isinstance(data, dict):
         inner = next((key for key in WRAPPERS if isinstance(data.get(key), dict)), None)
@@ -158,12 +184,13 @@ def _unwrap(data: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
 
 
 def _without_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors without the prefixes that training scripts put before all of them, and the names
-    of those that stand outside of the net.
+    """Remove the prefixes that training scripts put before all names.
+
+    Returns the tensors, and the names of those outside of the net.
     """
     besides: list[str] = []
     while True:
-        # the released trainer's losses may have tensors too, beside its `net.`
+        # in the released trainer's files, losses may have tensors beside those of `net.`
         if any(name.startswith("net.") for name in tensors):
             besides += [name for name in tensors if not name.startswith("net.")]
             tensors = {name: t for name, t in tensors.items() if name.startswith("net.")}

@@ -1,1 +1,1 @@
-"""Processes, devices, and files that are written whole or not at all."""
+"""Run on several processes and devices, and write files completely or not at all."""

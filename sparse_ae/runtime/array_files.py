@@ -1,4 +1,4 @@
-"""Archives of arrays, read with care: nothing in a file is executed, and nothing is believed."""
+"""Read .npz files from anywhere: nothing in them is executed, and sizes are checked first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ import zlib
 
 import numpy as np
 
-MOST_BYTES = 2**27  # of an archive's arrays in memory; ours are far smaller
-# what zipfile and NumPy raise for files that are damaged, beside ValueError
+MOST_BYTES = 2**27  # of all arrays of a file, in memory; ours are far smaller
+# what zipfile and NumPy raise for damaged files, besides ValueError
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
           MemoryError, OverflowError, LookupError, TypeError, AttributeError,
           SyntaxError)  # fmt: skip
 
 
 def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, all in memory. Nothing in it is executed.
+    """Read all arrays of an .npz file into memory; nothing in the file is executed.
 
-    OSError where it cannot be read. ValueError, in one line and without the path, where it is
-    damaged, holds Python objects, or claims more numbers than are in it or than MOST_BYTES hold:
-    before memory is taken for them.
+    Args:
+        path: of the file.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is damaged, holds Python objects, or claims more numbers than it has
+            or than fit into MOST_BYTES. This is found before memory is taken for them. The message
+            is one line, without the path.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -40,7 +48,7 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """ValueError unless a member is an array of plain numbers as long as it claims to be."""
+    """Raise ValueError unless a member is an array of plain numbers of the size that it claims."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         first = version == (1, 0)

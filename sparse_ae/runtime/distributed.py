@@ -1,8 +1,8 @@
-"""Several processes that train one model, each on its share of every batch.
+"""Train one model in several processes, each of which takes an equal share of every batch.
 
-Gradients are averaged over the processes (DistributedDataParallel), so a loss that is a mean over
-the images of equal shares is that of the whole batch. What else counts over the batch, such as
-persons or joints, is added up here. With one process everything is as if this were not here.
+DistributedDataParallel averages gradients over the processes, so a mean over images comes out as if
+one process had the whole batch. Sums over other things in the batch, such as persons or joints,
+are reduced with the functions here. With one process they change nothing.
 
 `SharedNorm` does the same for batch normalisation on CPUs; on GPUs torch's SyncBatchNorm does it.
 """
@@ -17,13 +17,29 @@ from torch import Tensor, nn
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """Which process this is, from 0, and how many there are."""
+    """Return the rank of this process, from 0, and the number of processes.
+
+    Returns:
+        (rank, world size); (0, 1) if torch.distributed is not in use.
+
+    Example:
+        >>> from sparse_ae.runtime.distributed import rank_and_world_size
+        >>> rank_and_world_size()
+        (0, 1)
+    """
     there = torch.distributed.is_available() and torch.distributed.is_initialized()
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if there else (0, 1)
 
 
 def all_reduce_sum(value: Tensor) -> Tensor:
-    """The sum over the processes of a tensor that all have in one shape; gradients pass."""
+    """Sum a tensor over the processes; gradients pass.
+
+    Args:
+        value: of the same shape in all processes.
+
+    Returns:
+        The sum, the same in all processes.
+    """
     if rank_and_world_size()[1] == 1:
         return value
     from torch.distributed.nn.functional import all_reduce
@@ -34,39 +50,67 @@ def all_reduce_sum(value: Tensor) -> Tensor:
 
 
 def all_reduce_mean(value: Tensor) -> Tensor:
-    """The mean over the processes, as float32 at least; gradients pass."""
+    """Average a tensor over the processes; gradients pass.
+
+    Args:
+        value: of the same shape in all processes.
+
+    Returns:
+        The mean, the same in all processes; float32 for integers.
+    """
     value = value if value.is_floating_point() else value.float()
     return all_reduce_sum(value) / rank_and_world_size()[1]
 
 
 def broadcast(value: float) -> float:
-    """What the first process has for `value`."""
-    return _told(value, lambda shared: torch.distributed.broadcast(shared, 0))
+    """Return the number that the process of rank 0 has.
+
+    Args:
+        value: the number of this process.
+
+    Returns:
+        The number of rank 0, in all processes.
+    """
+    return _communicate(value, lambda shared: torch.distributed.broadcast(shared, 0))
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether a flag is up in any process."""
-    return _told(float(flag), torch.distributed.all_reduce) > 0
+    """Return whether a flag is set in any process.
+
+    Args:
+        flag: of this process.
+
+    Returns:
+        True if it is set in at least one process; the same in all processes.
+    """
+    return _communicate(float(flag), torch.distributed.all_reduce) > 0
 
 
 def barrier() -> None:
-    """Until all processes are here."""
+    """Wait until all processes have called this."""
     broadcast(0.0)
 
 
-def _told(value: float, tell: Callable[[Tensor], object]) -> float:
-    """A number after `tell` has changed it in all processes."""
+def _communicate(value: float, collective: Callable[[Tensor], object]) -> float:
+    """Apply a collective operation, which changes a tensor in place, to a number."""
     if rank_and_world_size()[1] == 1:
         return value
     device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
     shared = torch.tensor(value, dtype=torch.float64, device=device)
-    tell(shared)
+    collective(shared)
     return shared.item()
 
 
 def share_norms(net: nn.Module, device: torch.device) -> nn.Module:
-    """The net with its batch normalisations over the batches of all processes, under the same
-    names of parameters."""
+    """Make batch normalisation use the batches of all processes.
+
+    Args:
+        net: changed in place on CPUs.
+        device: on which the net will train.
+
+    Returns:
+        The net, whose parameters keep their names; unchanged with one process.
+    """
     if rank_and_world_size()[1] == 1:
         return net
     if device.type == "cuda":
@@ -82,8 +126,11 @@ def share_norms(net: nn.Module, device: torch.device) -> nn.Module:
 
 
 class SharedNorm(nn.BatchNorm2d):
-    """Batch normalisation (B, C, H, W) whose mean and variance in training are those over all
-    processes; every process has the same B, H and W. Computed in float32."""
+    """Batch normalisation over the batches of all processes: (B, C, H, W) → (B, C, H, W).
+
+    In training, mean and variance are those over all processes. Every process must have the same
+    B, H and W. Computed in float32.
+    """
 
     def forward(self, image: Tensor) -> Tensor:
         if not self.training:

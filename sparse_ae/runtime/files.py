@@ -1,8 +1,8 @@
-"""Files that are written whole or not at all, alone or several together.
+"""Write files completely or not at all, alone or several together.
 
-Several together: each is written beside its place, at its `pending_path`. From the moment when
-the last one has that name, the new files count, and until then the old ones do, whatever happens:
-who finds the last one staged puts all in their places (`complete_commit`).
+Several files together are first written to their `pending_path`s. The new files count from the
+moment when the last one is there; until then the old ones do, whatever happens. Whoever finds the
+last one pending moves all of them to their places (`complete_commit`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,25 @@ Content = bytes | Callable[[Path], object]
 
 
 def write_whole(path: Path, content: Content) -> None:
-    """`content` as a file, on disk when this returns, in place of one that is there.
+    """Write a file completely, or leave what is there as it is.
 
-    content: the bytes, or what writes them to the path that it is given. OSError, naming the file,
-    where it cannot be written: then nothing has changed."""
+    The content is on disk when this returns.
+
+    Args:
+        path: of the file; one that exists is replaced.
+        content: the bytes, or a function that writes them to the path that it is given.
+
+    Raises:
+        OSError: the file cannot be written; the message names it, and nothing has changed.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from sparse_ae.runtime.files import write_whole
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_whole(pathlib.Path(folder, "a.txt"), b"all of it")
+        ...     pathlib.Path(folder, "a.txt").read_text()
+        'all of it'
+    """
     try:
         _write(path, content, path)
     except OSError as error:
@@ -28,7 +43,7 @@ def write_whole(path: Path, content: Content) -> None:
 
 
 def _write(path: Path, content: Content, name: Path) -> None:
-    """The content of `path`, whole, under the name that it is to have first."""
+    """Write the content of `path` under another `name`, completely or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if callable(content):
@@ -46,15 +61,25 @@ def _write(path: Path, content: Content, name: Path) -> None:
 
 
 def pending_path(path: Path) -> Path:
-    """Where a file lies that is to take `path`'s place together with others."""
+    """Return where the new content of a file waits until `write_together` has written all files.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        A hidden path in the same folder.
+    """
     return path.with_name(f".{path.name}.new")
 
 
 def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
-    """Files of one folder, in place of those that are there: all or, if this fails, none.
+    """Write several files of one folder: all of them or, if this fails, none.
 
-    contents: paths, and contents as of `write_whole`. OSError, naming the folder, where it cannot
-    be written to.
+    Args:
+        contents: paths with their contents, as of `write_whole`; files that exist are replaced.
+
+    Raises:
+        OSError: the folder cannot be written to; the message names it.
     """
     paths = [path for path, _ in contents]
     complete_commit(paths)
@@ -75,21 +100,34 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
 
 
 def complete_commit(paths: Sequence[Path]) -> None:
-    """Put the files of `write_together` in their places, if a killed process left that undone.
-    OSError, naming the folder, where it cannot be written to."""
+    """Finish a `write_together` that was killed after it had written all files.
+
+    Does nothing if there is none. Call this before reading such files.
+
+    Args:
+        paths: of the files, in the order of `write_together`.
+
+    Raises:
+        OSError: the folder cannot be written to; the message names it.
+    """
     if not pending_path(paths[-1]).exists():
         return
     for path in paths:
         try:
             os.replace(pending_path(path), path)
-        except FileNotFoundError:  # it was done, or another process is doing the same
+        except FileNotFoundError:  # done before, or by another process just now
             continue
         except OSError as error:
             raise unwritable(path.parent, error) from None
 
 
 def remove_parts(folder: Path, name: str) -> None:
-    """Remove what processes that were killed left half-written of a file."""
+    """Remove half-written versions of a file that killed processes left.
+
+    Args:
+        folder: of the file.
+        name: of the file.
+    """
     for part in folder.glob(f".{name}.*.part"):
         number = part.name.removesuffix(".part").rpartition(".")[2]
         if number.isdecimal() and not is_alive(int(number)):
@@ -97,7 +135,14 @@ def remove_parts(folder: Path, name: str) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine; yes where that cannot be told."""
+    """Return whether a process runs on this machine.
+
+    Args:
+        process: its number.
+
+    Returns:
+        True also if it cannot be found out, and for this process itself.
+    """
     if os.name != "posix" or process == os.getpid():
         return True
     try:
@@ -110,5 +155,13 @@ def is_alive(process: int) -> bool:
 
 
 def unwritable(folder: Path, error: OSError) -> OSError:
-    """The error to raise for a folder that could not be written to."""
+    """Return the error to raise for a folder that could not be written to.
+
+    Args:
+        folder: the folder, which the message names.
+        error: what the system said.
+
+    Returns:
+        An OSError with a one-line message.
+    """
     return OSError(f"results folder {folder} cannot be written to ({error.strerror or error})")

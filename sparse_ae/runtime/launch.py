@@ -1,4 +1,4 @@
-"""What a run runs on, and what it leaves behind on the way: options that no result depends on."""
+"""Runtime options and the start of processes; none of them changes a result."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ if TYPE_CHECKING:  # imported where a run starts: whoever only wants the losses 
     from lightning_fabric import Fabric
 
 ACCELERATORS = ("auto", "cpu", "cuda")
-PATIENCE = timedelta(hours=2)  # for the first process, while it validates
+PATIENCE = timedelta(hours=2)  # how long other processes wait for rank 0, while it validates
 
 
 @dataclass(frozen=True)
 class Options:
-    """accelerator: one of ACCELERATORS; "auto": a GPU where there is one. devices: processes a
-    machine, with a GPU each if there are GPUs; "auto": as many as torchrun or SLURM started, else
-    one. nodes: machines. compile: by torch.compile, which takes minutes first.
+    """Runtime options; none of them changes a result.
 
-    workers: processes that load or draw images for each process that trains; None: the cores that
-    are left over, at least one; 0: none.
+    Attributes:
+        accelerator: one of ACCELERATORS; "auto" takes a GPU if there is one.
+        devices: processes per machine, each with its own GPU if there are GPUs; "auto" takes as
+            many as torchrun or SLURM started, else one.
+        nodes: machines.
+        compile: whether to use torch.compile, which first takes minutes.
+        workers: processes that load or draw images, per training process; None takes the cores
+            that are left over, at least one; 0 takes none.
+        resume: whether to continue from the state that an interrupted run saved.
+        save_every: steps between two saved states.
+        tensorboard: whether to write curves for TensorBoard too.
+        skip_broken: whether to leave out broken photos and records, and list them at the end.
 
-    resume: go on from the state that an interrupted run left; save_every: steps between two such
-    states. tensorboard: write curves for TensorBoard too. skip_broken: leave out broken photos and
-    records, and list them at the end.
+    Raises:
+        ValueError: a value out of range; the message names the option of the command line.
     """
 
     accelerator: str = "auto"
@@ -57,8 +64,19 @@ class Options:
 
 
 def launch_fabric(options: Options) -> Fabric:
-    """Lightning Fabric, with all processes started; where none of them has started the others,
-    this does. ValueError for devices that are not there."""
+    """Start Lightning Fabric and all processes of a run.
+
+    If torchrun or SLURM has started the processes, this joins them; otherwise it starts them.
+
+    Args:
+        options: accelerator, devices and nodes are used.
+
+    Returns:
+        The launched Fabric.
+
+    Raises:
+        ValueError: the devices are not there.
+    """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -70,7 +88,7 @@ def launch_fabric(options: Options) -> Fabric:
         accelerator = "cpu"
     try:
         with warnings.catch_warnings():
-            if devices * nodes == 1:  # needs no srun
+            if devices * nodes == 1:  # srun is not needed
                 warnings.filterwarnings("ignore", "The `srun` command is available")
             fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes,
                             strategy=strategy)  # fmt: skip
@@ -85,7 +103,7 @@ def launch_fabric(options: Options) -> Fabric:
 
 
 def _devices_and_nodes(options: Options) -> tuple[int, int]:
-    """Processes a machine, and machines: as asked for, else as torchrun or SLURM says."""
+    """Return processes per machine, and machines: as asked for, else as torchrun or SLURM says."""
     if options.devices != "auto":
         return int(options.devices), options.nodes
     environ = os.environ
@@ -98,13 +116,26 @@ def _devices_and_nodes(options: Options) -> tuple[int, int]:
 
 
 def finish() -> None:
-    """Leave the group of processes, where there is one."""
+    """Leave the process group of torch.distributed, if there is one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def count_workers(options: Options, processes_here: int = 1) -> int:
-    """How many processes load or draw images for each that trains."""
+    """Return how many processes load or draw images, per training process.
+
+    Args:
+        options: workers is used.
+        processes_here: training processes on this machine.
+
+    Returns:
+        options.workers, or if it is None the cores per training process less one, at least one.
+
+    Example:
+        >>> from sparse_ae.runtime.launch import Options, count_workers
+        >>> count_workers(Options(workers=3))
+        3
+    """
     if options.workers is not None:
         return options.workers
     return max(1, cores() // processes_here - 1)

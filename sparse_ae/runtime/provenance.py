@@ -1,6 +1,6 @@
-"""Where a run's numbers come from: code, packages, machine, command and data.
+"""Record where a run's numbers come from: code, packages, machine, command and data.
 
-Enough to repeat the run, and nothing that names a folder of the machine that made it.
+It is enough to repeat the run, and names no folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from sparse_ae import __version__
 
 PACKAGES = ("torch", "numpy", "numba", "scipy", "pycocotools")
-# what a number depends on; a changed page or a new record does not make a run "dirty"
+# numbers depend on these alone: a changed page or a new record does not make a run "dirty"
 SOURCES = ("sparse_ae", "data", "experiments/presets", "experiments/train.md", "pyproject.toml")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -32,14 +32,18 @@ def provenance(
     device: str | None = None,
     since: float | None = None,
 ) -> dict:
-    """What a record says of its origin, ready for JSON.
+    """Describe the origin of a record, ready for JSON.
 
-    data_digest: a digest of the data that the run saw.
-    command: what was typed; the process's own arguments where nothing is given. A path in it is
-        made relative to the repository, or cut to its last part outside of it.
-    device: the device that the run used, such as "cpu" or "cuda"; by default a GPU if there is one.
-    since: when it began, of time.monotonic(); field `seconds` is how long it took, else None.
-    Fields `commit` and `dirty` are None where there is no git repository.
+    Args:
+        data_digest: of the data that the run saw.
+        command: what was typed; by default the process's own arguments. Paths in it are made
+            relative to the repository; of paths outside only the last part is kept.
+        device: that the run used, such as "cpu" or "cuda"; by default a GPU if there is one.
+        since: when the run began, in seconds of time.monotonic().
+
+    Returns:
+        commit and dirty (None without a git repository), packages with versions, device, cores,
+        threads, platform, date, seconds since `since` (or None), command and data_digest.
     """
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", *SOURCES) if commit else None
@@ -59,7 +63,11 @@ def provenance(
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of Python, of this package and of the packages that numbers depend on."""
+    """Return the versions of Python, this package and the packages that numbers depend on.
+
+    Returns:
+        Versions by name; None for a package that is not installed.
+    """
     found = {"python": platform.python_version(), "sparse_ae": __version__}
     for package in PACKAGES:
         found[package] = None
@@ -69,8 +77,15 @@ def versions() -> dict[str, str | None]:
 
 
 def device_name(device: str | None = None) -> str:
-    """The processor that runs: "cuda: <model>" or "cpu: <model>"."""
-    import torch  # here, so that reading records does not wait for torch
+    """Name the processor that runs.
+
+    Args:
+        device: such as "cpu" or "cuda:0"; by default a GPU if there is one.
+
+    Returns:
+        "cuda: <model>" or "cpu: <model>".
+    """
+    import torch  # only here: reading records need not wait for torch
 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -80,18 +95,30 @@ def device_name(device: str | None = None) -> str:
 
 
 def clean_command(words: Iterable[str]) -> str:
-    """A command in one line, as it can be typed in the repository's root on any machine."""
+    """Write a command in one line, as it can be typed in the repository's root on any machine.
+
+    Args:
+        words: of the command.
+
+    Returns:
+        The line; absolute paths are relative to the repository or cut to their last part.
+
+    Example:
+        >>> from sparse_ae.runtime.provenance import clean_command
+        >>> clean_command(["/opt/bin/sparse-ae", "train", "--out=/data/runs"])
+        'sparse-ae train --out=runs'
+    """
     return shlex.join(re.sub(r"(?<![^=])/[^=]*", _relative, word) for word in words)
 
 
 def _relative(match: re.Match) -> str:
-    """An absolute path, relative to the repository or cut to its last part."""
+    """Make an absolute path relative to the repository, or cut it to its last part."""
     path = Path(match.group())
     return path.relative_to(REPOSITORY).as_posix() if path.is_relative_to(REPOSITORY) else path.name
 
 
 def _git(*arguments: str) -> str | None:
-    """What git answers in the repository; None if the package lies in no repository of its own."""
+    """Return what git answers in the repository; None if the package has no repository."""
     if not (REPOSITORY / ".git").exists():
         return None
     try:
@@ -108,20 +135,21 @@ def _git(*arguments: str) -> str | None:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _threads() -> int:
+    """Return the number of threads that torch uses."""
     import torch
 
     return torch.get_num_threads()
 
 
 def _cpu_model() -> str:
-    """The processor's name, or its architecture where the system does not tell."""
+    """Return the processor's name, or its architecture if the system does not say."""
     with contextlib.suppress(OSError):
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
         if found:

@@ -1,4 +1,4 @@
-"""Values of files as the types that settings have."""
+"""Convert values from files to the types of settings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,49 @@ import sys
 import typing
 
 LARGEST = sys.float_info.max
-LONGEST = 120  # of a value in a message, letters
-# a YAML file of a few lines can name one list a thousand million times over
+LONGEST = 120  # characters of a value in a message
+# a YAML file of a few lines can repeat one list a thousand million times
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxlist, SHORT.maxlong = 3, 60, 8, 60
 
 
 def short_repr(value) -> str:
-    """A value for a message, its beginning where it is long."""
+    """Return a value as text for a message, shortened if it is long.
+
+    Args:
+        value: of any type.
+
+    Returns:
+        At most 120 characters.
+
+    Example:
+        >>> from sparse_ae.runtime.values import short_repr
+        >>> short_repr("three"), short_repr(list(range(1000)))
+        ("'three'", '[0, 1, 2, 3, 4, 5, 6, 7, ...]')
+    """
     text = SHORT.repr(value)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def as_type(name: str, expected, value):
-    """`value` as the type `expected` of the setting `name`: int, float, bool, str or a tuple of
-    them; ValueError in one line otherwise. A list is a tuple, an integer a number."""
+    """Convert a value to the type of a setting. A list is a tuple, an integer a number.
+
+    Args:
+        name: of the setting, for messages.
+        expected: int, float, bool, str, or a tuple of them such as tuple[int, ...].
+        value: from a file.
+
+    Returns:
+        The value, of the expected type.
+
+    Raises:
+        ValueError: the value has another type or is not finite; the message is one line.
+
+    Example:
+        >>> from sparse_ae.runtime.values import as_type
+        >>> as_type("lr", float, 1), as_type("widths", tuple[int, ...], [32, 48])
+        (1.0, (32, 48))
+    """
     if typing.get_origin(expected) is tuple:
         return _as_tuple(name, typing.get_args(expected), value)
     wanted = {int: "an integer", float: "a number", bool: "true or false", str: "a name"}[expected]
@@ -39,6 +67,7 @@ def as_type(name: str, expected, value):
 
 
 def _as_tuple(name: str, members: tuple, value) -> tuple:
+    """Convert a list to a tuple whose members have these types."""
     kind = "names" if members[0] is str else "numbers"
     if not isinstance(value, list | tuple):
         raise ValueError(f"{name}: expected a list of {kind}, got {short_repr(value)}")

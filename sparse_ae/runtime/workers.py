@@ -1,4 +1,4 @@
-"""Work spread over processes: results in order, one line when it fails, nobody left behind."""
+"""Spread work over processes: results in order, one line on failure, no process left behind."""
 
 from __future__ import annotations
 
@@ -17,19 +17,36 @@ Task, Result = TypeVar("Task"), TypeVar("Result")
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
 ) -> Iterator[Result]:
-    """`function` of every task, in order; one worker works in this very process.
+    """Apply a function to every task, in several processes.
 
-    function, tasks and results are pickled; few tasks are handed out ahead, so results do not
-    pile up. Close the iterator (contextlib.closing) where it may be left before its end: it waits
-    for the tasks handed out. ValueError for no worker; ChildProcessError if one dies, as all do
-    in a script without `if __name__ == "__main__":`.
+    Function, tasks and results are pickled. Only a few tasks are handed out ahead, so results do
+    not pile up. If you may leave the iterator before its end, close it (contextlib.closing): that
+    waits for the tasks that were handed out.
+
+    Args:
+        function: of one task.
+        tasks: in order.
+        workers: number of processes; with 1, or with one task, this process does the work.
+
+    Yields:
+        The results, in the order of the tasks.
+
+    Raises:
+        ValueError: workers is below 1.
+        ChildProcessError: a worker died, as all do in a script without
+            `if __name__ == "__main__":`.
+
+    Example:
+        >>> from sparse_ae.runtime.workers import in_processes
+        >>> list(in_processes(abs, [-1, 2, -3], workers=1))
+        [1, 2, 3]
     """
     if workers < 1:
         raise ValueError(f"workers {workers}: expected an integer from 1")
@@ -41,8 +58,8 @@ def in_processes(
     context = get_context("spawn")
     ahead: deque[Future] = deque()
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow) as pool:
-            with _deaf_to_ctrl_c():
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
+            with _ignoring_ctrl_c():
                 ahead.extend(pool.submit(function, task) for task in tasks[: 2 * workers])
             for task in tasks[2 * workers :]:
                 yield ahead.popleft().result()
@@ -50,15 +67,16 @@ def in_processes(
             while ahead:
                 yield ahead.popleft().result()
     except BrokenProcessPool:
-        advice = "if this is a script, draw under `if __name__ == '__main__':`, or workers=1"
+        advice = "in a script, put this call under `if __name__ == '__main__':`, or use workers=1"
         raise ChildProcessError(f"the processes that draw crowds ended early; {advice}") from None
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c():
-    """Processes that start meanwhile never hear it: it is for their parent, who tells of it once.
+def _ignoring_ctrl_c():
+    """Make processes that start meanwhile ignore Ctrl-C: their parent handles and reports it.
 
-    Without that, one that is still importing would end with a traceback."""
+    Otherwise a process that is still importing would end with a traceback.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -69,12 +87,13 @@ def _deaf_to_ctrl_c():
         signal.signal(signal.SIGINT, before)
 
 
-def _follow():
-    """Leave Ctrl-C to the parent, and end when the parent does."""
+def _follow_parent():
+    """Prepare a worker: leave Ctrl-C to the parent, and end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent():
+    """Wait for the parent's end, then end this process."""
     parent_process().join()  # a killed parent cannot say that the work is over
     os._exit(1)

@@ -83,9 +83,7 @@ def test_a_knob_has_a_point_for_each_setting(arrays):
     accuracy = curves.turned(arrays, "scale_spread", ("ae8",), name="grouping_accuracy", **FEW)
     assert accuracy["value"].tolist() == pytest.approx([0.5 + 0.1 * (v > 2) for v in spread])
     assert set(accuracy["images"]) == {EACH}
-    with pytest.raises(
-        ValueError, match=r"knob: expected one of those of knobs\.TURNED, got 'x'"
-    ):
+    with pytest.raises(ValueError, match=r"knob: expected one of those of knobs\.TURNED, got 'x'"):
         curves.turned(arrays, "x", ("rve",))
 
 

@@ -10,8 +10,8 @@ from synthetic import PAIR
 
 from sparse_ae.metrics import (
     crowd_index,
+    group_labels,
     group_margin,
-    grouped,
     grouped_right,
     grouping_accuracy,
     keypoint_ap,
@@ -114,7 +114,7 @@ def test_which_joints_are_right():
         [False, True, True, False],
     ]
     assert grouped_right(tags, visible * 0, range(4)).sum() == 0
-    label = grouped(tags, visible, range(4))
+    label = group_labels(tags, visible, range(4))
     first = label[0, 0]
     assert label[0].tolist() == [first, first, first, 1 - first]
     assert label[1].tolist() == [-1, 1 - first, 1 - first, first]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sparse_ae.metrics import (
+    group_labels,
     group_margin,
     group_spread,
-    grouped,
     grouped_right,
     grouping_accuracy,
     linearity,
@@ -78,7 +78,7 @@ def test_sparsity_is_a_mean_over_embeddings():
 
 
 def test_nobody_is_in_no_group():
-    label = grouped(np.zeros((2, 3, 4)), np.zeros((2, 3), bool), (0, 1, 2))
+    label = group_labels(np.zeros((2, 3, 4)), np.zeros((2, 3), bool), (0, 1, 2))
     assert label.shape == (2, 3)
     assert (label == -1).all()
 
@@ -86,17 +86,17 @@ def test_nobody_is_in_no_group():
 def test_the_limit_of_grouping_is_passed_on():
     """Two joints of one person 1.2 apart: two groups with the usual limit of 1, one with 2."""
     tags, visible = np.array([[[0.0], [1.2]]]), np.ones((1, 2), bool)
-    assert grouped(tags, visible, (0, 1)).tolist() == [[0, 1]]
-    assert grouped(tags, visible, (0, 1), tag_threshold=2.0).tolist() == [[0, 0]]
+    assert group_labels(tags, visible, (0, 1)).tolist() == [[0, 1]]
+    assert group_labels(tags, visible, (0, 1), tag_threshold=2.0).tolist() == [[0, 0]]
     assert grouping_accuracy(tags, visible, (0, 1)) == 0.5
     assert grouping_accuracy(tags, visible, (0, 1), tag_threshold=2.0) == 1.0
 
 
 def test_the_usual_seed_is_0():
     tags, visible = np.zeros((6, 3, 2)), np.ones((6, 3), bool)
-    usual = grouped(tags, visible, (0, 1, 2))
-    np.testing.assert_array_equal(usual, grouped(tags, visible, (0, 1, 2), seed=0))
-    assert (usual != grouped(tags, visible, (0, 1, 2), seed=1)).any()
+    usual = group_labels(tags, visible, (0, 1, 2))
+    np.testing.assert_array_equal(usual, group_labels(tags, visible, (0, 1, 2), seed=0))
+    assert (usual != group_labels(tags, visible, (0, 1, 2), seed=1)).any()
     found = [grouping_accuracy(tags, visible, (0, 1, 2), seed=seed) for seed in range(9)]
     assert len(set(found)) > 1
     assert grouping_accuracy(tags, visible, (0, 1, 2)) == found[0]

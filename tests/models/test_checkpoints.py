@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from sparse_ae.models import PoseNet, load_checkpoint, save_checkpoint
-from sparse_ae.models.checkpoints import build, load_backbone, recognise
+from sparse_ae.models.checkpoints import build, load_backbone
 from sparse_ae.models.hrnet import HRNet
 from sparse_ae.models.official import CoupledNet, HigherHRNet
 from sparse_ae.models.pose_net import load_with_report
+from sparse_ae.models.recognition import recognise
 
 WIDTH = 4  # the layers of every width, quick to run
 NETS = {

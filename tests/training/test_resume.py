@@ -20,10 +20,10 @@ from sparse_ae.models.weights_files import read_tensors
 from sparse_ae.runtime.launch import Options
 from sparse_ae.settings.config import Config
 from sparse_ae.settings.presets import load_config
+from sparse_ae.training.loop import train
 from sparse_ae.training.resume import FORMAT, read_state, remove_state, state_path, write_state
 from sparse_ae.training.schedule import factor, in_steps, make_schedule
 from sparse_ae.training.streams import SceneStream, open_stream
-from sparse_ae.training.loop import train
 
 TESTS = Path(__file__).parents[1]
 

@@ -19,8 +19,8 @@ from sparse_ae.runtime.launch import Options
 from sparse_ae.settings.presets import load_config
 from sparse_ae.training.batches import batches, collate
 from sparse_ae.training.log import TrainingLog
-from sparse_ae.training.objective import make_net, total, training_losses
 from sparse_ae.training.loop import train
+from sparse_ae.training.objective import make_net, total, training_losses
 
 STILL = {"flip": 0.0, "rotation": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "colour": 0.0}
 

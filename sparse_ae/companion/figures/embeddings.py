@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparse_ae.companion.figures.overlays import person_colour, show_scene
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.companion.figures.overlays import person_colour, show_scene
 from sparse_ae.metrics import HARD, grouped_right, linearity
 from sparse_ae.skeleton import get_skeleton
 

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from sparse_ae.companion.figures.overlays import draw_skeleton, show_image
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.companion.figures.overlays import draw_skeleton, show_image
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
 

@@ -16,9 +16,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from sparse_ae.companion.figures.embeddings import crowded_example, example_scene, pca_figure
+from sparse_ae.companion.figures.overlays import distinct, draw_people, show_image
 from sparse_ae.companion.runs import example_run, read_runs
 from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, number
-from sparse_ae.companion.figures.overlays import distinct, draw_people, show_image
 from sparse_ae.metrics import HARD
 
 LOSSES = {"heatmap": "heatmap, $L_r$", "pull": "pull", "push": "push", "scale": "scale, $L_s$"}

@@ -1,0 +1,221 @@
+"""Correct the first component's share for what isotropic people would have by chance.
+
+With few persons some line always fits well: isotropic people in 8 dimensions, each with 12 joints
+and a tenth of the spread within persons that there is between them, have a mean share of 0.98 if
+they are 2, of 0.58 if they are 4, of 0.38 if they are 9. `excess_share` measures from there.
+
+The null model: the true mean of each person is drawn from N(0, between² I) in D dimensions, and
+each visible joint from N(mean, within² I). The directions are random, the spreads are not: each
+random image is scaled to have the two spreads that were measured in the image. If it had them only
+on average, two isotropic persons would exceed the null by 0.3 on average.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import atan2, cos, inf, pi, sin, sqrt
+
+import numpy as np
+
+from sparse_ae.metrics.embeddings import NAN, check_embeddings, linearity, person_means
+
+DRAWS = 512  # random images behind each expectation
+STEPS = 32  # of the angle atan(sqrt(W / B)), from 0 to π/2; interpolated in between
+CERTAIN = 1 - 1e-9  # a null from which on nothing is left to exceed
+
+
+def excess_share(tags, visible, *, draws=DRAWS, seed=0) -> float:
+    """Compute how far the first component's share exceeds that of isotropic people.
+
+    The measure is (share − null) / (1 − null): the share is `linearity(...).first_component`, the
+    null is `isotropic_share` of the same image. It is 1 for points on a line, and about 0 on
+    average for isotropic people. Single images vary: for isotropic people as in this file's head
+    the standard deviation is 0.04 with 2 persons, 0.32 with 3, 0.21 with 4 and 0.09 with 9.
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+        draws: number of random images behind the null.
+        seed: of the random images; the same arguments always give the same result.
+
+    Returns:
+        The excess, at most 1, negative below the null; nan where `linearity` is nan, and where the
+        null is 1 itself: at D = 1, with two visible joints, and with two persons without any
+        spread within them.
+
+    Raises:
+        ValueError: wrong shapes, visible embeddings that are not finite, or draws below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.metrics import excess_share
+        >>> tags = np.arange(12).reshape(4, 3, 1) * np.ones(8)  # 4 persons, 3 joints, on one line
+        >>> round(excess_share(tags, np.ones((4, 3), bool)), 6)
+        1.0
+    """
+    share = linearity(tags, visible).first_component
+    null = isotropic_share(tags, visible, draws=draws, seed=seed)
+    return (share - null) / (1 - null) if null < CERTAIN else NAN  # nan too
+
+
+def isotropic_share(tags, visible, *, draws=DRAWS, seed=0) -> float:
+    """Return the first component's share to expect if the people of an image were isotropic.
+
+    The random people have as many dimensions, persons and visible joints of each person as the
+    image has, and its spreads within and between persons; see `spread_ratio` and `expected_share`.
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+        draws: number of random images.
+        seed: of the random images.
+
+    Returns:
+        The expected share, in [1/D, 1]; nan where `linearity` is nan.
+
+    Raises:
+        ValueError: wrong shapes, visible embeddings that are not finite, or draws below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.metrics import isotropic_share
+        >>> tags = np.random.default_rng(0).normal(size=(2, 3, 8))
+        >>> 1 / 8 < isotropic_share(tags, np.ones((2, 3), bool)) < 1
+        True
+    """
+    tags, visible = check_embeddings(tags, visible)
+    if np.isnan(linearity(tags, visible).first_component):
+        return NAN
+    counts, within, between = _spreads(tags, visible)
+    return _interpolate(counts, tags.shape[2], atan2(sqrt(within), sqrt(between)), draws, seed)
+
+
+def spread_ratio(tags, visible) -> float:
+    """Estimate the ratio of the spread within persons to the spread between persons.
+
+    Both are RMS distances: of joints to their person's mean, and of persons' means to the mean of
+    these means. Both are corrected for finite numbers. With P persons and n visible joints, n_p of
+    person p: W, the mean square within, is the sum of squares over n − P instead of n. B, the mean
+    square between, is the sum over P − 1 instead of P. A mean of n_p joints scatters by W / n_p
+    even if all true means are equal, so the ratio is sqrt(W / (B − mean(W / n_p))).
+
+    Args:
+        tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        The ratio, from 0 to inf. It is 0 if no person has two visible joints, since nothing then
+        tells the spread within; and inf with only one person, or if the means lie no further
+        apart than joints that belong to nobody would put them.
+
+    Raises:
+        ValueError: wrong shapes, or visible embeddings that are not finite.
+
+    Example:
+        >>> from sparse_ae.metrics import spread_ratio
+        >>> tags = [[[0.0], [2.0]], [[4.0], [6.0]]]  # W = 4 / 2, B = 8 / 1, n_p = 2
+        >>> round(spread_ratio(tags, [[True, True], [True, True]]) ** 2, 3)  # 2 / (8 − 1)
+        0.286
+    """
+    counts, within, between = _spreads(*check_embeddings(tags, visible))
+    if not within:
+        return 0.0
+    between -= within * np.mean(1 / np.array(counts))
+    return sqrt(within / between) if between > 0 else inf
+
+
+def expected_share(counts, dim, ratio, *, draws=DRAWS, seed=0) -> float:
+    """Return the first component's expected share for isotropic people.
+
+    The expectation is a mean over random images. It is computed at 33 angles atan(sqrt(W / B)) (see
+    `spread_ratio`) and interpolated in between. The values at the angles are cached: an image with
+    new counts costs about 6 ms, a further one with these counts and a similar ratio 0.3 ms. With
+    the default of 512 draws the standard error is at most 0.005, and interpolation adds at most
+    0.003. Different counts have independent errors, which average out over images.
+
+    Args:
+        counts: (P,) number of visible joints of each person, at least 1 each.
+        dim: D, the number of dimensions.
+        ratio: spread within persons over spread between persons, from 0 to inf.
+        draws: number of random images.
+        seed: of the random images; together with counts, dim and draws it determines the result.
+
+    Returns:
+        The expected share, in [1/D, 1]; nan with fewer than two joints.
+
+    Raises:
+        ValueError: a count, dim or draws below 1, or a ratio that is negative or nan.
+
+    Example:
+        >>> from sparse_ae.metrics import expected_share
+        >>> round(expected_share([12] * 4, dim=8, ratio=0.1), 1)
+        0.6
+    """
+    if not ratio >= 0:
+        raise ValueError(f"ratio: expected a number from 0 to inf, got {ratio}")
+    counts = tuple(int(count) for count in counts)
+    if not all(number >= 1 for number in (*counts, dim)):
+        raise ValueError(f"counts, dim: expected numbers from 1 on, got {list(counts)} and {dim}")
+    if sum(counts) < 2:
+        return NAN
+    if len(counts) == 1:
+        return _interpolate(counts, dim, pi / 2, draws, seed)
+    surplus = np.mean(1 / np.array(counts))  # B / W = 1 / ratio² + the mean of 1 / n_p
+    angle = atan2(ratio, sqrt(1 + surplus * ratio**2)) if ratio < inf else atan2(1, sqrt(surplus))
+    return _interpolate(counts, dim, angle, draws, seed)
+
+
+def _spreads(tags: np.ndarray, visible: np.ndarray) -> tuple[tuple[int, ...], float, float]:
+    """The visible joints of each person who has any, and the mean squares W and B; see above."""
+    present = visible.any(axis=1)
+    tags, visible = tags[present], visible[present]
+    counts, persons = visible.sum(axis=1), len(tags)
+    means = person_means(tags, visible)  # (P, D)
+    within = ((tags - means[:, None])[visible] ** 2).sum() / max(counts.sum() - persons, 1)
+    between = ((means - means.mean(axis=0)) ** 2).sum() / max(persons - 1, 1) if persons else 0.0
+    return tuple(counts.tolist()), float(within), float(between)
+
+
+def _interpolate(counts: tuple[int, ...], dim: int, angle: float, draws: int, seed: int) -> float:
+    """The expected share at any angle, from the two nearest that are computed."""
+    if draws < 1:
+        raise ValueError(f"draws: expected a number from 1 on, got {draws}")
+    step = min(int(angle / (pi / 2) * STEPS), STEPS - 1)
+    low, high = (_share_at(tuple(sorted(counts)), dim, step + i, draws, seed) for i in (0, 1))
+    squares = (sin(at) ** 2 for at in (angle, step * pi / 2 / STEPS, (step + 1) * pi / 2 / STEPS))
+    here, start, end = squares  # W / (W + B), in which the share is nearly linear
+    return low + (here - start) / (end - start) * (high - low)
+
+
+@lru_cache(maxsize=2**16)
+def _share_at(counts: tuple[int, ...], dim: int, step: int, draws: int, seed: int) -> float:
+    """The expected share at one angle; neighbouring angles share their random numbers.
+
+    Persons' means are drawn, not joints: the scatter of joints around their persons' means follows
+    a Wishart law, which a triangle of D × D random numbers gives (Bartlett).
+    """
+    angle = step * pi / 2 / STEPS
+    within, between = sin(angle), cos(angle)  # sqrt of W and of B
+    count = np.array(counts, float)[:, None]  # (P, 1)
+    generator = np.random.default_rng([seed, dim, *counts])
+    means = generator.normal(size=(draws, len(counts), dim))
+    true = max(between**2 - within**2 * (1 / count).mean(), 0)  # B without the scatter of means
+    means *= np.sqrt(true + within**2 / count)
+    means *= between * _unit(means - means.mean(axis=1, keepdims=True), len(counts) - 1)
+    means -= (count * means).sum(axis=1, keepdims=True) / count.sum()
+    freedom = int(count.sum()) - len(counts)
+    around = generator.normal(size=(draws, min(freedom, dim), dim))
+    if freedom > dim:
+        around, diagonal = np.triu(around, 1), np.arange(dim)
+        chi = generator.chisquare(freedom - diagonal, size=(draws, dim))
+        around[:, diagonal, diagonal] = np.sqrt(chi)
+    around *= within * _unit(around, freedom)
+    points = np.concatenate([np.sqrt(count) * means, around], axis=1)  # (draws, P + rows, D)
+    scatter = np.linalg.eigvalsh(points.transpose(0, 2, 1) @ points)  # (draws, D), ascending
+    return float((scatter[:, -1] / scatter.sum(axis=1)).mean())
+
+
+def _unit(points: np.ndarray, freedom: int) -> np.ndarray:
+    """(draws, 1, 1) factors that give each draw's points (draws, n, D) a mean square of 1."""
+    square = (points**2).sum(axis=(1, 2), keepdims=True)
+    return np.sqrt(freedom / np.where(square > 0, square, 1))
