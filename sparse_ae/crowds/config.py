@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from sparse_ae.crowds.people.bodies import SPLITS
 from sparse_ae.metrics.crowding import EASY, HARD
-from sparse_ae.skeleton import get_skeleton
 
 LEVELS = {"easy": (0.0, EASY), "medium": (EASY, HARD), "hard": (HARD, float("inf"))}
+RENDERED_SKELETONS = ("coco", "crowdpose")  # the bodies carry joints for these two
 EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # of the crowd index
 
 
@@ -58,7 +58,10 @@ class CrowdConfig:
     def __post_init__(self):
         if self.split not in SPLITS:
             raise ValueError(f"split {self.split!r}: expected one of {', '.join(SPLITS)}")
-        get_skeleton(self.skeleton)
+        if self.skeleton not in RENDERED_SKELETONS:
+            raise ValueError(
+                f"skeleton: only coco and crowdpose can be rendered, got {self.skeleton!r}"
+            )
         self._check_int("size", 32, 2048)
         self._check_int("seed", 0, 2**63)
         self._check_int("clutter", 0, 20)

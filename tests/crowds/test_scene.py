@@ -17,6 +17,7 @@ from sparse_ae.crowds.people.appearance import draw_clothes
 from sparse_ae.crowds.people.dress import dress
 from sparse_ae.crowds.place.things import gather
 from sparse_ae.crowds.scene import STREAMS, Crowd, draw_crowd, furnish, settle
+from sparse_ae.skeleton import get_skeleton
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +245,9 @@ def test_contact_sheet(scenes):
     ("changes", "expected"),
     [
         ({"split": "dev"}, "split 'dev': expected one of train, val, test"),
-        ({"skeleton": "hand"}, "unknown skeleton 'hand'"),
+        ({"skeleton": "hand"}, "skeleton: only coco and crowdpose can be rendered, got 'hand'"),
+        ({"skeleton": "kite.yaml"}, "only coco and crowdpose can be rendered, got 'kite.yaml'"),
+        ({"skeleton": None}, "skeleton: only coco and crowdpose can be rendered, got None"),
         ({"size": 128.0}, "size 128.0: expected an integer"),
         ({"size": 8}, "size 8: expected an integer from 32"),
         ({"seed": "3"}, "seed '3': expected an integer"),
@@ -267,6 +270,19 @@ def test_bad_configurations(changes, expected):
     with pytest.raises(ValueError, match=expected) as caught:
         CrowdConfig(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_a_skeleton_of_ones_own_is_read_but_not_rendered(tmp_path):
+    """The bodies have no such joints: COCO's would be written under the names of the file."""
+    path = tmp_path / "kite.yaml"
+    path.write_text(
+        "name: kite\nkeypoints: [tip, left_wing, right_wing, tail]\n"
+        "sigmas: [0.1, 0.1, 0.1, 0.1]\nflip_pairs: [[left_wing, right_wing]]\n"
+        "limbs: [[tip, left_wing], [tip, right_wing], [tip, tail]]\n"
+    )
+    assert len(get_skeleton(str(path))) == 4
+    with pytest.raises(ValueError, match=r"only coco and crowdpose can be rendered, got '.*kite"):
+        CrowdConfig(skeleton=str(path))
 
 
 def test_bad_scene_number():
