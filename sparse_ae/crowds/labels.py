@@ -6,22 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.crowds.camera.raster import Surface, frame_boxes, person_ids, seen
+from sparse_ae.crowds.camera.raster import Surface, frame_boxes, person_ids, visible_joints
 from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.runtime.kernels import kernel
 
-NONE, HALF, ONE, FINE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
-FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
-FEWEST_SEEN = 2  # of them, not hidden
-LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
+ZERO, HALF, ONE, COORDINATE_STEPS = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
+MIN_LABELLED = 3  # keypoints in the frame that a person needs
+MIN_VISIBLE = 2  # of them, not hidden
+MIN_MASK_SHARE = 0.06  # share of the box that a person's visible mask fills
 # How deep COCO's joints, head top and neck lie under the clothes, metres of an adult of 1.7 m:
 # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, head top, neck.
 DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.08, 0.2, 0.2, 0.13,
                    0.13, 0.1, 0.1, 0.1, 0.13), np.float32)  # fmt: skip
 
 
-class Truth(NamedTuple):
+class Labels(NamedTuple):
     """Of P persons: joints (P, 19, 3), COCO's seventeen, head top and neck, with x, y in pixels and
     v as in Scene; boxes (P, 4), masks (S, S), areas (P,) as in Scene."""
 
@@ -30,46 +30,50 @@ class Truth(NamedTuple):
     masks: np.ndarray
     areas: np.ndarray
 
-    def labelled(self) -> np.ndarray:
+    def can_be_labelled(self) -> np.ndarray:
         """(P,) bool: enough of a person in the frame, and seen, to be worth a label, whichever
         skeleton is asked for, so that scenes do not depend on it."""
-        enough = self.areas > LEAST_SEEN * self.boxes[:, 2] * self.boxes[:, 3]
+        enough = self.areas > MIN_MASK_SHARE * self.boxes[:, 2] * self.boxes[:, 3]
         for wanted in (range(17), CROWDPOSE_JOINTS):
             state = self.joints[:, list(wanted), 2]
-            enough &= (state > 0).sum(1) >= FEWEST_LABELLED
-            enough &= (state == 2).sum(1) >= FEWEST_SEEN
+            enough &= (state > 0).sum(1) >= MIN_LABELLED
+            enough &= (state == 2).sum(1) >= MIN_VISIBLE
         return enough
 
 
-class Places(NamedTuple):
+class ProjectedPeople(NamedTuple):
     """Where P persons are, whatever hides them: joints (P, 19, 3), x, y in samples and depth in
     metres; under (P, 19), how deep joints may lie under what is seen, metres; boxes (P, 4)."""
 
     joints: np.ndarray
-    under: np.ndarray
+    depth_tolerance: np.ndarray
     boxes: np.ndarray
 
 
-def locate(bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int) -> Places:
+def project_people(
+    bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int
+) -> ProjectedPeople:
     """The Places of persons in a picture `size` pixels a side, each `factor` samples a side, that
     the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in samples."""
     camera = layout.camera.scaled(factor)
-    joints = camera.project(layout.in_world(bodies.joints[layout.body]))
-    under = build(bodies, layout)[:, None] * DEPTHS
-    return Places(joints, under, rounded(frame_boxes(screen, size, factor)))
+    joints = camera.project(layout.to_world(bodies.joints[layout.body]))
+    depth_tolerance = body_sizes(bodies, layout)[:, None] * DEPTHS
+    return ProjectedPeople(
+        joints, depth_tolerance, round_coordinates(frame_boxes(screen, size, factor))
+    )
 
 
-def describe(places: Places, surface: Surface, size: int) -> Truth:
+def make_labels(people: ProjectedPeople, surface: Surface, size: int) -> Labels:
     """The Truth of a drawn surface of a picture `size` pixels a side."""
-    factor, count = len(surface.owner) // size, len(places.boxes)
-    visible = seen(surface, places.joints, places.under)
-    found = label(places.joints, visible, np.float32(factor), np.float32(size))
+    factor, count = len(surface.owner) // size, len(people.boxes)
+    visible = visible_joints(surface, people.joints, people.depth_tolerance)
+    found = label_joints(people.joints, visible, np.float32(factor), np.float32(size))
     masks, areas = person_ids(surface.owner, count, factor)
-    return Truth(found, places.boxes, masks, areas)
+    return Labels(found, people.boxes, masks, areas)
 
 
 @kernel
-def label(joints, visible, factor, size):
+def label_joints(joints, visible, factor, size):
     """(P, K, 3) float32 x, y in pixels and v of joints (P, K, 3) in samples."""
     found = np.zeros(joints.shape, np.float32)
     for p in range(joints.shape[0]):
@@ -79,24 +83,28 @@ def label(joints, visible, factor, size):
                 (joints[p, k, 1] + HALF) / factor - HALF,
             )
             if joints[p, k, 2] > 0 and -HALF <= x < size - HALF and -HALF <= y < size - HALF:
-                found[p, k, 0] = np.rint(min(max(x, NONE), size - ONE) * FINE) / FINE
-                found[p, k, 1] = np.rint(min(max(y, NONE), size - ONE) * FINE) / FINE
+                found[p, k, 0] = (
+                    np.rint(min(max(x, ZERO), size - ONE) * COORDINATE_STEPS) / COORDINATE_STEPS
+                )
+                found[p, k, 1] = (
+                    np.rint(min(max(y, ZERO), size - ONE) * COORDINATE_STEPS) / COORDINATE_STEPS
+                )
                 found[p, k, 2] = 2 if visible[p, k] else 1
     return found
 
 
-def rounded(pixels: np.ndarray) -> np.ndarray:
+def round_coordinates(pixels: np.ndarray) -> np.ndarray:
     """To 1/256 of a pixel, the same on machines whose sines differ in the last digit."""
     return np.round(pixels * 256) / 256
 
 
-_BUILDS: dict[str, np.ndarray] = {}  # by the bank's digest
+_BODY_SIZES: dict[str, np.ndarray] = {}  # by the bank's digest
 
 
-def build(bodies: Bodies, layout: Layout) -> np.ndarray:
+def body_sizes(bodies: Bodies, layout: Layout) -> np.ndarray:
     """(P,) size of the persons, 1 for an adult, by the distance from shoulders to hips."""
-    if bodies.digest not in _BUILDS:
+    if bodies.digest not in _BODY_SIZES:
         joints = bodies.joints
         trunks = joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1)
-        _BUILDS[bodies.digest] = np.linalg.norm(trunks, axis=1) / 0.5
-    return _BUILDS[bodies.digest][layout.body]
+        _BODY_SIZES[bodies.digest] = np.linalg.norm(trunks, axis=1) / 0.5
+    return _BODY_SIZES[bodies.digest][layout.body]

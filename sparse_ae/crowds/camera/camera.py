@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.crowds.camera.exact import circle
+from sparse_ae.crowds.camera.portable import cos_sin
 from sparse_ae.runtime.kernels import kernel
 
 
@@ -31,17 +31,17 @@ class Camera(NamedTuple):
     def _numbers(self) -> tuple[float, ...]:
         return tuple(map(float, self))
 
-    def bounds(self, points: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def bounding_boxes(self, points: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """(P, 4) left, top, right, bottom in pixels of P sets of N points (P, N, 3), each moved to
         a place (P, 3): what `project` and minima and maxima give, much faster."""
-        return _bounds(points, np.asarray(places, np.float64), *self._numbers())
+        return _bounds(points, np.asarray(positions, np.float64), *self._numbers())
 
     def rays(self, points: np.ndarray) -> np.ndarray:
         """Directions (..., 3) in the world through pixels x, y (..., 2), 1 m deep each."""
-        cos, sin = circle(self.roll)
+        cos, sin = cos_sin(self.roll)
         right, down = np.moveaxis((np.asarray(points) - self.centre) / self.focal, -1, 0)
         right, down = cos * right + sin * down, -sin * right + cos * down
-        cos, sin = circle(self.pitch)
+        cos, sin = cos_sin(self.pitch)
         return np.stack((right, cos - sin * down, -cos * down - sin), -1)
 
     def scaled(self, factor: float) -> Camera:
@@ -52,7 +52,7 @@ class Camera(NamedTuple):
 
 @kernel
 def _project(points, focal, height, pitch, roll, centre):
-    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
+    (cos, sin), (rolled_cos, rolled_sin) = cos_sin(pitch), cos_sin(roll)
     found = np.empty_like(points)
     for n in range(len(points)):
         x, y, z = points[n, 0], points[n, 1], points[n, 2] - height
@@ -65,14 +65,14 @@ def _project(points, focal, height, pitch, roll, centre):
 
 
 @kernel
-def _bounds(points, places, focal, height, pitch, roll, centre):
-    (cos, sin), (rolled_cos, rolled_sin) = circle(pitch), circle(roll)
+def _bounds(points, positions, focal, height, pitch, roll, centre):
+    (cos, sin), (rolled_cos, rolled_sin) = cos_sin(pitch), cos_sin(roll)
     found = np.zeros((len(points), 4))
     for p in range(len(points)):
         left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
         for n in range(points.shape[1]):
-            x, y = points[p, n, 0] + places[p, 0], points[p, n, 1] + places[p, 1]
-            z = points[p, n, 2] + places[p, 2] - height
+            x, y = points[p, n, 0] + positions[p, 0], points[p, n, 1] + positions[p, 1]
+            z = points[p, n, 2] + positions[p, 2] - height
             scale = focal / (y * cos - z * sin)
             down = -(y * sin + z * cos)
             across = (rolled_cos * x - rolled_sin * down) * scale

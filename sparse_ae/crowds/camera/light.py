@@ -7,11 +7,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from sparse_ae.crowds.camera.texture import brush
+from sparse_ae.crowds.camera.texture import fast_kernel
 
-MAP = 384  # texels of a side of the map of shadows
-FINEST = 0.02  # metres a texel, where little stands about
-LOW = 0.3  # metres above the ground that darken it without any sun
+MAP_SIDE = 384  # texels of a side of the map of shadows
+FINEST_TEXEL = 0.02  # metres a texel, where little stands about
+CONTACT_HEIGHT = 0.3  # metres above the ground that darken it without any sun
 
 
 class Light(NamedTuple):
@@ -21,13 +21,13 @@ class Light(NamedTuple):
     sun: np.ndarray
     direct: float
     ambient: float
-    warm: np.ndarray
-    sky: np.ndarray
-    soft: float
+    sun_colour: np.ndarray
+    sky_colour: np.ndarray
+    blur: float
 
     def numbers(self) -> tuple[float, ...]:
         """Sun, direct, ambient, warm, sky: 11 numbers, which kernels take."""
-        values = (*self.sun, self.direct, self.ambient, *self.warm, *self.sky)
+        values = (*self.sun, self.direct, self.ambient, *self.sun_colour, *self.sky_colour)
         return tuple(float(value) for value in values)
 
 
@@ -37,9 +37,9 @@ class Shadows(NamedTuple):
     where something stands close above it. grid: x, y of texel 0, metres a texel, metres in x and
     in y that a ray towards the sun moves per metre that it rises."""
 
-    tall: np.ndarray
+    shadow_height: np.ndarray
     ground: np.ndarray
-    near: np.ndarray
+    contact: np.ndarray
     grid: tuple[float, float, float, float, float]
 
 
@@ -61,53 +61,62 @@ def draw_light(rng: np.random.Generator, indoors: bool = False) -> Light:
     )
 
 
-def cast(points: np.ndarray, triangles: np.ndarray, own: int, things, light: Light) -> Shadows:
+def cast_shadows(
+    points: np.ndarray, triangles: np.ndarray, body_vertices: int, props, light: Light
+) -> Shadows:
     """What the sun does not reach. points: (P, W, 3) dressed persons whose vertices from `own` on
     belong to `triangles`, which are coarse; things: with vertices and triangles, in the world."""
     sun = light.sun
     slope = sun[:2] / sun[2]
-    casters = np.concatenate((points[:, ::8].reshape(-1, 3), things.vertices))
+    casters = np.concatenate((points[:, ::8].reshape(-1, 3), props.vertices))
     fallen = casters[:, :2] - casters[:, 2:] * slope
     spots = np.concatenate((fallen, casters[:, :2]))
     low, high = spots.min(0) - 0.4, spots.max(0) + 0.4
-    step = max(FINEST, float((high - low).max()) / (MAP - 1))
+    step = max(FINEST_TEXEL, float((high - low).max()) / (MAP_SIDE - 1))
     grid = tuple(float(value) for value in (*low, step, *slope))
-    tall = np.zeros((MAP, MAP), np.float32)
-    near = np.zeros((MAP, MAP), np.uint8)
-    splat(tall, near, grid, points, own, 3 if step < 0.025 else (2 if step < 0.045 else 1))
+    shadow_height = np.zeros((MAP_SIDE, MAP_SIDE), np.float32)
+    contact = np.zeros((MAP_SIDE, MAP_SIDE), np.uint8)
+    splat_vertices(
+        shadow_height,
+        contact,
+        grid,
+        points,
+        body_vertices,
+        3 if step < 0.025 else (2 if step < 0.045 else 1),
+    )
     for body in points:
-        block(tall, grid, body, triangles)
-    block(tall, grid, things.vertices, things.triangles)
-    ground = (tall > 0.01).view(np.uint8) * np.uint8(255)
-    for layer, soft in ((ground, light.soft), (near, max(0.6, 0.06 / step))):
-        width = 2 * round(1.2 * soft) + 1
+        splat_triangles(shadow_height, grid, body, triangles)
+    splat_triangles(shadow_height, grid, props.vertices, props.triangles)
+    ground = (shadow_height > 0.01).view(np.uint8) * np.uint8(255)
+    for layer, blur in ((ground, light.blur), (contact, max(0.6, 0.06 / step))):
+        width = 2 * round(1.2 * blur) + 1
         for _ in range(2):
             cv2.blur(layer, (width, width), dst=layer)
-    return Shadows(tall, ground, near, grid)
+    return Shadows(shadow_height, ground, contact, grid)
 
 
-@brush
-def splat(tall, near, grid, points, own, reach):
+@fast_kernel
+def splat_vertices(shadow_height, contact, grid, points, body_vertices, reach):
     """Block the texels around the fallen vertices of bodies, and mark the ground below them."""
     for p in range(len(points)):
-        for v in range(own):
+        for v in range(body_vertices):
             z = points[p, v, 2]
             x = (points[p, v, 0] - grid[0]) / grid[2]
             y = (points[p, v, 1] - grid[1]) / grid[2]
             column = int(x - z * grid[3] / grid[2] - 0.5 * (reach - 1))
             row = int(y - z * grid[4] / grid[2] - 0.5 * (reach - 1))
-            for j in range(max(row, 0), min(row + reach, MAP)):
-                for i in range(max(column, 0), min(column + reach, MAP)):
-                    tall[j, i] = max(tall[j, i], z)
-            if z < LOW:
-                dark = int(255 * (1 - max(z, 0.0) / LOW))
-                for j in range(max(int(y), 0), min(int(y) + reach, MAP)):
-                    for i in range(max(int(x), 0), min(int(x) + reach, MAP)):
-                        near[j, i] = max(near[j, i], dark)
+            for j in range(max(row, 0), min(row + reach, MAP_SIDE)):
+                for i in range(max(column, 0), min(column + reach, MAP_SIDE)):
+                    shadow_height[j, i] = max(shadow_height[j, i], z)
+            if z < CONTACT_HEIGHT:
+                dark = int(255 * (1 - max(z, 0.0) / CONTACT_HEIGHT))
+                for j in range(max(int(y), 0), min(int(y) + reach, MAP_SIDE)):
+                    for i in range(max(int(x), 0), min(int(x) + reach, MAP_SIDE)):
+                        contact[j, i] = max(contact[j, i], dark)
 
 
-@brush
-def block(tall, grid, points, triangles):
+@fast_kernel
+def splat_triangles(shadow_height, grid, points, triangles):
     """Block the texels that fallen triangles cover."""
     corner = np.zeros((3, 3))
     for f in range(len(triangles)):
@@ -122,35 +131,37 @@ def block(tall, grid, points, triangles):
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(area) < 1e-9:
             continue
-        for y in range(max(0, int(min(ay, by, cy))), min(MAP - 1, int(max(ay, by, cy))) + 1):
-            for x in range(max(0, int(min(ax, bx, cx))), min(MAP - 1, int(max(ax, bx, cx))) + 1):
+        for y in range(max(0, int(min(ay, by, cy))), min(MAP_SIDE - 1, int(max(ay, by, cy))) + 1):
+            for x in range(
+                max(0, int(min(ax, bx, cx))), min(MAP_SIDE - 1, int(max(ax, bx, cx))) + 1
+            ):
                 wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
                 wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
                 wc = 1 - wa - wb
                 if wa >= 0 and wb >= 0 and wc >= 0:
                     z = wa * corner[0, 2] + wb * corner[1, 2] + wc * corner[2, 2]
-                    tall[y, x] = max(tall[y, x], z)
+                    shadow_height[y, x] = max(shadow_height[y, x], z)
 
 
-@brush
-def sunlit(tall, grid, x, y, z):
+@fast_kernel
+def sun_visibility(shadow_height, grid, x, y, z):
     """Share of the sun, in [0, 1], that reaches a point above the ground."""
     u = (x - z * grid[3] - grid[0]) / grid[2]
     v = (y - z * grid[4] - grid[1]) / grid[2]
     i, j = int(np.floor(u)), int(np.floor(v))
-    if i < 0 or j < 0 or i >= MAP - 1 or j >= MAP - 1:
+    if i < 0 or j < 0 or i >= MAP_SIDE - 1 or j >= MAP_SIDE - 1:
         return 1.0
     u, v = u - i, v - j
-    dark = (1 - v) * ((1 - u) * (tall[j, i] > z) + u * (tall[j, i + 1] > z))
-    dark += v * ((1 - u) * (tall[j + 1, i] > z) + u * (tall[j + 1, i + 1] > z))
+    dark = (1 - v) * ((1 - u) * (shadow_height[j, i] > z) + u * (shadow_height[j, i + 1] > z))
+    dark += v * ((1 - u) * (shadow_height[j + 1, i] > z) + u * (shadow_height[j + 1, i + 1] > z))
     return 1 - dark
 
 
-@brush
-def on_ground(layer, grid, x, y):
+@fast_kernel
+def ground_shadow(layer, grid, x, y):
     """A layer, ground or near, at a place of the floor, in [0, 1]."""
     u, v = (x - grid[0]) / grid[2], (y - grid[1]) / grid[2]
-    if not (0 <= u < MAP - 1 and 0 <= v < MAP - 1):
+    if not (0 <= u < MAP_SIDE - 1 and 0 <= v < MAP_SIDE - 1):
         return 0.0
     i, j = int(u), int(v)
     a, b, c, d = layer[j, i], layer[j, i + 1], layer[j + 1, i], layer[j + 1, i + 1]

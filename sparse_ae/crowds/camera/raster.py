@@ -21,7 +21,7 @@ class Surface(NamedTuple):
     its first two corners.
     """
 
-    nearness: np.ndarray
+    inverse_depth: np.ndarray
     owner: np.ndarray
     face: np.ndarray
     weights: np.ndarray
@@ -38,7 +38,7 @@ def empty_surface(size: int) -> Surface:
 
 
 @kernel
-def draw(surface, points, triangles, owner, first=0, closed=0):
+def rasterise(surface, points, triangles, owner, first=0, closed=0):
     """Draw one mesh into `surface`, in place.
 
     points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
@@ -46,8 +46,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
     first: number of the first triangle. closed: so many triangles, the first ones, are the outside
     of a closed mesh, counter-clockwise seen from outside: those that face away are left out.
     """
-    nearness, owners, faces, weights = surface
-    size = nearness.shape[0]
+    inverse_depth, owners, faces, weights = surface
+    size = inverse_depth.shape[0]
     last, inverse = size - 1.0, np.empty(len(points))
     for v in range(len(points)):
         inverse[v] = 1.0 / points[v, 2]
@@ -75,8 +75,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
                 if wa > -EDGE and wb > -EDGE and wa + wb < 1.0 + EDGE:
                     inside = True
                     near = nc + wa * na + wb * nb
-                    if near > nearness[y, x]:
-                        nearness[y, x] = near
+                    if near > inverse_depth[y, x]:
+                        inverse_depth[y, x] = near
                         owners[y, x] = owner
                         faces[y, x] = first + f
                         weights[y, x, 0] = wa
@@ -112,14 +112,14 @@ def vertex_normals(vertices, triangles):
 
 
 @kernel
-def seen(surface, joints, tolerance):
+def visible_joints(surface, joints, tolerance):
     """(P, K) bool: is joint k of person p on the surface that the camera sees?
 
     joints: (P, K, 3): x, y in samples, depth in metres. Joints lie under the skin: of the nine
     samples around one, a third must see its own body's surface at most `tolerance` (P, K) metres
     before it, or none may see anything before it.
     """
-    size = surface.nearness.shape[0]
+    size = surface.inverse_depth.shape[0]
     result = np.zeros(joints.shape[:2], np.bool_)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
@@ -127,7 +127,7 @@ def seen(surface, joints, tolerance):
             x, y = int(np.rint(joints[p, k, 0])), int(np.rint(joints[p, k, 1]))
             for j in range(max(0, y - 1), min(size, y + 2)):
                 for i in range(max(0, x - 1), min(size, x + 2)):
-                    near = surface.nearness[j, i]
+                    near = surface.inverse_depth[j, i]
                     hidden |= near * depth > 1
                     if surface.owner[j, i] == p and near * (depth - tolerance[p, k]) <= 1:
                         own += 1
@@ -154,7 +154,7 @@ def person_ids(owner, persons, factor):
             if alike:
                 best = first if first < persons else -1
             else:
-                best = elected(owner, votes, y * factor, x * factor, factor)
+                best = majority_owner(owner, votes, y * factor, x * factor, factor)
             if best >= 0:
                 ids[y, x] = best
                 areas[best] += 1
@@ -162,7 +162,7 @@ def person_ids(owner, persons, factor):
 
 
 @kernel
-def elected(owner, votes, top, left, factor):
+def majority_owner(owner, votes, top, left, factor):
     """The person that most of a pixel's samples see, or -1."""
     votes[:] = 0
     none = 0

@@ -6,11 +6,11 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-SIDE, LUMP = 256, 8  # texels of the tables' sides, and of a lump of smooth noise
+TABLE_SIDE, TEXELS_PER_UNIT = 256, 8  # texels of the tables' sides, and of a lump of smooth noise
 SMOOTH, ROUGH = range(2)
 
 
-def brush(function):
+def fast_kernel(function):
     """numba's njit for what colours pictures and nothing else: rounding may be free there.
 
     What runs per pixel takes numbers and tuples of numbers: numba counts references to arrays at
@@ -22,13 +22,15 @@ def brush(function):
 def make_tables() -> np.ndarray:
     """(2, SIDE, SIDE) uint8 that tile the plane, mean 127: SMOOTH has lumps of LUMP texels and
     nothing finer, ROUGH all scales like clouds or stains."""
-    spectrum = np.fft.rfft2(np.random.default_rng(20).standard_normal((2, SIDE, SIDE)))
-    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)) * SIDE
-    cut = SIDE / LUMP / 2
+    spectrum = np.fft.rfft2(np.random.default_rng(20).standard_normal((2, TABLE_SIDE, TABLE_SIDE)))
+    frequency = (
+        np.hypot(np.fft.fftfreq(TABLE_SIDE)[:, None], np.fft.rfftfreq(TABLE_SIDE)) * TABLE_SIDE
+    )
+    cut = TABLE_SIDE / TEXELS_PER_UNIT / 2
     spectrum[SMOOTH] *= np.exp(-((frequency / cut) ** 2))
     spectrum[ROUGH] /= np.maximum(frequency, 3) ** 1.3
     spectrum[:, 0, 0] = 0
-    waves = np.fft.irfft2(spectrum, (SIDE, SIDE))
+    waves = np.fft.irfft2(spectrum, (TABLE_SIDE, TABLE_SIDE))
     waves /= waves.std((1, 2), keepdims=True)
     return np.rint(255 * np.clip(0.5 + 0.22 * waves, 0, 1)).astype(np.uint8)
 
@@ -37,38 +39,46 @@ TABLES = make_tables()  # compiled into what uses them
 
 
 @kernel
-def lattice(i, j, key):
+def hash_noise(i, j, key):
     """A number in [0, 1] for each point with integer coordinates."""
     h = (int(i) * 374761393 + int(j) * 668265263 + int(key) * 144269) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
     return ((h ^ (h >> 16)) & 0xFFFF) / 65535.0
 
 
-@brush
+@fast_kernel
 def fraction(x):
     """What is left of x beyond the integer below it."""
     return x - np.floor(x)
 
 
-@brush
+@fast_kernel
 def noise(table, x, y):
     """Smooth noise of the plane in [0, 1], from SMOOTH or ROUGH: one unit is LUMP texels."""
-    x, y = x * LUMP, y * LUMP
+    x, y = x * TEXELS_PER_UNIT, y * TEXELS_PER_UNIT
     i, j = int(np.floor(x)), int(np.floor(y))
     u, v = x - i, y - j
-    i, j, k, m = i & (SIDE - 1), j & (SIDE - 1), (i + 1) & (SIDE - 1), (j + 1) & (SIDE - 1)
+    i, j, k, m = (
+        i & (TABLE_SIDE - 1),
+        j & (TABLE_SIDE - 1),
+        (i + 1) & (TABLE_SIDE - 1),
+        (j + 1) & (TABLE_SIDE - 1),
+    )
     top = TABLES[table, j, i] * (1 - u) + TABLES[table, j, k] * u
     return (top * (1 - v) + (TABLES[table, m, i] * (1 - u) + TABLES[table, m, k] * u) * v) / 255
 
 
-@brush
+@fast_kernel
 def texel(table, x, y):
     """The same without interpolation: for detail finer than a pixel."""
-    i, j = int(np.floor(x * LUMP)) & (SIDE - 1), int(np.floor(y * LUMP)) & (SIDE - 1)
+    i, j = (
+        int(np.floor(x * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
+        int(np.floor(y * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
+    )
     return TABLES[table, j, i] / 255
 
 
-@brush
+@fast_kernel
 def stroke(u, width, soft):
     """1 within `width` of the integers, else 0, blurred over `soft`; its mean where that is > 1."""
     if soft > 1:
@@ -79,7 +89,7 @@ def stroke(u, width, soft):
     return reach * min(1.0, width / soft)
 
 
-@brush
+@fast_kernel
 def square_wave(u, soft):
     """1 and 0 in turns, half a unit each, blurred over `soft`; 0.5 where that is > 1."""
     if soft > 1:
@@ -89,7 +99,7 @@ def square_wave(u, soft):
     return sharp + (0.5 - sharp) * soft
 
 
-@brush
+@fast_kernel
 def within(value, edge, soft):
     """1 where value < edge, 0 beyond, blurred over `soft`."""
     return min(max((edge - value) / max(soft, 1e-4) + 0.5, 0.0), 1.0)

@@ -9,9 +9,9 @@ import numpy as np
 from sparse_ae.crowds.camera.texture import (
     ROUGH,
     SMOOTH,
-    brush,
+    fast_kernel,
     fraction,
-    lattice,
+    hash_noise,
     noise,
     square_wave,
     stroke,
@@ -47,7 +47,7 @@ class FloorStyle(NamedTuple):
     key: int
 
 
-@brush
+@fast_kernel
 def floor_tone(x, y, across, deep, style):
     """At metres x, y: how much of the floor's second colour, and of its markings', in [0, 1].
 
@@ -74,12 +74,12 @@ def floor_tone(x, y, across, deep, style):
         if kind == PAVING:
             u, v, wide, long = u * 2, v * 4, wide * 2, long * 4
             u += 0.5 * (int(np.floor(v)) & 1)
-        own = lattice(np.floor(u), np.floor(v), key) / (1 + 3 * max(wide, long))
+        own = hash_noise(np.floor(u), np.floor(v), key) / (1 + 3 * max(wide, long))
         joint = max(stroke(u, 0.05, wide), stroke(v, 0.05, long))
         return 0.25 * own + 0.3 * stain + 0.5 * joint + 0.3 * speck, 0.0
     if kind == PLANKS:
         board = np.floor(u * 6)
-        shade = lattice(board, np.floor(v * 0.5 + lattice(board, 5, key)), key)
+        shade = hash_noise(board, np.floor(v * 0.5 + hash_noise(board, 5, key)), key)
         grain = noise(SMOOTH, u * 50, v * 1.5 + board) - 0.5
         fade = 1 / (1 + 40 * wide)
         return 0.3 + (0.5 * (shade - 0.5) + 0.5 * grain) * fade + 0.5 * stroke(

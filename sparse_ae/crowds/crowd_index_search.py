@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.crowds.camera.exact import on_grid
+from sparse_ae.crowds.camera.portable import snap
 from sparse_ae.runtime.kernels import kernel
 
 STARTS = 10  # arrangements to start from
 MOVES = 50  # per person
-ENOUGH = 0.03  # error at which the search stops
-APART = 0.42  # metres between two persons' middles on the ground
-LEAST_INSIDE = 0.5  # share of a person's joints that should lie in the frame
-LEAST_FREE = 3  # joints of a person that should lie in no nearer one's box
-COVERED = 0.15  # what it costs for each that does not
+GOOD_ENOUGH = 0.03  # error at which the search stops
+MIN_GAP = 0.42  # metres between two persons' middles on the ground
+MIN_INSIDE = 0.5  # share of a person's joints that should lie in the frame
+MIN_UNCOVERED = 3  # joints of a person that should lie in no nearer one's box
+COVERED_COST = 0.15  # what it costs for each that does not
 
 
 @kernel
-def count(joints):
+def count_bits(joints):
     """How many joints a set holds, one bit a joint."""
     found = 0
     while joints:
@@ -27,7 +27,7 @@ def count(joints):
 
 
 @kernel
-def in_frame(person, shift, joints, size):
+def joints_in_frame(person, shift, joints, size):
     """The set of joints of a person that lie in the frame when it is moved `shift` pixels to the
     right."""
     inside = 0
@@ -38,7 +38,7 @@ def in_frame(person, shift, joints, size):
 
 
 @kernel
-def in_box(box, person, shifts, joints, boxes, size):
+def joints_in_box(box, person, shifts, joints, boxes, size):
     """The set of joints of `person` in the frame that lie in the box of another, `box`."""
     left = max(boxes[box, 0] + shifts[box], -0.5)
     right = min(boxes[box, 2] + shifts[box], size - 0.5)
@@ -53,7 +53,7 @@ def in_box(box, person, shifts, joints, boxes, size):
 
 
 @kernel
-def judge(own, inside, shifts, depth, away, joints, focal, target):
+def crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, target):
     """The crowd index of an arrangement, and its error: how far that is from the one wanted, and
     more where persons stand within each other, are cut off by the frame, or hidden by others.
 
@@ -62,20 +62,20 @@ def judge(own, inside, shifts, depth, away, joints, focal, target):
     persons, total = len(own), joints.shape[1]
     result, index, counted = 0.0, 0.0, 0
     for p in range(persons):
-        mine = count(own[p])
-        result += 0.5 * max(0.0, LEAST_INSIDE - mine / total)
+        mine = count_bits(own[p])
+        result += 0.5 * max(0.0, MIN_INSIDE - mine / total)
         if mine < 4:
             result += 1.0
         others, covered = 0, 0
         for q in range(persons):
-            others += count(inside[p, q])
+            others += count_bits(inside[p, q])
             if depth[q] < depth[p]:
                 covered |= inside[q, p]
             if q > p:
                 across = (shifts[p] * depth[p] - shifts[q] * depth[q]) / focal
-                gap = np.sqrt(across**2 + (away[p] - away[q]) ** 2)
-                result += 2.0 * max(0.0, APART - gap)
-        result += COVERED * max(0, LEAST_FREE - count(own[p] & ~covered))
+                gap = np.sqrt(across**2 + (distance[p] - distance[q]) ** 2)
+                result += 2.0 * max(0.0, MIN_GAP - gap)
+        result += COVERED_COST * max(0, MIN_UNCOVERED - count_bits(own[p] & ~covered))
         if mine > 0:
             index += others / mine
             counted += 1
@@ -84,27 +84,27 @@ def judge(own, inside, shifts, depth, away, joints, focal, target):
 
 
 @kernel
-def count_anew(person, own, inside, shifts, joints, boxes, size):
+def update_sets(person, own, inside, shifts, joints, boxes, size):
     """Bring the sets up to date after a person was moved."""
-    own[person] = in_frame(person, shifts[person], joints, size)
+    own[person] = joints_in_frame(person, shifts[person], joints, size)
     for other in range(len(own)):
         if other != person:
-            inside[person, other] = in_box(person, other, shifts, joints, boxes, size)
-            inside[other, person] = in_box(other, person, shifts, joints, boxes, size)
+            inside[person, other] = joints_in_box(person, other, shifts, joints, boxes, size)
+            inside[other, person] = joints_in_box(other, person, shifts, joints, boxes, size)
 
 
-def draw_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_search_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray]:
     """Random starts (STARTS, P + 1), in shares of the image's side: the middle and everybody's
     distance from it at full spread; and random moves (MOVES · P, 2): far if the first number is
     below 0.3, then to the second one, otherwise by that much."""
     starts = rng.uniform(-0.5, 0.5, (STARTS, persons + 1))
     far = rng.random(MOVES * persons)
     by = np.where(far < 0.3, rng.uniform(-0.5, 0.5, len(far)), rng.normal(0, 0.12, len(far)))
-    return on_grid(starts), on_grid(np.stack((far, by), 1))
+    return snap(starts), snap(np.stack((far, by), 1))
 
 
 @kernel
-def place_across(starts, moves, joints, boxes, away, depth, size, focal, target):
+def search_positions(starts, moves, joints, boxes, distance, depth, size, focal, target):
     """(P,) pixels to move persons to the right, from the image's middle, for a crowd index near
     `target`: the best of some random arrangements, then improved by moving one at a time. And the
     crowd index that this gives.
@@ -120,27 +120,29 @@ def place_across(starts, moves, joints, boxes, away, depth, size, focal, target)
         middle = 0.6 * starts[start, persons] * (1 - min(spread, 1.0))
         shifts = size * (middle + spread * starts[start, :persons])
         for p in range(persons):
-            count_anew(p, own, inside, shifts, joints, boxes, size)
-        _, found = judge(own, inside, shifts, depth, away, joints, focal, target)
+            update_sets(p, own, inside, shifts, joints, boxes, size)
+        _, found = crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, target)
         if found < least:
             best, least = shifts, found
     shifts = best.copy()
     for p in range(persons):
-        count_anew(p, own, inside, shifts, joints, boxes, size)
+        update_sets(p, own, inside, shifts, joints, boxes, size)
     row, column = np.empty(persons, np.int64), np.empty(persons, np.int64)
-    index, _ = judge(own, inside, shifts, depth, away, joints, focal, target)
+    index, _ = crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, target)
     for move in range(len(moves)):
         p = move % persons
         before, had = shifts[p], own[p]
         row[:], column[:] = inside[p], inside[:, p]
         shifts[p] = moves[move, 1] * size + (0.0 if moves[move, 0] < 0.3 else before)
-        count_anew(p, own, inside, shifts, joints, boxes, size)
-        reached, found = judge(own, inside, shifts, depth, away, joints, focal, target)
+        update_sets(p, own, inside, shifts, joints, boxes, size)
+        reached, found = crowd_index_and_cost(
+            own, inside, shifts, depth, distance, joints, focal, target
+        )
         if found < least:
             index, least = reached, found
         else:
             shifts[p], own[p] = before, had
             inside[p], inside[:, p] = row, column
-        if least < ENOUGH:
+        if least < GOOD_ENOUGH:
             break
     return shifts, index

@@ -14,16 +14,16 @@ from numba.extending import register_jitable
 
 from sparse_ae.runtime.kernels import kernel
 
-STEPS = 2.0**20  # to one: a micrometre, or a millionth of a radian
+GRID_STEPS = 2.0**20  # to one: a micrometre, or a millionth of a radian
 
 
 @register_jitable
-def on_grid(values):
+def snap(values):
     """Floats, or an array of float64, to the nearest multiple of 1 / STEPS."""
-    return np.rint(values * STEPS) / STEPS
+    return np.rint(values * GRID_STEPS) / GRID_STEPS
 
 
-def weighted(rng: np.random.Generator, shares: tuple[float, ...], count: int) -> np.ndarray:
+def weighted_indices(rng: np.random.Generator, shares: tuple[float, ...], count: int) -> np.ndarray:
     """(count,) indices drawn with probabilities `shares`: what `rng.choice` gives, and much sooner
     for a few."""
     return _edges(shares).searchsorted(rng.random(count), side="right")
@@ -36,6 +36,6 @@ def _edges(shares: tuple[float, ...]) -> np.ndarray:
 
 
 @kernel
-def circle(angle):
+def cos_sin(angle):
     """Cosine and sine of an angle in radians, on the grid."""
-    return on_grid(np.cos(angle)), on_grid(np.sin(angle))
+    return snap(np.cos(angle)), snap(np.sin(angle))

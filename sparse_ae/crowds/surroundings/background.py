@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.crowds.camera.light import on_ground
+from sparse_ae.crowds.camera.light import ground_shadow
 from sparse_ae.crowds.camera.raster import SAMPLES
-from sparse_ae.crowds.camera.texture import brush, fraction
-from sparse_ae.crowds.people.appearance import dye
-from sparse_ae.crowds.place.floors import COLOURS, INDOORS, OUTDOORS, FloorStyle, floor_tone
-from sparse_ae.crowds.place.walls import (
+from sparse_ae.crowds.camera.texture import fast_kernel, fraction
+from sparse_ae.crowds.people.appearance import draw_cloth_colours
+from sparse_ae.crowds.surroundings.floors import COLOURS, INDOORS, OUTDOORS, FloorStyle, floor_tone
+from sparse_ae.crowds.surroundings.walls import (
     BRICKS,
     FLAT,
     HEDGE,
@@ -78,7 +78,7 @@ def draw_surroundings(rng: np.random.Generator, beyond: float, aside: float = 4.
         sizes=rng.uniform((0.5, 0.8), (1.1, 1.9)),
         turn=np.array([np.cos(angle), np.sin(angle)]),
         colours=draw_palette(rng, floor, wall),
-        shades=(0.7 * dye(rng, SHADES) + 20).astype(np.float32),
+        shades=(0.7 * draw_cloth_colours(rng, SHADES) + 20).astype(np.float32),
         key=int(rng.integers(1 << 10)),
     )  # fmt: skip
 
@@ -91,7 +91,7 @@ def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
     mark = rng.choice((236, 214, 60)) * np.array([1, 1, rng.choice((1.0, 0.85))])
     pale = np.array([(214, 208, 196), (190, 194, 196), (178, 164, 144), (222, 222, 220)])
     plain = pale[rng.integers(4)] * rng.uniform(0.55, 1.05)
-    coat = 0.55 * plain + 0.45 * dye(rng, 1)[0]
+    coat = 0.55 * plain + 0.45 * draw_cloth_colours(rng, 1)[0]
     if wall == HEDGE:
         coat = np.array((84, 104, 58)) * rng.uniform(0.7, 1.2)
     elif wall == BRICKS:
@@ -106,16 +106,43 @@ def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
     return np.clip(np.stack(rows), 8, 250).astype(np.float32)
 
 
-def shade_background(image, owner, place: Surroundings, view, lamp, shadows):
+def shade_background(image, owner, surroundings: Surroundings, view, lamp, shadows):
     """Add to image (S, S, 3) the share of each pixel that sees no mesh. lamp: Light.numbers()."""
-    floor = FloorStyle(place.floor, *place.sizes[:1], *place.turn, place.key)
-    wall = WallStyle(place.wall, *place.sizes[1:], place.furniture, place.far, place.tall,
-                     place.clear, place.key)  # fmt: skip
-    room = Room(place.distance, place.side, place.top, place.ceiling, view.height, view.focal)
+    floor = FloorStyle(
+        surroundings.floor, *surroundings.sizes[:1], *surroundings.turn, surroundings.key
+    )
+    wall = WallStyle(
+        surroundings.wall,
+        *surroundings.sizes[1:],
+        surroundings.furniture,
+        surroundings.far,
+        surroundings.tall,
+        surroundings.clear,
+        surroundings.key,
+    )
+    room = Room(
+        surroundings.distance,
+        surroundings.side,
+        surroundings.top,
+        surroundings.ceiling,
+        view.height,
+        view.focal,
+    )
     fixed = np.array([(240, 240, 240), (252, 252, 252)], np.float32)
-    palette = np.concatenate((place.colours, fixed, place.shades))
-    fill(image, owner, view.rays, room, floor, wall, palette, lamp, shadows.ground, shadows.near,
-         shadows.grid)  # fmt: skip
+    palette = np.concatenate((surroundings.colours, fixed, surroundings.shades))
+    shade_pixels(
+        image,
+        owner,
+        view.rays,
+        room,
+        floor,
+        wall,
+        palette,
+        lamp,
+        shadows.ground,
+        shadows.contact,
+        shadows.grid,
+    )
 
 
 class Room(NamedTuple):
@@ -129,8 +156,8 @@ class Room(NamedTuple):
     focal: float
 
 
-@brush
-def meet(dx, dy, dz, room, floors, walls):
+@fast_kernel
+def trace_ray(dx, dy, dz, room, floors, walls):
     """What a ray meets first: x, y if that is the floor, its depth (0 if not); then how to mix its
     colour: from row `first` of the palette to the next by tone, then to row extra by much; light
     from everywhere and from the sun; 1 if it shines by itself."""
@@ -159,8 +186,8 @@ def meet(dx, dy, dz, room, floors, walls):
     return 0.0, 0.0, 0.0, SKY, 1 - up, CLOUD, 0.8 * cloud, 1.0, 0.0, 1.0
 
 
-@brush
-def fill(image, owner, rays, room, floors, walls, palette, lamp, ground, near, grid):
+@fast_kernel
+def shade_pixels(image, owner, rays, room, floors, walls, palette, lamp, ground, contact, grid):
     """Shade what the rays meet where `owner` holds no mesh."""
     size = image.shape[0]
     for row in range(size):
@@ -174,12 +201,12 @@ def fill(image, owner, rays, room, floors, walls, palette, lamp, ground, near, g
             dx = rays[0, 0] + column * rays[1, 0] + row * rays[2, 0]
             dy = rays[0, 1] + column * rays[1, 1] + row * rays[2, 1]
             dz = rays[0, 2] + column * rays[1, 2] + row * rays[2, 2]
-            x, y, deep, first, tone, extra, much, around, direct, shines = meet(
+            x, y, deep, first, tone, extra, much, around, direct, shines = trace_ray(
                 dx, dy, dz, room, floors, walls)  # fmt: skip
             around, direct = around * lamp[4], direct * lamp[3]
             if deep > 0:
-                around *= 1 - 0.45 * on_ground(near, grid, x, y)
-                direct *= lamp[2] * (1 - on_ground(ground, grid, x, y))
+                around *= 1 - 0.45 * ground_shadow(contact, grid, x, y)
+                direct *= lamp[2] * (1 - ground_shadow(ground, grid, x, y))
             haze = deep / (deep + 250)
             for c in range(3):
                 value = palette[first, c] + (palette[first + 1, c] - palette[first, c]) * tone
