@@ -1,4 +1,4 @@
-"""Other people's backs: somebody close to the camera, of whom no joint is in the picture."""
+"""A bystander: somebody close to the camera who hides others and has no joint in the picture."""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ MIN_INSIDE = 0.02  # share of the vertices that must be in the picture
 
 
 def draw_bystander(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, camera: Camera):
-    """The Layout of one body, or None. There is nothing to label of it, as none of its joints, nor
-    head top nor neck, lies in the frame."""
+    """Draw a person whose body is in the frame while none of its joints, head top or neck is.
+
+    There is nothing to label on a bystander.
+
+    Args:
+        rng: Generator of this scene's bystander.
+        config: Configuration of the scene; `occlusion` sets how often there is a bystander.
+        bodies: The bank of bodies.
+        camera: Camera of the scene.
+
+    Returns:
+        The Layout of one body, or None.
+    """
     body = rng.choice(bodies.of_split(config.split), TRIES)
     yaw = rng.normal(np.pi, 0.5, TRIES)
     distance = rng.uniform(0.45, 1.2, TRIES)
@@ -40,5 +51,5 @@ def draw_bystander(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies
 
 
 def points_inside(points: np.ndarray, low: float, high: float) -> np.ndarray:
-    """(P, N) bool: which points (P, N, 3) in pixels lie within low..high in x and in y."""
+    """Return (P, N) bool: which points (P, N, 3) in pixels lie within low..high in x and in y."""
     return ((points[..., :2] >= low) & (points[..., :2] <= high)).all(-1) & (points[..., 2] > 0)

@@ -1,4 +1,7 @@
-"""A search for places side by side that give a crowd its crowd index."""
+"""A search for positions side by side that give a crowd its crowd index.
+
+A set of joints is an integer with one bit per joint.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ COVERED_COST = 0.15  # what it costs for each that does not
 
 @kernel
 def count_bits(joints):
-    """How many joints a set holds, one bit a joint."""
+    """Return how many joints a set holds."""
     found = 0
     while joints:
         joints &= joints - 1
@@ -28,8 +31,7 @@ def count_bits(joints):
 
 @kernel
 def joints_in_frame(person, shift, joints, size):
-    """The set of joints of a person that lie in the frame when it is moved `shift` pixels to the
-    right."""
+    """Return the set of a person's joints in the frame when it is moved `shift` pixels right."""
     inside = 0
     for k in range(joints.shape[1]):
         x, y = joints[person, k, 0] + shift, joints[person, k, 1]
@@ -39,7 +41,7 @@ def joints_in_frame(person, shift, joints, size):
 
 @kernel
 def joints_in_box(box, person, shifts, joints, boxes, size):
-    """The set of joints of `person` in the frame that lie in the box of another, `box`."""
+    """Return the set of joints of `person` in the frame and in the box of another, `box`."""
     left = max(boxes[box, 0] + shifts[box], -0.5)
     right = min(boxes[box, 2] + shifts[box], size - 0.5)
     top, bottom = max(boxes[box, 1], -0.5), min(boxes[box, 3], size - 0.5)
@@ -54,10 +56,20 @@ def joints_in_box(box, person, shifts, joints, boxes, size):
 
 @kernel
 def crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, target):
-    """The crowd index of an arrangement, and its error: how far that is from the one wanted, and
-    more where persons stand within each other, are cut off by the frame, or hidden by others.
+    """Return the crowd index of an arrangement and its cost.
 
-    own: (P,) joints in the frame. inside: (P, P) joints of column in the box of row.
+    The cost is the distance to the wanted crowd index, plus penalties where persons stand within
+    each other, are cut off by the frame, or are hidden by nearer persons.
+
+    Args:
+        own: (P,) sets of joints in the frame.
+        inside: (P, P) sets of joints of the column's person in the box of the row's person.
+        shifts: (P,) pixels that each person is moved to the right.
+        depth: (P,) metres along the camera's axis.
+        distance: (P,) metres along the ground.
+        joints: (P, K, 3) pixels.
+        focal: Focal length, pixels.
+        target: The crowd index wanted.
     """
     persons, total = len(own), joints.shape[1]
     result, index, counted = 0.0, 0.0, 0
@@ -85,7 +97,7 @@ def crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, ta
 
 @kernel
 def update_sets(person, own, inside, shifts, joints, boxes, size):
-    """Bring the sets up to date after a person was moved."""
+    """Bring the sets of joints up to date after a person was moved."""
     own[person] = joints_in_frame(person, shifts[person], joints, size)
     for other in range(len(own)):
         if other != person:
@@ -94,9 +106,17 @@ def update_sets(person, own, inside, shifts, joints, boxes, size):
 
 
 def draw_search_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random starts (STARTS, P + 1), in shares of the image's side: the middle and everybody's
-    distance from it at full spread; and random moves (MOVES · P, 2): far if the first number is
-    below 0.3, then to the second one, otherwise by that much."""
+    """Draw the random numbers of a search.
+
+    Args:
+        rng: Generator of this scene's positions.
+        persons: P, the number of persons.
+
+    Returns:
+        Starts (STARTS, P + 1), in shares of the image's side: everybody's distance from the middle
+        at full spread, then the middle. And moves (MOVES · P, 2): where the first number is below
+        0.3, a jump to the second one; otherwise a step by the second one.
+    """
     starts = rng.uniform(-0.5, 0.5, (STARTS, persons + 1))
     far = rng.random(MOVES * persons)
     by = np.where(far < 0.3, rng.uniform(-0.5, 0.5, len(far)), rng.normal(0, 0.12, len(far)))
@@ -105,12 +125,24 @@ def draw_search_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarra
 
 @kernel
 def search_positions(starts, moves, joints, boxes, distance, depth, size, focal, target):
-    """(P,) pixels to move persons to the right, from the image's middle, for a crowd index near
-    `target`: the best of some random arrangements, then improved by moving one at a time. And the
-    crowd index that this gives.
+    """Search for shifts that bring a crowd's index close to `target`.
 
-    starts, moves: of draw_moves. joints: (P, K, 3) pixels; boxes: (P, 4) left, top, right, bottom
-    of the persons in the middle; away, depth: (P,) metres on the ground and along the axis.
+    The search takes the best of some random arrangements and improves it by moving one person at a
+    time.
+
+    Args:
+        starts: Random starts of `draw_search_moves`.
+        moves: Random moves of `draw_search_moves`.
+        joints: (P, K, 3) pixels, of persons in the image's middle.
+        boxes: (P, 4) left, top, right, bottom in pixels, of persons in the image's middle.
+        distance: (P,) metres along the ground.
+        depth: (P,) metres along the camera's axis.
+        size: Side of the image, pixels.
+        focal: Focal length, pixels.
+        target: The crowd index wanted.
+
+    Returns:
+        (P,) pixels to move each person to the right of the middle, and the crowd index they give.
     """
     persons = len(boxes)
     best, least = np.zeros(persons), np.inf

@@ -1,5 +1,4 @@
-"""Layouts from photographs' annotations: a body at each person's place and scale, in a pose like
-its own."""
+"""Layouts from photographs' annotations: a body at each person's place and scale, posed alike."""
 
 from __future__ import annotations
 
@@ -30,8 +29,14 @@ USUAL_TILT, USUAL_HEIGHT = (
 
 
 class Photo(NamedTuple):
-    """What a JSON says of an image: width and height in pixels; P persons' joints (P, K, 3) x, y, v
-    and boxes (P, 4) x, y, width, height."""
+    """Annotations of one image.
+
+    Attributes:
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
+        joints: (P, K, 3) x, y in pixels and v.
+        boxes: (P, 4) x, y, width, height in pixels.
+    """
 
     width: int
     height: int
@@ -40,11 +45,19 @@ class Photo(NamedTuple):
 
 
 def digest(path: str) -> str:
-    """Short hash of what is in the file."""
+    """Return a short hash of a layout file's content.
+
+    Args:
+        path: Path of the JSON, or of a gzipped JSON that ends in .gz.
+
+    Raises:
+        ValueError: If the file cannot be read; the message names it.
+    """
     return hashlib.sha256(_read(path)).hexdigest()[:16]
 
 
 def _read(path: str) -> bytes:
+    """Read a file, unzipped if its name ends in .gz; refuse one that unzips to absurd sizes."""
     try:
         if not path.endswith(".gz"):
             return Path(path).read_bytes()
@@ -63,9 +76,18 @@ def _read(path: str) -> bytes:
 
 @cache
 def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
-    """The images of a COCO or CrowdPose keypoint JSON with so many labelled persons, in its order.
+    """Read the images of a COCO or CrowdPose keypoint JSON that have enough labelled persons.
 
-    ValueError, naming the file, where it is not such a JSON or has no such image.
+    Args:
+        path: Path of the JSON, or of a gzipped JSON that ends in .gz.
+        fewest: Fewest labelled persons of an image.
+        most: Most labelled persons of an image.
+
+    Returns:
+        The images in the file's order.
+
+    Raises:
+        ValueError: If the file is no such JSON or has no such image; the message names the file.
     """
     expected = "expected COCO's or CrowdPose's keypoint annotations"
     try:
@@ -95,7 +117,7 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
 
 
 def _check_photo(name, photo: Photo) -> None:
-    """ValueError for an image whose numbers are none that can be drawn."""
+    """Raise ValueError for an image whose numbers cannot be drawn."""
     numbers = (photo.joints, photo.boxes, np.array([photo.width, photo.height], np.float64))
     if not all(np.isfinite(values).all() for values in numbers):
         raise ValueError(f"image {name}: NaN or infinity")
@@ -108,7 +130,19 @@ def _check_photo(name, photo: Photo) -> None:
 def imitate_photo(
     rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, index: int
 ) -> Layout:
-    """Bodies where the persons of an image are, the larger nearer; the smallest are left out."""
+    """Place bodies where the persons of an image are, the larger ones nearer.
+
+    The smallest persons are left out.
+
+    Args:
+        rng: Generator of this scene's positions.
+        config: Configuration of the scene; `layouts` names the JSON.
+        bodies: The bank of bodies.
+        index: Number of the scene.
+
+    Raises:
+        ValueError: If the JSON cannot be used; see `read_photos`.
+    """
     photos = read_photos(config.layouts, *config.persons)
     photo = photos[index % len(photos)]
     factor = config.size / max(photo.width, photo.height)
@@ -131,8 +165,11 @@ def imitate_photo(
 def best_matching_body(
     rng, config, bodies: Bodies, camera: Camera, joints: np.ndarray, box: np.ndarray
 ):
-    """The body and yaw, of many at random, whose joints fit a person's best when scaled and moved,
-    and where its feet are: metres right of, below and before the camera."""
+    """Return the body, its yaw and its feet that fit a person's joints best.
+
+    Many random bodies at random yaws are scaled and moved to fit. The feet are given in metres
+    right of, below and in front of the camera.
+    """
     body = rng.choice(bodies.of_split(config.split), CANDIDATES)
     yaw = rng.uniform(0, 2 * np.pi, CANDIDATES)
     wanted = range(17) if len(joints) == len(COCO) else CROWDPOSE_JOINTS
@@ -157,8 +194,10 @@ def best_matching_body(
 
 
 def fit_ground(camera: Camera, feet: np.ndarray) -> Camera:
-    """The camera over the ground on which feet (P, 3) stand, as far as one plane can say; a usual
-    height and tilt hold where they do not tell."""
+    """Return the camera above the ground plane that fits feet (P, 3) best.
+
+    A usual height and tilt hold where the feet do not tell.
+    """
     down, depth = feet[:, 1], feet[:, 2]  # of a camera tilted by t: down = height - depth * t
     rows = np.concatenate((np.stack((np.ones_like(depth), -depth), 1) / 0.25, np.diag(
         (1 / USUAL_HEIGHT[1], 1 / USUAL_TILT[1]))))  # fmt: skip
@@ -172,7 +211,7 @@ def fit_ground(camera: Camera, feet: np.ndarray) -> Camera:
 
 
 def camera_to_world(camera: Camera, feet: np.ndarray) -> np.ndarray:
-    """(P, 3) in the world of points right of, below and before the camera."""
+    """Return (P, 3) world points for points right of, below and in front of the camera, metres."""
     right, down, depth = feet.T
     cos, sin = cos_sin(camera.pitch)
     return np.stack((right, depth * cos - down * sin, camera.height - depth * sin - down * cos), 1)

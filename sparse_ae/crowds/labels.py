@@ -1,4 +1,4 @@
-"""What is true of a drawn scene: keypoints, visibility, boxes, masks, and who can be labelled."""
+"""The labels of a rasterised scene: keypoints, visibility, boxes, masks; who deserves a label."""
 
 from __future__ import annotations
 
@@ -22,8 +22,14 @@ DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.0
 
 
 class Labels(NamedTuple):
-    """Of P persons: joints (P, 19, 3), COCO's seventeen, head top and neck, with x, y in pixels and
-    v as in Scene; boxes (P, 4), masks (S, S), areas (P,) as in Scene."""
+    """Labels of P persons.
+
+    Attributes:
+        joints: (P, 19, 3) COCO's seventeen, head top and neck: x, y in pixels and v as in Scene.
+        boxes: (P, 4) as in Scene.
+        masks: (S, S) as in Scene.
+        areas: (P,) as in Scene.
+    """
 
     joints: np.ndarray
     boxes: np.ndarray
@@ -31,8 +37,13 @@ class Labels(NamedTuple):
     areas: np.ndarray
 
     def can_be_labelled(self) -> np.ndarray:
-        """(P,) bool: enough of a person in the frame, and seen, to be worth a label, whichever
-        skeleton is asked for, so that scenes do not depend on it."""
+        """Tell who is in the frame and visible enough to deserve a label.
+
+        Both skeletons must agree, whichever one is asked for, because scenes must not depend on it.
+
+        Returns:
+            (P,) bool.
+        """
         enough = self.areas > MIN_MASK_SHARE * self.boxes[:, 2] * self.boxes[:, 3]
         for wanted in (range(17), CROWDPOSE_JOINTS):
             state = self.joints[:, list(wanted), 2]
@@ -42,8 +53,13 @@ class Labels(NamedTuple):
 
 
 class ProjectedPeople(NamedTuple):
-    """Where P persons are, whatever hides them: joints (P, 19, 3), x, y in samples and depth in
-    metres; under (P, 19), how deep joints may lie under what is seen, metres; boxes (P, 4)."""
+    """Where P persons are in the picture, whatever hides them.
+
+    Attributes:
+        joints: (P, 19, 3) x, y in samples and depth in metres.
+        depth_tolerance: (P, 19) metres that a joint may lie behind the surface that shows it.
+        boxes: (P, 4) x, y, width, height in pixels.
+    """
 
     joints: np.ndarray
     depth_tolerance: np.ndarray
@@ -53,8 +69,15 @@ class ProjectedPeople(NamedTuple):
 def project_people(
     bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int
 ) -> ProjectedPeople:
-    """The Places of persons in a picture `size` pixels a side, each `factor` samples a side, that
-    the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in samples."""
+    """Project the persons of a layout into a picture.
+
+    Args:
+        bodies: The bank of bodies.
+        layout: Who stands where; its camera counts in pixels.
+        screen: (P, N, 3) points of the dressed bodies: x, y in samples, depth in metres.
+        size: Side of the picture, pixels.
+        factor: Side of a pixel, samples.
+    """
     camera = layout.camera.scaled(factor)
     joints = camera.project(layout.to_world(bodies.joints[layout.body]))
     depth_tolerance = body_sizes(bodies, layout)[:, None] * DEPTHS
@@ -64,7 +87,13 @@ def project_people(
 
 
 def make_labels(people: ProjectedPeople, surface: Surface, size: int) -> Labels:
-    """The Truth of a drawn surface of a picture `size` pixels a side."""
+    """Work out the labels that a rasterised surface shows.
+
+    Args:
+        people: The persons in that picture.
+        surface: What each sample sees; persons own the first meshes.
+        size: Side of the picture, pixels.
+    """
     factor, count = len(surface.owner) // size, len(people.boxes)
     visible = visible_joints(surface, people.joints, people.depth_tolerance)
     found = label_joints(people.joints, visible, np.float32(factor), np.float32(size))
@@ -74,7 +103,7 @@ def make_labels(people: ProjectedPeople, surface: Surface, size: int) -> Labels:
 
 @kernel
 def label_joints(joints, visible, factor, size):
-    """(P, K, 3) float32 x, y in pixels and v of joints (P, K, 3) in samples."""
+    """Return (P, K, 3) float32 x, y in pixels and v, for joints (P, K, 3) in samples."""
     found = np.zeros(joints.shape, np.float32)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
@@ -94,7 +123,7 @@ def label_joints(joints, visible, factor, size):
 
 
 def round_coordinates(pixels: np.ndarray) -> np.ndarray:
-    """To 1/256 of a pixel, the same on machines whose sines differ in the last digit."""
+    """Round to 1/256 pixel, which is the same on machines whose sines differ in the last digit."""
     return np.round(pixels * 256) / 256
 
 
@@ -102,7 +131,7 @@ _BODY_SIZES: dict[str, np.ndarray] = {}  # by the bank's digest
 
 
 def body_sizes(bodies: Bodies, layout: Layout) -> np.ndarray:
-    """(P,) size of the persons, 1 for an adult, by the distance from shoulders to hips."""
+    """Return (P,) sizes of the persons, 1 for an adult, by the distance from shoulders to hips."""
     if bodies.digest not in _BODY_SIZES:
         joints = bodies.joints
         trunks = joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1)

@@ -1,4 +1,4 @@
-"""Who stands where, seen by which camera."""
+"""Who stands where, and which camera sees them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ MIN_DISTANCE = 1.0  # metres from the camera
 
 
 class Layout(NamedTuple):
-    """P persons: which body (P,), turned by yaw (P,) radians, feet at place (P, 3) metres."""
+    """P persons in front of a camera.
+
+    Attributes:
+        body: (P,) index of each person's body in the bank.
+        yaw: (P,) radians, by which each is turned about the vertical.
+        position: (P, 3) metres, of the feet in the world.
+        camera: The camera that sees them.
+    """
 
     body: np.ndarray
     yaw: np.ndarray
@@ -28,16 +35,24 @@ class Layout(NamedTuple):
     camera: Camera
 
     def select(self, keep: np.ndarray) -> Layout:
+        """Return the layout of the persons that `keep` selects."""
         return Layout(self.body[keep], self.yaw[keep], self.position[keep], self.camera)
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
-        """Points of the P bodies (P, N, 3) in world coordinates, float32."""
+        """Return points (P, N, 3) of the P bodies in world coordinates, float32."""
         return transform_bodies(points, self.yaw, np.asarray(self.position, np.float64))
 
 
 class CrowdTarget(NamedTuple):
-    """What a scene was drawn to be: the crowd index, within (low, high); P persons: bodies (P,),
-    turned by yaw (P,); their scales (P,), sqrt(box area) over the image's side."""
+    """What a scene should become.
+
+    Attributes:
+        crowding: The crowd index to reach.
+        limits: The range (low, high) that the crowd index was drawn from.
+        body: (P,) index of each person's body in the bank.
+        yaw: (P,) radians.
+        scale: (P,) sqrt(box area) over the image's side.
+    """
 
     crowding: float
     limits: tuple[float, float]
@@ -48,8 +63,7 @@ class CrowdTarget(NamedTuple):
 
 @kernel
 def transform_bodies(points, yaw, position):
-    """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,), then moved to
-    its place (P, 3); float32."""
+    """Turn points (P, N, 3) by yaw (P,) about the vertical, then move them to position (P, 3)."""
     moved = np.empty(points.shape, np.float32)
     for p in range(len(points)):
         cos, sin = cos_sin(yaw[p])
@@ -62,13 +76,19 @@ def transform_bodies(points, yaw, position):
 
 
 def turn_bodies(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Points (P, N, 3) of P bodies, each turned about the vertical by its yaw (P,); float32."""
+    """Turn points (P, N, 3) of P bodies by yaw (P,) radians about the vertical; float32."""
     return transform_bodies(points, yaw, np.zeros((len(points), 3)))
 
 
 def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
-    """Each knob draws from a stream of numbers of its own (rngs: name to generator), so that
-    turning one leaves what the others drew as it was."""
+    """Draw what a scene should become: crowd index, persons and scales.
+
+    Args:
+        rngs: One generator per name of `scene.STREAMS`. Each knob has its own, and turning one
+            therefore leaves the others' draws as they were.
+        config: Configuration of the scene.
+        bodies: The bank of bodies.
+    """
     rng = rngs["crowding"]
     low, high = config.crowding[int(rng.integers(len(config.crowding)))]
     share = rng.uniform(0.05, 0.95)
@@ -92,7 +112,7 @@ def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
 
 
 def draw_scales(rngs, config: CrowdConfig, count: int) -> np.ndarray:
-    """(count,) scales around the scene's middle one, the extremes as far apart as drawn."""
+    """Draw (count,) scales around the scene's middle one, the extremes as far apart as drawn."""
     middle = np.exp(rngs["scales"].uniform(*np.log(config.scales)))
     rng = rngs["scale_spread"]
     spread = np.exp(rng.uniform(*np.log(config.scale_spread)))
@@ -103,7 +123,7 @@ def draw_scales(rngs, config: CrowdConfig, count: int) -> np.ndarray:
 
 
 def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
-    """A camera that looks level; `aim` turns it to the crowd."""
+    """Draw a camera; `set_distances` turns it to the crowd."""
     focal = config.size * np.exp(rng.uniform(np.log(0.8), np.log(2.2)))
     kind, u = rng.choice(3, p=(0.5, 0.32, 0.18)), rng.random()
     height = (0.8 + 1.0 * u, 1.6 + 1.2 * u, 2.6 + 3.0 * u)[kind]
@@ -114,10 +134,16 @@ def draw_camera(rng: np.random.Generator, config: CrowdConfig) -> Camera:
 
 
 class Lineup(NamedTuple):
-    """P persons in a row before a camera, each as far away (P,) metres as gives it its scale (P,).
+    """P persons in a row in front of a camera, each as far away as its scale demands.
 
-    outline: (P, N, 3), joints: (P, 17, 3), turned but not yet placed; extent: (P, 2), width and
-    height in metres; size: of the image, pixels.
+    Attributes:
+        camera: The camera that sees them.
+        distance: (P,) metres along the ground.
+        scale: (P,) sqrt(box area) over the image's side.
+        outline: (P, N, 3) metres, points of the dressed bodies, turned but not yet placed.
+        joints: (P, 17, 3) metres, turned but not yet placed.
+        extent: (P, 2) metres, width and height.
+        size: Side of the image, pixels.
     """
 
     camera: Camera
@@ -132,7 +158,15 @@ class Lineup(NamedTuple):
 def draw_lineup(
     rng, config: CrowdConfig, bodies: Bodies, target: CrowdTarget, dressed: np.ndarray
 ) -> Lineup:
-    """A camera, and the persons wished for, in clothes (P, W, 3); `stand_away` places them."""
+    """Draw a camera and line up the wanted persons, not yet placed; `set_distances` places them.
+
+    Args:
+        rng: Generator of this scene's camera.
+        config: Configuration of the scene.
+        bodies: The bank of bodies.
+        target: What the scene should become.
+        dressed: (P, W, 3) metres, vertices of the dressed bodies in their own frames.
+    """
     outline = turn_bodies(dressed[:, ::OUTLINE_STRIDE], target.yaw)
     joints = turn_bodies(bodies.joints[target.body][:, :17], target.yaw)
     camera = draw_camera(rng, config)
@@ -142,8 +176,14 @@ def draw_lineup(
 
 
 def set_distances(lineup: Lineup, shrink: float = 1.0) -> Lineup:
-    """The same with the camera turned to the crowd, and everybody where its box, the frame left
-    aside, has its scale times `shrink`."""
+    """Turn the camera to the crowd, and move everybody to the distance that gives the wanted scale.
+
+    The scale is that of the whole box, whether or not the frame cuts it.
+
+    Args:
+        lineup: The persons and their camera.
+        shrink: Factor on all scales.
+    """
     camera, outline = lineup.camera, lineup.outline
     scale = np.maximum(lineup.scale * shrink, SCALE_LIMITS[0])
     wanted = scale * lineup.size
@@ -162,14 +202,24 @@ def set_distances(lineup: Lineup, shrink: float = 1.0) -> Lineup:
 
 
 def centred_positions(distance: np.ndarray) -> np.ndarray:
-    """(P, 3) places in the image's middle, so far away."""
+    """Return (P, 3) positions in the image's middle at distances (P,)."""
     return np.stack((0 * distance, distance, 0 * distance), 1)
 
 
 def place_people(
     rng, config: CrowdConfig, lineup: Lineup, target: CrowdTarget
 ) -> tuple[Layout, float]:
-    """Persons moved across until the crowd index is as wished for, and the one to expect."""
+    """Move persons sideways until the crowd index is the wanted one.
+
+    Args:
+        rng: Generator of this scene's positions.
+        config: Configuration of the scene.
+        lineup: The persons and their camera, of `set_distances`.
+        target: What the scene should become.
+
+    Returns:
+        The layout, and the crowd index to expect.
+    """
     position = centred_positions(lineup.distance)
     level = lineup.camera._replace(roll=0.0)  # which leaves the crowd index much as it is
     boxes = level.bounding_boxes(lineup.outline, position)
@@ -193,5 +243,5 @@ def place_people(
 
 
 def box_scale(boxes: np.ndarray) -> np.ndarray:
-    """(P,) sqrt(area) of boxes (P, 4) left, top, right, bottom."""
+    """Return (P,) sqrt(area) of boxes (P, 4) left, top, right, bottom."""
     return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))

@@ -1,4 +1,4 @@
-"""The picture of a scene whose surface is drawn."""
+"""The picture of a rasterised scene."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ from sparse_ae.crowds.surroundings.props import Props
 
 
 class RasterisedScene(NamedTuple):
-    """All that a picture shows: P dressed persons (P, W, 3) in the world, things, and the surface
-    that each sample sees; owners from P on are things, P + their number."""
+    """All that a picture shows.
+
+    Attributes:
+        camera: The camera, in pixels.
+        dressed_mesh: Triangles that all persons share.
+        clothes: Clothes of the P persons.
+        points: (P, W, 3) metres, vertices of the dressed persons in the world.
+        props: The things that stand about.
+        surface: What each sample sees; owner P + i is prop i.
+    """
 
     camera: Camera
     dressed_mesh: DressedMesh
@@ -31,7 +39,7 @@ class RasterisedScene(NamedTuple):
 
 
 def view_of_camera(camera: Camera) -> View:
-    """The View of a camera's pixels."""
+    """Return the View of a camera's pixels."""
     corner, right, down = camera.rays(np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]))
     rays = np.stack((corner, right - corner, down - corner))
     return View(rays, float(camera.height), float(camera.focal))
@@ -40,7 +48,16 @@ def view_of_camera(camera: Camera) -> View:
 def paint_image(
     rng: np.random.Generator, config: CrowdConfig, rasterised: RasterisedScene
 ) -> np.ndarray:
-    """The picture of a drawn scene, (S, S, 3) uint8: a function of `rng`'s state and the rest."""
+    """Paint a rasterised scene.
+
+    Args:
+        rng: Generator of this scene's look: surroundings, light, lens and noise.
+        config: Configuration of the scene.
+        rasterised: What the picture shows.
+
+    Returns:
+        (S, S, 3) uint8, a pure function of the generator's state and the other arguments.
+    """
     points, props, dressed_mesh = rasterised.points, rasterised.props, rasterised.dressed_mesh
     marks = np.concatenate((points[:, ::8].reshape(-1, 3), props.vertices))
     surroundings = draw_surroundings(

@@ -1,4 +1,4 @@
-"""A crowd drawn small, of coarse bodies, to see within a millisecond who could be labelled."""
+"""A small preview of a crowd, drawn in a millisecond, to see who can be labelled."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ CLUSTER_CELL = 0.075  # metres: body vertices closer together are one
 
 
 class CoarseBodies(NamedTuple):
-    """C of the vertices of a bank's N bodies, (N, C, 3) float32, and the triangles among them,
-    (G, 3) int32."""
+    """A coarse mesh of a bank's N bodies.
+
+    Attributes:
+        vertices: (N, C, 3) float32 metres, C of the bank's vertices.
+        triangles: (G, 3) int32, the triangles among them.
+    """
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -29,7 +33,7 @@ _COARSE: dict[str, CoarseBodies] = {}  # by the bank's digest
 
 
 def coarse_bodies(bodies: Bodies) -> CoarseBodies:
-    """The coarse mesh of a bank's bodies."""
+    """Return the coarse mesh of a bank's bodies, made once per bank."""
     if bodies.digest not in _COARSE:
         cells = np.floor(bodies.template / CLUSTER_CELL).astype(int)
         _, first, cluster = np.unique(cells, axis=0, return_index=True, return_inverse=True)
@@ -45,8 +49,11 @@ def coarse_bodies(bodies: Bodies) -> CoarseBodies:
 class Preview(NamedTuple):
     """A crowd drawn small.
 
-    bodies; layout: of its P persons, its camera that of the samples; places: of the persons in
-    samples; surface: SIDE × SIDE samples.
+    Attributes:
+        bodies: The bank of bodies.
+        layout: Who stands where; its camera counts in samples.
+        people: The P persons as projected.
+        surface: What each of PREVIEW_SIDE × PREVIEW_SIDE samples sees.
     """
 
     bodies: Bodies
@@ -55,18 +62,18 @@ class Preview(NamedTuple):
     surface: Surface
 
     def labels(self) -> Labels:
-        """What can be said of the persons, in samples."""
+        """Work out the labels, in samples."""
         return make_labels(self.people, self.surface, PREVIEW_SIDE)
 
     def with_mesh(self, mesh: Mesh) -> Preview:
-        """The same with a thing."""
+        """Return the preview with a thing added."""
         surface = Surface(*(values.copy() for values in self.surface))
         corners = self.layout.camera.project(mesh.vertices.astype(np.float32))
         rasterise(surface, corners, mesh.triangles.astype(np.int32), len(self.layout.body))
         return self._replace(surface=surface)
 
     def with_people(self, other: Layout) -> Preview:
-        """The same with other persons, who do not count."""
+        """Return the preview with other persons added, who get no labels."""
         surface = Surface(*(values.copy() for values in self.surface))
         _draw_people(
             self.bodies, other._replace(camera=self.layout.camera), surface, len(self.layout.body)
@@ -75,7 +82,13 @@ class Preview(NamedTuple):
 
 
 def draw_preview(bodies: Bodies, layout: Layout, dressed: np.ndarray) -> Preview:
-    """A crowd drawn small. dressed: (P, W, 3), the bodies in clothes in their own frames."""
+    """Draw a crowd small.
+
+    Args:
+        bodies: The bank of bodies.
+        layout: Who stands where, and the camera, in pixels.
+        dressed: (P, W, 3) metres, vertices of the dressed bodies in their own frames.
+    """
     camera = layout.camera.scaled(PREVIEW_SIDE / (2 * layout.camera.centre + 1))
     surface, layout = empty_surface(PREVIEW_SIDE), layout._replace(camera=camera)
     _draw_people(bodies, layout, surface, 0)

@@ -1,4 +1,4 @@
-"""Scene i of a configuration: its picture and everything that is true of it."""
+"""Scene i of a configuration: its picture and its labels."""
 
 from __future__ import annotations
 
@@ -36,13 +36,26 @@ MIN_JOINTS_LEFT = 5  # and so many of its joints
 
 
 class Scene(NamedTuple):
-    """P persons in an image of side S, K keypoints each. Pixels, x right, y down, centres at
-    integers.
+    """P persons in an image of side S, with K keypoints each.
 
-    image: (S, S, 3) uint8, RGB. keypoints: (P, K, 3) float32: x, y and v: 2 visible, 1 labelled
-    but hidden, 0 outside the frame (then x = y = 0). boxes: (P, 4) float32 x, y, width, height of
-    all that lies in the frame, hidden parts too. masks: (S, S) int16, the person seen at a pixel,
-    -1 for none. areas: (P,) float32, pixels of each person's mask. crowd_index: float.
+    Coordinates are pixels, x right, y down, with pixel centres at integers.
+
+    Attributes:
+        image: (S, S, 3) uint8, RGB.
+        keypoints: (P, K, 3) float32: x, y and v. v is 2 for a visible joint, 1 for a labelled but
+            hidden one, 0 for one outside the frame; x and y are 0 there.
+        boxes: (P, 4) float32 x, y, width, height of all that lies in the frame, hidden parts too.
+        masks: (S, S) int16, the person visible at each pixel, -1 for none.
+        areas: (P,) float32, pixels of each person's mask.
+        crowd_index: Crowd index of the scene.
+
+    Example:
+        >>> from sparse_ae.crowds import CrowdConfig, render_scene
+        >>> scene = render_scene(CrowdConfig(persons=(3, 3), size=64), 0)
+        >>> scene.keypoints.shape
+        (3, 17, 3)
+        >>> bool((scene.areas == [(scene.masks == person).sum() for person in range(3)]).all())
+        True
     """
 
     image: np.ndarray
@@ -54,8 +67,14 @@ class Scene(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """Who is where: P persons' layout, clothes, dressed bodies (P, W, 3) in their frames, and their
-    sketch where one was made."""
+    """P persons and what they wear.
+
+    Attributes:
+        layout: Who stands where, and the camera.
+        clothes: Their clothes.
+        dressed: (P, W, 3) metres, vertices of the dressed bodies in their own frames.
+        preview: A preview of the crowd, where one was drawn.
+    """
 
     layout: Layout
     clothes: Clothes
@@ -63,7 +82,7 @@ class Crowd(NamedTuple):
     preview: Preview | None = None
 
     def joined_with(self, other: Crowd | None) -> Crowd:
-        """These persons and then the other ones, before the same camera."""
+        """Return these persons and then the other ones, in front of the same camera."""
         if other is None:
             return self
         parts = zip(self.layout[:3], other.layout[:3], strict=True)
@@ -73,12 +92,34 @@ class Crowd(NamedTuple):
         return Crowd(layout, clothes, np.concatenate((self.dressed, other.dressed)))
 
     def select(self, keep: np.ndarray) -> Crowd:
+        """Return the crowd of the persons that `keep` selects, without a preview."""
         clothes = Clothes(*(values[keep] for values in self.clothes))
         return Crowd(self.layout.select(keep), clothes, self.dressed[keep])
 
 
 def render_scene(config: CrowdConfig, index: int) -> Scene:
-    """Scene `index` of `config`: the same to the bit, whatever was drawn before."""
+    """Render one scene: the same to the bit, whatever was drawn before.
+
+    Args:
+        config: Which scenes to draw.
+        index: Number of the scene, from 0.
+
+    Returns:
+        The picture and its labels. Persons too hidden to be labelled are left out, unless nobody
+        remains.
+
+    Raises:
+        ValueError: If `index` is no integer from 0, or the file of `config.layouts` cannot be used.
+
+    Example:
+        >>> from sparse_ae.crowds import CrowdConfig, render_scene
+        >>> config = CrowdConfig(split="val", size=64)
+        >>> scene = render_scene(config, 7)
+        >>> scene.image.dtype, scene.image.shape
+        (dtype('uint8'), (64, 64, 3))
+        >>> bool((render_scene(config, 7).image == scene.image).all())
+        True
+    """
     if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or index < 0:
         raise ValueError(f"scene {index!r}: expected an integer from 0")
     bodies, split = load_bodies(), SPLITS.index(config.split)
@@ -98,8 +139,10 @@ def render_scene(config: CrowdConfig, index: int) -> Scene:
 
 
 def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
-    """The first arrangement in which everybody can be labelled and the crowd index is as wished
-    for; of several that fail, the best."""
+    """Draw crowds until everybody can be labelled and the crowd index is in its range.
+
+    Returns the best one if all attempts fail.
+    """
     target = draw_target(rngs, config, bodies)
     clothes = draw_clothes(rngs["clothes"], bodies.phenotype[target.body])
     dressed = dress(bodies, target.body, clothes)
@@ -125,7 +168,7 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
 
 
 def dress_layout(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> Crowd:
-    """Bodies in clothes drawn for them."""
+    """Dress the bodies of a layout in clothes drawn for them."""
     clothes = draw_clothes(rng, bodies.phenotype[layout.body])
     return Crowd(layout, clothes, dress(bodies, layout.body, clothes))
 
@@ -133,8 +176,10 @@ def dress_layout(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> Cr
 def add_props(
     rngs, config: CrowdConfig, bodies: Bodies, crowd: Crowd
 ) -> tuple[Props, Crowd | None]:
-    """Seats, clutter, and in front of people, things and perhaps somebody's back, that leave enough
-    of everybody to be seen."""
+    """Draw seats, clutter, occluders and perhaps a bystander.
+
+    An occluder or a bystander that would leave too little of somebody visible is dropped.
+    """
     layout = crowd.layout
     meshes = draw_seats(rngs["props"], bodies, layout)
     meshes += draw_clutter(rngs["props"], layout, config.clutter, config.size)
@@ -161,7 +206,7 @@ def add_props(
 
 
 def still_visible(before: Labels, after: Labels) -> bool:
-    """Whether everybody who can be told before still can be, with something more in front."""
+    """Tell whether everybody stays visible enough after something was put in front."""
     seen = [(labels.joints[..., 2] == 2).sum(1) for labels in (before, after)]
     enough = seen[1] >= np.minimum(seen[0], MIN_JOINTS_LEFT)
     return bool((enough & (after.areas >= MIN_AREA_LEFT * before.areas)).all())
@@ -170,7 +215,11 @@ def still_visible(before: Labels, after: Labels) -> bool:
 def render_labels(
     config, bodies: Bodies, crowd: Crowd, props: Props, bystander: Crowd | None = None
 ):
-    """The drawn scene and its Truth, without persons whom nobody could label."""
+    """Rasterise a scene and work out its labels, leaving out persons whom nobody could label.
+
+    Returns:
+        The rasterised scene and its Labels.
+    """
     mesh = dressed_mesh(bodies)
     camera, size = crowd.layout.camera.scaled(SAMPLES), config.size * SAMPLES
     corners = camera.project(props.vertices)

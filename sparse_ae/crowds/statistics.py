@@ -1,4 +1,4 @@
-"""How crowded, how large and how hidden the persons of a data set are, as histograms."""
+"""Histograms of how crowded, how large and how hidden the persons of a data set are."""
 
 from __future__ import annotations
 
@@ -27,24 +27,40 @@ QUANTILES = (5, 25, 50, 75, 95)  # percent
 
 
 def statistics(annotations: dict) -> dict:
-    """Distributions of the persons with keypoints in a dict of COCO's keypoint format.
+    """Measure distributions of the persons with keypoints in a dict of COCO's keypoint format.
 
-    annotations: images (id, width, height; crowdIndex if known), annotations, and categories with
-    the names of the keypoints: COCO's, CrowdPose's or ours. As COCO counts, a person has
-    num_keypoints > 0 (the number of labelled keypoints where the field is missing) and is no
-    crowd region; an image is one with such a person. The crowd index is that of
-    `sparse_ae.metrics.embeddings`, over these persons.
+    A person counts as COCO counts: it has num_keypoints > 0 (or, where that field is missing, a
+    labelled keypoint) and is no crowd region. An image counts if it has such a person. The crowd
+    index is that of `sparse_ae.metrics.crowding`, over these persons.
 
-    Returns plain numbers, lists and dicts, ready for JSON:
-    images, persons: how many.
-    difficulty: images with a crowd index below 0.2 (easy), below 0.8 (medium), from 0.8 on (hard).
-    joints: name of a keypoint to the persons whose it is unlabelled, hidden, visible (v 0, 1, 2).
-    histograms: for each of HISTOGRAMS `what` is counted, `edges` of N bins (N + 1), their `counts`
-        (N), `mean` and `quantiles` (5, 25, 50, 75 and 95 %) of the values themselves. Without
-        crowd_index_given where an image has no crowdIndex, or any histogram without a value.
+    Args:
+        annotations: `images` (id, width, height; crowdIndex if known), `annotations`, and
+            `categories` with the names of the keypoints: COCO's, CrowdPose's or ours.
 
-    ValueError, naming the annotation, for keypoints that do not fit the names, or an image that
-    is not in the list.
+    Returns:
+        Plain numbers, lists and dicts, ready for JSON:
+        `images` and `persons`, how many there are;
+        `difficulty`, images with a crowd index below 0.2 (easy), below 0.8 (medium), from 0.8 on
+        (hard);
+        `joints`, for each keypoint's name the persons whose keypoint is unlabelled, hidden and
+        visible (v 0, 1, 2);
+        `histograms`, for each of HISTOGRAMS: `what` is counted, the N + 1 `edges` of the bins,
+        their N `counts`, and the `mean` and `quantiles` (5, 25, 50, 75 and 95 %) of the values
+        themselves. A histogram without a value is left out; crowd_index_given also where an image
+        lacks its crowdIndex.
+
+    Raises:
+        ValueError: If keypoints do not fit the names, or an image is not in the list; the message
+            names the annotation.
+
+    Example:
+        >>> from sparse_ae.crowds import statistics
+        >>> person = {"id": 1, "image_id": 1, "bbox": [0, 0, 20, 20], "keypoints": [4, 5, 2]}
+        >>> image = {"id": 1, "width": 40, "height": 40}
+        >>> found = statistics({"images": [image], "annotations": [person],
+        ...                     "categories": [{"keypoints": ["nose"]}]})
+        >>> found["persons"], found["joints"], found["histograms"]["scale"]["mean"]
+        (1, {'nose': [0, 0, 1]}, 0.5)
     """
     names = annotations["categories"][0]["keypoints"]
     images = {image["id"]: image for image in annotations["images"]}
@@ -80,7 +96,7 @@ def statistics(annotations: dict) -> dict:
 
 
 def _counts(person: dict, joints: int) -> bool:
-    """Whether an annotation is a person with keypoints."""
+    """Tell whether an annotation is a person with keypoints."""
     if person.get("iscrowd"):
         return False
     if len(person.get("keypoints", ())) != 3 * joints:
@@ -90,7 +106,7 @@ def _counts(person: dict, joints: int) -> bool:
 
 
 def _measure(keypoints: np.ndarray, boxes: np.ndarray, side: float) -> dict[str, list[float]]:
-    """The values of one image: keypoints (P, K, 3), boxes (P, 4), its longest side in pixels."""
+    """Measure one image: keypoints (P, K, 3), boxes (P, 4), its longest side in pixels."""
     scale = np.sqrt(boxes[:, 2] * boxes[:, 3]) / side  # (P,)
     v = keypoints[..., 2]  # (P, K)
     found = {
@@ -106,6 +122,7 @@ def _measure(keypoints: np.ndarray, boxes: np.ndarray, side: float) -> dict[str,
 
 
 def _histogram(name: str, values: list[float]) -> dict:
+    """Count values into the bins of HISTOGRAMS, with their mean and quantiles."""
     what, edges = HISTOGRAMS[name]
     edges = np.round(edges, 6)
     within = np.clip(np.round(values, 9), edges[0], edges[-1])  # 0.8 is not 0.7999…

@@ -1,4 +1,4 @@
-"""What lies between a scene and its file: lens, sensor, compression."""
+"""What lies between a scene and its file: lens, sensor and compression."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ NOISE_BANK_SIZE = 1 << 18
 
 
 class Lens(NamedTuple):
-    """gain: (3,) exposure and white balance. corner: how much darker the corners are. contrast:
-    1 is plain. blur: kernel (K,) of a separable blur, (K, K) of another, or None. noise: standard
-    deviation, of 255. quality: of JPEG, or 0 for none."""
+    """A lens, its sensor and the file format.
+
+    Attributes:
+        gain: (3,) exposure and white balance.
+        vignetting: How much darker the corners are.
+        contrast: Factor on the contrast; 1 changes nothing.
+        blur: Kernel (K,) of a separable blur, kernel (K, K) of any other, or None.
+        noise: Standard deviation of the noise, on a scale of 255.
+        jpeg_quality: Quality of the JPEG compression, 0 for none.
+    """
 
     gain: np.ndarray
     vignetting: float
@@ -28,13 +35,19 @@ class Lens(NamedTuple):
 
 @cache
 def noise_bank() -> np.ndarray:
-    """(GRAINS,) float32 normal numbers, of which each pixel takes three."""
+    """Return (NOISE_BANK_SIZE,) float32 normal numbers; each pixel takes three of them."""
     return np.random.default_rng(3).standard_normal(NOISE_BANK_SIZE, dtype=np.float32)
 
 
 def draw_lens(rng: np.random.Generator, size: int, most_noise: float) -> Lens:
-    """A lens for pictures of a side of `size` pixels; with most_noise 0 a clean one: neither
-    noise nor compression."""
+    """Draw a lens.
+
+    Args:
+        rng: Generator of this scene's look.
+        size: Side of the picture, pixels.
+        most_noise: Largest standard deviation of the noise, on a scale of 255. At 0 the picture has
+            neither noise nor compression.
+    """
     warm, green = rng.normal(0, 0.05), rng.normal(0, 0.015)
     gain = np.array([1 + warm, 1 + green, 1 - warm]) * np.exp(rng.normal(0, 0.16))
     kind, width = rng.random(), np.exp(rng.normal(-0.5, 0.35)) * max(1.0, size / 320)
@@ -50,12 +63,12 @@ def draw_lens(rng: np.random.Generator, size: int, most_noise: float) -> Lens:
 
 
 def gaussian_kernel(width: float) -> np.ndarray:
-    """(K,) float32 blur of a standard deviation in pixels, sum 1."""
+    """Return a (K,) float32 Gaussian of a standard deviation in pixels, with sum 1."""
     return cv2.getGaussianKernel(2 * int(np.ceil(2 * width)) + 1, width, cv2.CV_32F)[:, 0]
 
 
 def motion_kernel(length: float, angle: float) -> np.ndarray:
-    """(K, K) float32 blur along a line of so many pixels, sum 1."""
+    """Return a (K, K) float32 blur along a line of `length` pixels at `angle` radians; sum 1."""
     half = int(np.ceil(length / 2))
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     along, off = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -64,7 +77,16 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def apply_lens(rng: np.random.Generator, image: np.ndarray, lens: Lens) -> np.ndarray:
-    """(S, S, 3) uint8 picture of an image (S, S, 3) float32 of 255, seen through a lens."""
+    """Turn a rendered image into the picture that a lens and its sensor give.
+
+    Args:
+        rng: Generator of this scene's look.
+        image: (S, S, 3) float32, on a scale of 255.
+        lens: The lens.
+
+    Returns:
+        (S, S, 3) uint8.
+    """
     size = len(image)
     picture = np.empty(image.shape, np.uint8)
     starts = rng.integers(0, NOISE_BANK_SIZE - 3 * min(size, NOISE_BANK_SIZE // 6), size)
@@ -90,7 +112,7 @@ def apply_lens(rng: np.random.Generator, image: np.ndarray, lens: Lens) -> np.nd
 
 @fast_kernel
 def expose(picture, image, noise_bank, starts, gain, vignetting, contrast, noise):
-    """Exposure, vignette, contrast, a shoulder that keeps highlights, noise and rounding."""
+    """Apply exposure, vignetting, contrast, noise and rounding; a shoulder keeps highlights."""
     size = image.shape[0]
     half = size / 2
     for row in range(size):

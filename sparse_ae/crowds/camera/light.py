@@ -1,4 +1,4 @@
-"""The light of a scene, and what stands in its way."""
+"""The light of a scene, and the shadows in it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ CONTACT_HEIGHT = 0.3  # metres above the ground that darken it without any sun
 
 
 class Light(NamedTuple):
-    """sun: (3,) unit vector towards the sun or a lamp. direct: its strength. ambient: that of the
-    light from everywhere. warm, sky: (3,) colours of both. soft: texels that shadows blur by."""
+    """One sun or lamp, and light from everywhere.
+
+    Attributes:
+        sun: (3,) unit vector towards the sun or lamp.
+        direct: Strength of the sun or lamp.
+        ambient: Strength of the light from everywhere.
+        sun_colour: (3,) colour of the direct light.
+        sky_colour: (3,) colour of the ambient light.
+        blur: Texels by which shadows are blurred.
+    """
 
     sun: np.ndarray
     direct: float
@@ -26,16 +34,22 @@ class Light(NamedTuple):
     blur: float
 
     def numbers(self) -> tuple[float, ...]:
-        """Sun, direct, ambient, warm, sky: 11 numbers, which kernels take."""
+        """Return sun, direct, ambient, sun_colour, sky_colour: 11 numbers, which kernels take."""
         values = (*self.sun, self.direct, self.ambient, *self.sun_colour, *self.sky_colour)
         return tuple(float(value) for value in values)
 
 
 class Shadows(NamedTuple):
-    """tall: (MAP, MAP) float32 metres: how high above the ground a texel's ray towards the sun is
-    still blocked. ground: (MAP, MAP) uint8, 255 where the floor sees no sun; near: the same,
-    where something stands close above it. grid: x, y of texel 0, metres a texel, metres in x and
-    in y that a ray towards the sun moves per metre that it rises."""
+    """A shadow map of MAP_SIDE × MAP_SIDE texels.
+
+    Attributes:
+        shadow_height: (MAP_SIDE, MAP_SIDE) float32 metres: up to which height above the ground the
+            ray from a texel towards the sun is blocked.
+        ground: (MAP_SIDE, MAP_SIDE) uint8, 255 where the floor sees no sun.
+        contact: (MAP_SIDE, MAP_SIDE) uint8, 255 where something stands close above the floor.
+        grid: x, y of texel 0; metres per texel; metres in x and in y that a ray towards the sun
+            moves per metre that it rises.
+    """
 
     shadow_height: np.ndarray
     ground: np.ndarray
@@ -44,7 +58,12 @@ class Shadows(NamedTuple):
 
 
 def draw_light(rng: np.random.Generator, indoors: bool = False) -> Light:
-    """A sun or lamp above, mostly on the camera's side, and the light from everywhere."""
+    """Draw a sun or lamp above, mostly on the camera's side, and the light from everywhere.
+
+    Args:
+        rng: Generator of this scene's look.
+        indoors: Draw the softer light of a room.
+    """
     around, high = rng.uniform(0, 6.2832), rng.uniform(0.55, 1.4)
     sun = np.array([np.cos(around) * np.cos(high), np.sin(around) * np.cos(high), np.sin(high)])
     sun[1] = -abs(sun[1]) if rng.random() < 0.7 else sun[1]
@@ -64,8 +83,15 @@ def draw_light(rng: np.random.Generator, indoors: bool = False) -> Light:
 def cast_shadows(
     points: np.ndarray, triangles: np.ndarray, body_vertices: int, props, light: Light
 ) -> Shadows:
-    """What the sun does not reach. points: (P, W, 3) dressed persons whose vertices from `own` on
-    belong to `triangles`, which are coarse; things: with vertices and triangles, in the world."""
+    """Map what the sun does not reach.
+
+    Args:
+        points: (P, W, 3) metres, vertices of the dressed persons in the world.
+        triangles: (G, 3) the coarse triangles, which use the vertices from `body_vertices` on.
+        body_vertices: Number of vertices of the body itself, which are dense.
+        props: Things with vertices and triangles in the world.
+        light: The light.
+    """
     sun = light.sun
     slope = sun[:2] / sun[2]
     casters = np.concatenate((points[:, ::8].reshape(-1, 3), props.vertices))
@@ -97,7 +123,7 @@ def cast_shadows(
 
 @fast_kernel
 def splat_vertices(shadow_height, contact, grid, points, body_vertices, reach):
-    """Block the texels around the fallen vertices of bodies, and mark the ground below them."""
+    """Block the texels in the shadow of bodies' vertices, and mark the ground below them."""
     for p in range(len(points)):
         for v in range(body_vertices):
             z = points[p, v, 2]
@@ -117,7 +143,7 @@ def splat_vertices(shadow_height, contact, grid, points, body_vertices, reach):
 
 @fast_kernel
 def splat_triangles(shadow_height, grid, points, triangles):
-    """Block the texels that fallen triangles cover."""
+    """Block the texels in the shadow of triangles."""
     corner = np.zeros((3, 3))
     for f in range(len(triangles)):
         for k in range(3):
@@ -145,7 +171,7 @@ def splat_triangles(shadow_height, grid, points, triangles):
 
 @fast_kernel
 def sun_visibility(shadow_height, grid, x, y, z):
-    """Share of the sun, in [0, 1], that reaches a point above the ground."""
+    """Return the share of the sun, in [0, 1], that reaches a point above the ground."""
     u = (x - z * grid[3] - grid[0]) / grid[2]
     v = (y - z * grid[4] - grid[1]) / grid[2]
     i, j = int(np.floor(u)), int(np.floor(v))
@@ -159,7 +185,7 @@ def sun_visibility(shadow_height, grid, x, y, z):
 
 @fast_kernel
 def ground_shadow(layer, grid, x, y):
-    """A layer, ground or near, at a place of the floor, in [0, 1]."""
+    """Return how dark one of Shadows' ground layers is at a point of the floor, in [0, 1]."""
     u, v = (x - grid[0]) / grid[2], (y - grid[1]) / grid[2]
     if not (0 <= u < MAP_SIDE - 1 and 0 <= v < MAP_SIDE - 1):
         return 0.0

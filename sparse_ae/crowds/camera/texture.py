@@ -1,4 +1,4 @@
-"""Noise and edges that patterns are made of."""
+"""Noise and soft edges that patterns are made of."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ SMOOTH, ROUGH = range(2)
 
 
 def fast_kernel(function):
-    """numba's njit for what colours pictures and nothing else: rounding may be free there.
+    """Compile a function that colours pictures and nothing else, where rounding may be free.
 
-    What runs per pixel takes numbers and tuples of numbers: numba counts references to arrays at
-    each call that it cannot inline, which costs more than all the rest.
+    What runs per pixel takes numbers and tuples of numbers. numba counts references to arrays at
+    each call that it cannot inline, which costs more than everything else.
     """
     return kernel(function, fastmath=True)
 
 
 def make_tables() -> np.ndarray:
-    """(2, SIDE, SIDE) uint8 that tile the plane, mean 127: SMOOTH has lumps of LUMP texels and
-    nothing finer, ROUGH all scales like clouds or stains."""
+    """Make (2, TABLE_SIDE, TABLE_SIDE) uint8 noise that tiles the plane, with mean 127.
+
+    SMOOTH has lumps of TEXELS_PER_UNIT texels and nothing finer; ROUGH has all scales, like clouds
+    or stains.
+    """
     spectrum = np.fft.rfft2(np.random.default_rng(20).standard_normal((2, TABLE_SIDE, TABLE_SIDE)))
     frequency = (
         np.hypot(np.fft.fftfreq(TABLE_SIDE)[:, None], np.fft.rfftfreq(TABLE_SIDE)) * TABLE_SIDE
@@ -40,7 +43,7 @@ TABLES = make_tables()  # compiled into what uses them
 
 @kernel
 def hash_noise(i, j, key):
-    """A number in [0, 1] for each point with integer coordinates."""
+    """Return a random-looking number in [0, 1] for a point with integer coordinates."""
     h = (int(i) * 374761393 + int(j) * 668265263 + int(key) * 144269) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
     return ((h ^ (h >> 16)) & 0xFFFF) / 65535.0
@@ -48,13 +51,16 @@ def hash_noise(i, j, key):
 
 @fast_kernel
 def fraction(x):
-    """What is left of x beyond the integer below it."""
+    """Return the part of x above the integer below it."""
     return x - np.floor(x)
 
 
 @fast_kernel
 def noise(table, x, y):
-    """Smooth noise of the plane in [0, 1], from SMOOTH or ROUGH: one unit is LUMP texels."""
+    """Return smooth noise of the plane in [0, 1], from the table SMOOTH or ROUGH.
+
+    One unit of x or y has TEXELS_PER_UNIT texels.
+    """
     x, y = x * TEXELS_PER_UNIT, y * TEXELS_PER_UNIT
     i, j = int(np.floor(x)), int(np.floor(y))
     u, v = x - i, y - j
@@ -70,7 +76,7 @@ def noise(table, x, y):
 
 @fast_kernel
 def texel(table, x, y):
-    """The same without interpolation: for detail finer than a pixel."""
+    """Return noise without interpolation, for detail finer than a pixel."""
     i, j = (
         int(np.floor(x * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
         int(np.floor(y * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
@@ -80,7 +86,10 @@ def texel(table, x, y):
 
 @fast_kernel
 def stroke(u, width, soft):
-    """1 within `width` of the integers, else 0, blurred over `soft`; its mean where that is > 1."""
+    """Return 1 within a line of `width` at each integer, else 0, blurred over `soft`.
+
+    Where `soft` exceeds 1, the result is the mean.
+    """
     if soft > 1:
         return width
     off = abs(u - np.floor(u + 0.5))
@@ -91,7 +100,7 @@ def stroke(u, width, soft):
 
 @fast_kernel
 def square_wave(u, soft):
-    """1 and 0 in turns, half a unit each, blurred over `soft`; 0.5 where that is > 1."""
+    """Return 1 and 0 in turns, half a unit each, blurred over `soft`; 0.5 where that exceeds 1."""
     if soft > 1:
         return 0.5
     triangle = 0.25 - abs(u - np.floor(u) - 0.5)  # > 0 in the middle half
@@ -101,5 +110,5 @@ def square_wave(u, soft):
 
 @fast_kernel
 def within(value, edge, soft):
-    """1 where value < edge, 0 beyond, blurred over `soft`."""
+    """Return 1 where value < edge and 0 beyond, blurred over `soft`."""
     return min(max((edge - value) / max(soft, 1e-4) + 0.5, 0.0), 1.0)

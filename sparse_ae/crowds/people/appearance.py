@@ -1,4 +1,4 @@
-"""What persons wear: colours, cuts and patterns of their clothes, their skin and hair."""
+"""What persons wear: colours, cuts and patterns of their clothes; their skin and hair."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ BEYOND = 9.0  # beyond every coordinate: where something ends that nobody has
 
 
 class Clothes(NamedTuple):
-    """Of P persons. hairline to shoe: where each garment ends, as in Bodies.along."""
+    """The clothes of P persons.
+
+    The fields collar, waist, sleeve, leg and shoe, and hairline, say where a garment or the hair
+    ends, on the scale of `Bodies.along`.
+    """
 
     colours: np.ndarray  # (P, 8, 3) float32 of 255, rows SKIN to HAT
     pattern: np.ndarray  # (P,) of the shirt, index into PATTERNS
@@ -59,8 +63,10 @@ class Clothes(NamedTuple):
     key: np.ndarray  # (P,) whose folds, prints and spots
 
     def table(self) -> np.ndarray:
-        """(P, 22) float64: all but the colours, field `name` in column CUT.name. Kernels take
-        one array faster than many."""
+        """Return (P, 22) float64: all fields but the colours, field `name` in column COLUMN.name.
+
+        Kernels take one array faster than many.
+        """
         return snap(np.stack([np.asarray(values, float) for values in self[1:]], 1))
 
 
@@ -68,7 +74,15 @@ COLUMN = Clothes(*range(-1, len(Clothes._fields) - 1))
 
 
 def draw_cloth_colours(rng: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 3) colours of cloth: more than half are white, black, grey, navy or earth."""
+    """Draw (count, 3) colours of cloth; more than half are white, black, grey, navy or earth.
+
+    Args:
+        rng: The generator to draw from.
+        count: Number of colours.
+
+    Returns:
+        (count, 3) on a scale of 255.
+    """
     neutral = (rng.random(count) < 0.55)[:, None]
     colours = np.where(neutral, NEUTRALS[rng.integers(len(NEUTRALS), size=count)],
                        DYES[rng.integers(len(DYES), size=count)])  # fmt: skip
@@ -79,7 +93,7 @@ def draw_cloth_colours(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def draw_colours(rng: np.random.Generator, old: np.ndarray) -> np.ndarray:
-    """(P, 8, 3) float32, rows SKIN to HAT; age greys hair."""
+    """Draw (P, 8, 3) float32 colours, rows SKIN to HAT; age greys hair."""
     count = len(old)
     tone = rng.uniform(0, len(SKINS) - 1.001, count)
     low, part = tone.astype(int), (tone % 1)[:, None]
@@ -113,7 +127,12 @@ def draw_colours(rng: np.random.Generator, old: np.ndarray) -> np.ndarray:
 
 
 def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
-    """Clothes of persons of a phenotype (P, 6): age greys hair, women wear it longer."""
+    """Draw the clothes of persons.
+
+    Args:
+        rng: Generator of this scene's clothes.
+        phenotype: (P, 6) in [0, 1], as in Bodies: age greys hair, women wear it longer more often.
+    """
     count, old, female = len(phenotype), phenotype[:, 1], phenotype[:, 0] > 0.5
     child = old < 0.4
     colours = draw_colours(rng, old)
@@ -167,7 +186,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
 
 
 def draw_skirts(rng: np.random.Generator, female: np.ndarray) -> dict:
-    """Skirts, dresses, coats and shirts that hang over the trousers, for those who wear one."""
+    """Draw skirts, dresses, coats and loose shirts, for those who wear one."""
     count = len(female)
     kind = np.where(female, weighted_indices(rng, (0.48, 0.16, 0.14, 0.08, 0.14), count),
                     weighted_indices(rng, (0.64, 0.0, 0.0, 0.1, 0.26), count))  # fmt: skip

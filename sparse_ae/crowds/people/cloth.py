@@ -1,4 +1,8 @@
-"""Which garment a point of a dressed body shows, and how its cloth looks there."""
+"""Which garment a point of a dressed body shows, and how bright its cloth is there.
+
+Points x, y, z lie on the template, in metres. `along` is the point's coordinate of Bodies.along,
+and `cut` is the person's row of Clothes.table() as a tuple.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +39,16 @@ FOLD = 0.3  # share of brightness that folds take or give
 
 @fast_kernel
 def garment_at(part, along, x, y, z, cut):
-    """Row of Clothes.colours at a point x, y, z of the template of a dressed body; place: its
-    coordinate Bodies.along; cut: the person's row of Clothes.table(), as a tuple."""
+    """Return the row of Clothes.colours that a point of a dressed body shows.
+
+    Args:
+        part: One of bodies.HEAD to LEG, or of garments.SKIRT, TAIL and BRIM.
+        along: The point's coordinate of Bodies.along.
+        x: Metres on the template, to the left.
+        y: Metres on the template, to the back.
+        z: Metres on the template, upwards.
+        cut: The person's row of Clothes.table(), as a tuple.
+    """
     if part == HEAD:
         if cut[COLUMN.hat] != NO_HAT and under_hat(y, z):
             return HAT
@@ -70,7 +82,7 @@ def garment_at(part, along, x, y, z, cut):
 
 @fast_kernel
 def bearded(x, y, z, cut):
-    """Does a beard cover a point of the template's head?"""
+    """Tell whether a beard covers a point of the template's head."""
     if not cut[COLUMN.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
         return False
     return abs(x) > 0.026 or z < 0.56 or z > 0.58
@@ -78,13 +90,13 @@ def bearded(x, y, z, cut):
 
 @fast_kernel
 def on_side_stripe(x, y, along):
-    """Is a point of the template's leg or hip on its outer side?"""
+    """Tell whether a point of the template's leg or hip is where a side stripe may run."""
     return abs(y + 0.005) < 0.016 and abs(x) > 0.11 + 0.035 * along
 
 
 @fast_kernel
 def shirt_colour(part, along, x, y, z, cut):
-    """Row of colours of a shirt, dress or coat at a point of the template, by its pattern."""
+    """Return the row of colours that a shirt, dress or coat shows at a point, by its pattern."""
     kind, period = cut[COLUMN.pattern], cut[COLUMN.period]
     hoop = fraction((0.28 * along if part == ARM else z) / period) < 0.5
     stripe = fraction((y if part == ARM else x) / period) < 0.4
@@ -121,7 +133,7 @@ def shirt_colour(part, along, x, y, z, cut):
 
 @fast_kernel
 def on_letter(x, z, cut):
-    """Is a point of the chest or back on a letter, which is a bar or two?"""
+    """Tell whether a point of the chest or back is on a letter, which is a bar or two."""
     row = (0.4 - z) / (0.03 + 0.3 * cut[COLUMN.period])
     if not 0 < row < 1 + int(cut[COLUMN.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
         return False
@@ -132,14 +144,16 @@ def on_letter(x, z, cut):
 
 @fast_kernel
 def skirt_to_template(x, y, along, top, hem):
-    """Where on the template a point of a skirt would be, whose angle has cosine x and sine y."""
+    """Return where a point of a skirt, at cosine x and sine y, would be on the template."""
     return 0.17 * x, -0.14 * y, -THIGH * (top + along * (hem - top))
 
 
 @fast_kernel
 def face_tone(x, y, z, glasses):
-    """Brightness of eyes, brows, nose and mouth at a point of the template's head, and how much
-    redder it is; 1, 0 elsewhere."""
+    """Return the brightness of a point of the face, and how much redder it is than skin.
+
+    Eyes, brows, nose, mouth and glasses differ from 1, 0.
+    """
     if y > -0.07:
         return (0.2, 0.0) if glasses and abs(z - 0.652) < 0.004 and y < 0.0 else (1.0, 0.0)
     u, v = (abs(x) - 0.032) / 0.014, (z - 0.647) / 0.008
@@ -160,8 +174,19 @@ def face_tone(x, y, z, glasses):
 
 @fast_kernel
 def cloth_tone(row, part, along, x, y, z, cut):
-    """Brightness at a point of the template, 1 if plain, and how much redder it is: the face;
-    folds, seams, belt, cuffs, soles."""
+    """Return the brightness at a point of the template, 1 if plain, and how much redder it is.
+
+    The tone draws the face, folds, seams, belt, cuffs and soles.
+
+    Args:
+        row: The row of Clothes.colours, of `garment_at`.
+        part: One of bodies.HEAD to LEG, or of garments.SKIRT, TAIL and BRIM.
+        along: The point's coordinate of Bodies.along.
+        x: Metres on the template, to the left.
+        y: Metres on the template, to the back.
+        z: Metres on the template, upwards.
+        cut: The person's row of Clothes.table(), as a tuple.
+    """
     if row == SKIN and part == HEAD:
         return face_tone(x, y, z, cut[COLUMN.glasses] > 0)
     return texture(row, part, along, x, y, z, cut), 0.0
@@ -169,7 +194,7 @@ def cloth_tone(row, part, along, x, y, z, cut):
 
 @fast_kernel
 def texture(row, part, along, x, y, z, cut):
-    """Brightness of hair, cloth and skin below the face."""
+    """Return the brightness of hair, cloth and skin below the face."""
     key = cut[COLUMN.key]
     if row == SKIN:
         return 0.97 + 0.06 * noise(SMOOTH, x * 20 + key, z * 20)

@@ -1,4 +1,4 @@
-"""Clothes as geometry: what all dressed bodies share, and where their vertices are."""
+"""Clothes as geometry: the mesh of all dressed bodies, and where its vertices are."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ SOLE = 0.012
 
 
 class DressedMesh(NamedTuple):
-    """W vertices and G triangles that all dressed bodies share; the bodies' own V and F first.
+    """The mesh of W vertices and G triangles that all dressed bodies share.
 
-    triangles: (G, 3) int32. parts: (G,) uint8, bodies.HEAD to LEG, then garments.SKIRT, TAIL and
-    BRIM. along: (W, 4), template: (W, 3) float32, as in Bodies; a skirt's along is 0 at its top,
-    1 at its hem, and its template is (angle, 0, 0). closed: so many triangles, the first ones,
-    make a surface whose back nobody sees; the others are seen from both sides.
+    The body's own V vertices and F triangles come first.
+
+    Attributes:
+        triangles: (G, 3) int32.
+        parts: (G,) uint8, bodies.HEAD to LEG, then garments.SKIRT, TAIL and BRIM.
+        along: (W, 4) float32, as in Bodies; 0 at the top of a skirt, 1 at its hem.
+        template: (W, 3) float32, as in Bodies; cosine, sine and 0 of the angle on a skirt, on tied
+            hair and on a brim.
+        closed: The first `closed` triangles make a surface whose back nobody sees. The others are
+            seen from both sides.
     """
 
     triangles: np.ndarray
@@ -38,7 +44,7 @@ _of_last_bank: dict = {}  # of the bank used last: what follows from it
 
 
 def mesh_and_anchors(bodies: Bodies) -> tuple[DressedMesh, GarmentAnchors]:
-    """The mesh of dressed bodies of a bank, and what `dress` needs to know of it."""
+    """Return the mesh of a bank's dressed bodies, and the GarmentAnchors that `dress` needs."""
     if _of_last_bank.get("bodies") is not bodies:
         extra, anchors = build_garments(bodies)
         joined = (np.concatenate((getattr(bodies, name), getattr(extra, name)))
@@ -50,12 +56,12 @@ def mesh_and_anchors(bodies: Bodies) -> tuple[DressedMesh, GarmentAnchors]:
 
 
 def dressed_mesh(bodies: Bodies) -> DressedMesh:
-    """The mesh of dressed bodies of a bank."""
+    """Return the mesh of a bank's dressed bodies, made once per bank."""
     return mesh_and_anchors(bodies)[0]
 
 
 def skin_normals(bodies: Bodies) -> np.ndarray:
-    """(N, V, 3) int8, the normals of a bank's bodies in units of 1/127: worked out once."""
+    """Return (N, V, 3) int8 normals of a bank's bodies in units of 1/127, made once per bank."""
     if _of_last_bank.get("normals of") is not bodies:
         normals = np.empty(bodies.vertices.shape, np.int8)
         for into, body in zip(normals, bodies.vertices, strict=True):
@@ -65,10 +71,18 @@ def skin_normals(bodies: Bodies) -> np.ndarray:
 
 
 def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
-    """(P, W, 3) float32 vertices of bodies `who` (P,) in `clothes`, each in its body's frame.
+    """Dress bodies.
 
-    Cloth and hair lie outside the skin, along its normals, by at most THICKEST metres; soles and
-    hems end at the ground. A garment that somebody does not wear lies in one point of his head.
+    Cloth and hair lie outside the skin, along its normals, by at most THICKEST metres. Soles and
+    hems end at the ground. A garment that somebody does not wear shrinks to one point of the head.
+
+    Args:
+        bodies: The bank of bodies.
+        who: (P,) indices of the bodies.
+        clothes: Their clothes.
+
+    Returns:
+        (P, W, 3) float32 metres, vertices in each body's own frame.
     """
     mesh, anchors = mesh_and_anchors(bodies)
     own, style, skin_normal = len(bodies.template), clothes.table(), skin_normals(bodies)
@@ -94,8 +108,11 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
 
 @kernel
 def thickness(part, place, x, y, z, cut):
-    """Metres from the skin to the surface over a vertex at x, y, z of the template, at most
-    THICKEST. place: its part's coordinate along; cut: a person's row of Clothes.table()."""
+    """Return the metres from the skin to the surface over a vertex, at most THICKEST.
+
+    x, y, z: the vertex on the template. along: its part's coordinate of Bodies.along. cut: the
+    person's row of Clothes.table().
+    """
     if part == HEAD:
         hair = cut[COLUMN.hair] * min(max((place - cut[COLUMN.hairline]) / 0.5, 0.0), 1.0)
         return max(hair, 0.012) if cut[COLUMN.hat] > 0 and under_hat(y, z) else hair

@@ -1,4 +1,4 @@
-"""Garments with a mesh of their own: skirts here, what heads wear in headwear.py."""
+"""Garments with a mesh of their own: skirts here, headwear in headwear.py."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ WAIST_AT, HIP_AT, KNEE_AT, ANKLE_AT = -0.25, 0.12, 1.0, 1.87
 
 
 class GarmentAnchors(NamedTuple):
-    """What a bank's clothes hang on.
+    """What the garments of a bank hang on.
 
-    part: (V,) whose part a vertex is. top: (1,) a vertex of the head. lower: (L,) vertices of
-    trunk and legs that a skirt may cover, down: (L,) how far down: 0 at the hips, 1 at the knees,
-    2 at the ankles; side: (L,) 1 left leg, -1 right leg, 0 trunk. skull: (4, S) vertices of the
-    head on the left, on the right, above, below. head: (3, 3) the template's middle of the skull,
-    its half width (in the first place), nothing. brim: (BRIM_ANGLES,) the skull's radius. starts:
-    (3,) first vertices of skirt, tied hair and brim.
+    Attributes:
+        part: (V,) the part that each vertex belongs to.
+        top: (1,) a vertex of the head.
+        lower: (L,) vertices of trunk and legs that a skirt may cover.
+        down: (L,) how far down they are: 0 at the hips, 1 at the knees, 2 at the ankles.
+        side: (L,) 1 for the left leg, -1 for the right leg, 0 for the trunk.
+        skull: (4, S) vertices of the head on the left, on the right, above, below.
+        head: (2, 3) the middle of the template's skull; then its width and two zeros.
+        brim: (BRIM_ANGLES,) the skull's radius.
+        starts: First vertices of skirt, tied hair and brim, then the number of vertices.
     """
 
     part: np.ndarray
@@ -43,7 +47,7 @@ class GarmentAnchors(NamedTuple):
 
 
 class GarmentMeshes(NamedTuple):
-    """Vertices and triangles beyond the bodies', as in Outfit."""
+    """Vertices and triangles beyond the body's, with the fields of DressedMesh."""
 
     triangles: np.ndarray
     parts: np.ndarray
@@ -52,7 +56,7 @@ class GarmentMeshes(NamedTuple):
 
 
 def tube_triangles(rings: int, angles: int) -> np.ndarray:
-    """(2 (rings - 1) angles, 3) triangles between rings of so many vertices."""
+    """Return (2 (rings - 1) angles, 3) triangles between rings of `angles` vertices each."""
     ring, at = np.indices((rings - 1, angles)).reshape(2, -1)
     a, b = ring * angles + at, ring * angles + (at + 1) % angles
     c, d = a + angles, b + angles
@@ -60,7 +64,7 @@ def tube_triangles(rings: int, angles: int) -> np.ndarray:
 
 
 def build_garments(bodies: Bodies) -> tuple[GarmentMeshes, GarmentAnchors]:
-    """The meshes of garments for a bank."""
+    """Build the meshes of the garments for a bank, and what they hang on."""
     own, template = len(bodies.template), bodies.template
     meshes = ((RINGS, ANGLES, SKIRT), (TAIL_RINGS, TAIL_ANGLES, TAIL), (2, BRIM_ANGLES, BRIM))
     starts = own + np.cumsum([0, *(rings * angles for rings, angles, _ in meshes)])
@@ -102,14 +106,14 @@ def build_garments(bodies: Bodies) -> tuple[GarmentMeshes, GarmentAnchors]:
 
 @kernel
 def unit(vector):
-    """A vector of length 1, or 0."""
+    """Return a vector scaled to length 1; a zero vector stays zero."""
     length = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
     return vector / max(length, 1e-9)
 
 
 @kernel
 def leg_landmarks(points, anchors):
-    """(2, 4, 3) float64: for the left and the right leg where waist, hip, knee and ankle are."""
+    """Return (2, 4, 3) float64: waist, hip, knee and ankle of the left and of the right leg."""
     axes, count = np.zeros((2, 4, 3)), np.zeros((2, 4, 1))
     for i in range(len(anchors.lower)):
         down, side = anchors.down[i], anchors.side[i]
@@ -126,8 +130,12 @@ def leg_landmarks(points, anchors):
 
 @kernel
 def ring_frame(axes, level):
-    """(3, 3) centre of a skirt's ring at a place down the legs, and the axes of its plane, which
-    holds the middles of both legs: across to the left, and forwards or backwards."""
+    """Return the frame of a skirt's ring at a level down the legs.
+
+    Returns:
+        (3, 3) the centre; then the axes of its plane, which holds the middles of both legs: one to
+        the left, one forwards or backwards.
+    """
     marks = np.array([WAIST_AT, HIP_AT, KNEE_AT, ANKLE_AT])
     k = 0 if level < HIP_AT else (1 if level < KNEE_AT else 2)
     share = (level - marks[k]) / (marks[k + 1] - marks[k])
@@ -153,7 +161,7 @@ def ring_frame(axes, level):
 
 @kernel
 def limit_hem(axes, hem):
-    """How far down a skirt reaches: to the knees where legs are folded or far apart."""
+    """Limit a hem to the knees where legs are folded or far apart."""
     for leg in range(2):
         thigh = unit(axes[leg, 2] - axes[leg, 1])
         shin = unit(axes[leg, 3] - axes[leg, 2])
@@ -165,8 +173,11 @@ def limit_hem(axes, hem):
 
 @kernel
 def place_skirt(dressed, anchors, style, who):
-    """Place a skirt's rings, each the convex hull of what it goes round, as seen along the legs:
-    tangents in ANGLES directions, moved outwards by cloth, flare and folds."""
+    """Place the rings of a skirt.
+
+    Each ring is the convex hull of what it goes round, as seen along the legs: tangents in ANGLES
+    directions, moved outwards by cloth, flare and folds.
+    """
     top = style[who, COLUMN.skirt_top]
     if style[who, COLUMN.hem] <= top:
         return

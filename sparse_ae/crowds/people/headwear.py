@@ -12,20 +12,24 @@ from sparse_ae.runtime.kernels import kernel
 
 @kernel
 def under_hat(back, z):
-    """Does a hat cover a point of the template's head?"""
+    """Tell whether a hat covers a point of the template's head."""
     return z > brim_level(back)
 
 
 @kernel
 def brim_level(back):
-    """Height of a hat's edge on the template, metres, so far behind the body's axis."""
+    """Return the height, metres, of a hat's edge `back` metres behind the template's axis."""
     return 0.668 - 0.22 * back
 
 
 @kernel
 def skull_frame(dressed, anchors):
-    """(4, 3) the middle of a posed head, and its axes to the left, back and up, of the length of
-    a metre of the template's head."""
+    """Return the frame of a posed head.
+
+    Returns:
+        (4, 3) the middle of the skull; then its axes to the left, back and up, each as long as a
+        metre on the template's head.
+    """
     marks = np.zeros((4, 3))
     for group in range(4):
         for v in anchors.skull[group]:

@@ -1,4 +1,4 @@
-"""Colours of the dressed bodies and things that a pixel sees, added to its background."""
+"""Colours of the dressed bodies and props that each pixel sees, added to its background."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ SHADOW_GAP = 0.05  # metres before its surface from which a point looks for the 
 
 
 class View(NamedTuple):
-    """Where pixels look: rays (3, 3): that of pixel (0, 0) in the world, a metre deep, and what a
-    column to the right and a row down add; height: of the eye, metres, above x = y = 0; focal:
-    pixels; smooth, rough: the tables of texture.tables()."""
+    """Where the pixels look.
+
+    Attributes:
+        rays: (3, 3) the ray of pixel (0, 0) in the world, a metre deep; then what a column to the
+            right and a row down add to it.
+        height: Height of the eye above x = y = 0, metres.
+        focal: Focal length, pixels.
+    """
 
     rays: np.ndarray
     height: float
@@ -31,22 +36,35 @@ class View(NamedTuple):
 
 @fast_kernel
 def sun_share(nx, ny, nz, lamp):
-    """Share of the sun's light on a surface of unit normal, in shadow or not."""
+    """Return the share of the sun's light on a surface of unit normal, shadows left aside."""
     return max(0.0, (nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + 0.12) / 1.12)
 
 
 @fast_kernel
 def ambient_share(nz, z, facing, contact):
-    """Share of the light from everywhere on a surface at height z, metres; facing: cosine between
-    its normal and the ray; near: how much the ground below it is closed in."""
+    """Return the share of the light from everywhere on a surface.
+
+    z: its height, metres. facing: cosine between its normal and the ray. contact: how much the
+    ground below it is closed in.
+    """
     low = max(0.0, 1 - z / 0.5)
     shade = 1 - 0.3 * contact * max(0.0, 1 - z / 0.3)
     return (0.78 + 0.22 * nz) * (0.82 + 0.18 * abs(facing)) * (1 - 0.22 * low * low) * shade
 
 
 def shade_bodies(image, surface, dressed_mesh, normals, clothes, view, lamp, shadows):
-    """Add to image (S, S, 3) the share of each pixel that sees a body. normals: (P, W, 3) in the
-    world. lamp: Light.numbers()."""
+    """Add the share of each pixel that sees a body.
+
+    Args:
+        image: (S, S, 3) float32, changed in place.
+        surface: What each sample sees.
+        dressed_mesh: The mesh of the dressed bodies.
+        normals: (P, W, 3) unit normals in the world.
+        clothes: Clothes of the P persons.
+        view: Where the pixels look.
+        lamp: Light.numbers().
+        shadows: The scene's Shadows.
+    """
     fill_bodies(
         image,
         *surface,
@@ -145,8 +163,10 @@ def fill_bodies(
 
 @fast_kernel
 def surface_point(nx, ny, nz, column, row, inverse_depth, rays, height, both):
-    """The unit normal, x, y, z of what a pixel sees, and the cosine between normal and ray; with
-    `both`, a normal that faces away is turned round."""
+    """Return unit normal, x, y, z of what a pixel sees, and the cosine between normal and ray.
+
+    With `both`, a normal that faces away is turned round.
+    """
     x = rays[0, 0] + column * rays[1, 0] + row * rays[2, 0]
     y = rays[0, 1] + column * rays[1, 1] + row * rays[2, 1]
     z = rays[0, 2] + column * rays[1, 2] + row * rays[2, 2]
@@ -161,7 +181,7 @@ def surface_point(nx, ny, nz, column, row, inverse_depth, rays, height, both):
 
 @fast_kernel
 def face_normals(vertices, triangles):
-    """(F, 3) unit normals of triangles."""
+    """Return (F, 3) unit normals of triangles."""
     normals = np.zeros((len(triangles), 3))
     for f in range(len(triangles)):
         a, b, c = triangles[f]
@@ -174,8 +194,19 @@ def face_normals(vertices, triangles):
 
 
 def shade_props(image, surface, persons, props, view, lamp, shadows):
-    """Add the share of each pixel that sees a thing, each triangle in one tone; a triangle seen
-    from behind is lit as if it had been turned round."""
+    """Add the share of each pixel that sees a prop, each triangle in one tone.
+
+    A triangle seen from behind is lit as if it had been turned round.
+
+    Args:
+        image: (S, S, 3) float32, changed in place.
+        surface: What each sample sees.
+        persons: P, the owner of the first prop.
+        props: The props.
+        view: Where the pixels look.
+        lamp: Light.numbers().
+        shadows: The scene's Shadows.
+    """
     if len(props.triangles):
         normals = face_normals(props.vertices, props.triangles)
         fill_props(image, *surface[:3], persons, normals, props.colours, view.rays, view.height,
@@ -185,7 +216,7 @@ def shade_props(image, surface, persons, props, view, lamp, shadows):
 @fast_kernel
 def fill_props(image, inverse_depth, owners, faces, persons, normals, colours, rays, height,
                 lamp, shadow_height, contact, grid):  # fmt: skip
-    """Shade things, sample by sample."""
+    """Shade props, sample by sample."""
     share = 1 / SAMPLES**2
     for j in range(image.shape[0] * SAMPLES):
         for i in range(image.shape[0] * SAMPLES):

@@ -1,4 +1,4 @@
-"""Surroundings: floor to the horizon or to walls, ceiling, skyline and sky."""
+"""The background: floor to the horizon or to walls, ceiling, skyline and sky."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SKIES = np.array([[(118, 158, 208), (198, 214, 228)], [(150, 174, 204), (216, 22
 
 
 class Surroundings(NamedTuple):
-    """Kinds of floor and wall (floors.FLOORS, walls.WALLS), where walls stand, colours, sizes."""
+    """Kinds of floor and wall (floors.FLOORS, walls.WALLS), places, colours and sizes."""
 
     floor: int
     wall: int
@@ -55,8 +55,13 @@ class Surroundings(NamedTuple):
 
 
 def draw_surroundings(rng: np.random.Generator, beyond: float, aside: float = 4.0) -> Surroundings:
-    """Surroundings whose walls, if any, stand behind what is `beyond` metres away, and `aside`
-    metres from the middle."""
+    """Draw surroundings.
+
+    Args:
+        rng: Generator of this scene's look.
+        beyond: Metres to the farthest thing; a wall ahead stands behind it.
+        aside: Metres from the middle to the outermost thing; a wall at the side stands beyond it.
+    """
     indoors = rng.random() < 0.5
     floor = int(rng.choice(INDOORS if indoors else OUTDOORS))
     wall = int(rng.choice(ROOM if indoors else STREET))
@@ -84,7 +89,7 @@ def draw_surroundings(rng: np.random.Generator, beyond: float, aside: float = 4.
 
 
 def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
-    """(10, 3) float32 colours, rows FLOOR to DISTANT2."""
+    """Draw (10, 3) float32 colours, rows FLOOR to DISTANT2."""
     ground = np.array(COLOURS[floor][rng.integers(len(COLOURS[floor]))])
     ground = ground * rng.uniform(0.75, 1.12) + rng.normal(0, 4, 3)
     second = ground * rng.uniform(0.62, 0.85) + rng.normal(0, 2, 3)
@@ -107,7 +112,16 @@ def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
 
 
 def shade_background(image, owner, surroundings: Surroundings, view, lamp, shadows):
-    """Add to image (S, S, 3) the share of each pixel that sees no mesh. lamp: Light.numbers()."""
+    """Add the share of each pixel that sees no mesh.
+
+    Args:
+        image: (S, S, 3) float32, changed in place.
+        owner: Owners of the samples, as in Surface.
+        surroundings: Floor, walls and sky.
+        view: Where the pixels look.
+        lamp: Light.numbers().
+        shadows: The scene's Shadows.
+    """
     floor = FloorStyle(
         surroundings.floor, *surroundings.sizes[:1], *surroundings.turn, surroundings.key
     )
@@ -146,7 +160,7 @@ def shade_background(image, owner, surroundings: Surroundings, view, lamp, shado
 
 
 class Room(NamedTuple):
-    """Where surfaces are, metres as in Surroundings; height and focal length of the camera."""
+    """Where the surfaces are, as in Surroundings; the camera's height and focal length."""
 
     distance: float
     side: float
@@ -158,9 +172,13 @@ class Room(NamedTuple):
 
 @fast_kernel
 def trace_ray(dx, dy, dz, room, floors, walls):
-    """What a ray meets first: x, y if that is the floor, its depth (0 if not); then how to mix its
-    colour: from row `first` of the palette to the next by tone, then to row extra by much; light
-    from everywhere and from the sun; 1 if it shines by itself."""
+    """Return what a ray meets first, and how to mix its colour.
+
+    Returns:
+        x, y and depth of the floor (all 0 if the ray meets something else); the first row of the
+        palette, and the tone that mixes it with the next row; another row, and how much of it; the
+        shares of the light from everywhere and of the sun; 1 if it shines by itself.
+    """
     ahead = room.distance / dy if dy > 1e-6 else FAR
     aside = room.side / dx if room.side * dx > 0 and room.side < FAR else FAR
     reach = min(ahead, aside, FAR)

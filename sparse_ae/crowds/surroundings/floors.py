@@ -1,4 +1,4 @@
-"""Floors: what colour the ground has at a place."""
+"""Floors: the colour of the ground at each point."""
 
 from __future__ import annotations
 
@@ -38,7 +38,15 @@ COLOURS = {  # of 255, several a kind
 
 
 class FloorStyle(NamedTuple):
-    """A floor's kind, size of its pattern in metres, cosine and sine of its direction, a key."""
+    """The style of a floor.
+
+    Attributes:
+        kind: Index into FLOORS.
+        size: Size of the pattern, metres.
+        cos: Cosine of the pattern's direction.
+        sin: Sine of the pattern's direction.
+        key: A random key.
+    """
 
     kind: int
     size: float
@@ -49,9 +57,14 @@ class FloorStyle(NamedTuple):
 
 @fast_kernel
 def floor_tone(x, y, across, deep, style):
-    """At metres x, y: how much of the floor's second colour, and of its markings', in [0, 1].
+    """Return how much of a floor's second colour and of its markings a point shows, in [0, 1].
 
-    across, deep: metres that a pixel covers there. style: a FloorStyle.
+    Args:
+        x: Metres to the right.
+        y: Metres ahead.
+        across: Metres that a pixel covers there from left to right.
+        deep: Metres that a pixel covers there from near to far.
+        style: A FloorStyle.
     """
     kind, size, cos, sin, key = style
     u, v = cos * x + sin * y, cos * y - sin * x

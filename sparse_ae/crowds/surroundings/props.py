@@ -1,4 +1,4 @@
-"""Things that stand about: seats, clutter behind people, and what stands in front of them."""
+"""Props: seats, clutter behind people, and occluders in front of them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ GREYS = np.array([(92, 94, 98), (150, 148, 142), (60, 62, 66), (110, 84, 60)], n
 
 
 class Props(NamedTuple):
-    """N things of V vertices and F triangles in all, seen from both sides.
+    """N props of V vertices and F triangles in all, seen from both sides.
 
-    vertices: (V, 3) float32, metres in the world. triangles: (F, 3) int32. thing: (F,) int16,
-    whose triangle, in rising order. kinds: (N,) uint8, index into KINDS. colours: (N, 3) float32
-    of 255.
+    Attributes:
+        vertices: (V, 3) float32 metres, in the world.
+        triangles: (F, 3) int32.
+        prop: (F,) int16, the prop that each triangle belongs to, in rising order.
+        kinds: (N,) uint8, index into KINDS.
+        colours: (N, 3) float32, on a scale of 255.
     """
 
     vertices: np.ndarray
@@ -37,7 +40,14 @@ class Props(NamedTuple):
 
 
 class Mesh(NamedTuple):
-    """One thing: vertices (V, 3) metres, triangles (F, 3), its kind, its colour (3,) of 255."""
+    """One prop.
+
+    Attributes:
+        vertices: (V, 3) metres.
+        triangles: (F, 3).
+        kind: Index into KINDS.
+        colour: (3,) on a scale of 255.
+    """
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -45,14 +55,14 @@ class Mesh(NamedTuple):
     colour: np.ndarray
 
     def moved(self, position, yaw: float = 0.0) -> Mesh:
-        """Turned by yaw about the vertical, then moved by place (3,)."""
+        """Return the prop turned by yaw about the vertical, then moved by position (3,)."""
         (cos, sin), (x, y, z) = cos_sin(float(yaw)), self.vertices.T
         turned = np.stack((cos * x - sin * y, sin * x + cos * y, z), 1)
         return self._replace(vertices=snap(turned + np.asarray(position)))
 
 
 def merge_meshes(meshes: list[Mesh]) -> Props:
-    """Several things as one set of triangles."""
+    """Merge several props into one set of triangles."""
     starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
     faces = [mesh.triangles + start for mesh, start in zip(meshes, starts, strict=False)]
     prop = [np.full(len(mesh.triangles), i) for i, mesh in enumerate(meshes)]
@@ -66,14 +76,17 @@ def merge_meshes(meshes: list[Mesh]) -> Props:
 
 
 def box_meshes(*boxes) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and triangles of boxes (width, depth, height, x, y, z of the bottom's middle)."""
+    """Return vertices and triangles of boxes.
+
+    Each box is (width, depth, height, x, y, z of the bottom's middle), in metres.
+    """
     vertices = [CUBE * np.array(box[:3]) + np.array(box[3:]) for box in boxes]
     faces = [CUBE_TRIANGLES + 8 * i for i in range(len(boxes))]
     return np.concatenate(vertices), np.concatenate(faces)
 
 
 def cylinder(radius: float, low: float, high: float, sides: int = 10):
-    """Vertices and triangles of an upright tube without ends."""
+    """Return vertices and triangles of an upright tube without ends."""
     angle = 2 * np.pi * np.arange(sides) / sides
     ring = np.stack((radius * np.cos(angle), radius * np.sin(angle)), 1)
     vertices = np.concatenate([np.column_stack((ring, np.full(sides, z))) for z in (low, high)])
@@ -83,7 +96,7 @@ def cylinder(radius: float, low: float, high: float, sides: int = 10):
 
 
 def foliage(rng: np.random.Generator, height: float, width: float):
-    """Vertices and triangles of a plant: blades that rise from the middle and bend outwards."""
+    """Return vertices and triangles of a plant, whose blades rise and bend outwards."""
     count = int(rng.integers(26, 60))
     around, reach = rng.uniform(0, 2 * np.pi, count), width * np.sqrt(rng.random(count)) / 2
     low = height * rng.uniform(0.0, 0.55, count)
@@ -103,7 +116,7 @@ def foliage(rng: np.random.Generator, height: float, width: float):
 
 
 def draw_prop(rng: np.random.Generator, kind: int) -> Mesh:
-    """One thing of a kind, standing at the origin."""
+    """Draw one prop of a kind, standing at the origin."""
     u, colour = rng.uniform, draw_cloth_colours(rng, 1)[0] * 0.7 + 25
     if kind == POST:
         mesh = cylinder(u(0.04, 0.16), 0.0, u(2.4, 4.5))
@@ -131,7 +144,13 @@ def draw_prop(rng: np.random.Generator, kind: int) -> Mesh:
 
 
 def draw_seats(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> list[Mesh]:
-    """A stool, box or chair under each who sits."""
+    """Draw a stool, box or chair under each person who sits.
+
+    Args:
+        rng: Generator of this scene's props.
+        bodies: The bank of bodies.
+        layout: Who sits where.
+    """
     seats, seeds = [], rng.integers(2**31, size=MAX_PEOPLE)
     for i in np.flatnonzero(bodies.seat[layout.body] > 0):
         own, body = np.random.default_rng(seeds[i]), layout.body[i]
@@ -151,7 +170,14 @@ def draw_seats(rng: np.random.Generator, bodies: Bodies, layout: Layout) -> list
 
 
 def draw_clutter(rng: np.random.Generator, layout: Layout, most: int, size: int) -> list[Mesh]:
-    """Things behind the farthest person, so that they hide nobody."""
+    """Draw props behind the farthest person, where they hide nobody.
+
+    Args:
+        rng: Generator of this scene's props.
+        layout: Who stands where.
+        most: Largest number of props.
+        size: Side of the picture, pixels.
+    """
     far, meshes = float(layout.position[:, 1].max()), []
     for _ in range(int(rng.integers(most + 1))):
         mesh = draw_prop(rng, int(rng.choice((BOX, POST, BENCH, PLANT, SIGN, TABLE))))
@@ -162,7 +188,13 @@ def draw_clutter(rng: np.random.Generator, layout: Layout, most: int, size: int)
 
 
 def draw_occluders(rng: np.random.Generator, layout: Layout, share: float) -> list[Mesh]:
-    """For each person, with probability `share`, a thing between it and the camera."""
+    """Draw, for each person with probability `share`, a prop between it and the camera.
+
+    Args:
+        rng: Generator of this scene's occluders.
+        layout: Who stands where.
+        share: Probability per person.
+    """
     wanted = (
         rng.random(len(layout.position)) < share
     )  # more of them with a larger share, else alike

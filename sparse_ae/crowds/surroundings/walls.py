@@ -1,4 +1,4 @@
-"""Walls, what stands along them, and the open air."""
+"""Walls, the furniture along them, and the open air."""
 
 from __future__ import annotations
 
@@ -29,8 +29,17 @@ SHADES = 16  # colours of things along the walls
 
 
 class WallStyle(NamedTuple):
-    """A wall's kind, size of its pattern and height of the furniture along it in metres; what
-    stands before the sky, the tangent of its height, how clear the sky is; a random key."""
+    """The style of a wall and of the open air.
+
+    Attributes:
+        kind: Index into WALLS.
+        size: Size of the pattern, metres.
+        furniture: Height of the furniture along the wall, metres.
+        far: What stands in front of the sky: HILLS to FLAT.
+        tall: Tangent of its height.
+        clear: How clear the sky is; more gives fewer clouds.
+        key: A random key.
+    """
 
     kind: int
     size: float
@@ -43,15 +52,24 @@ class WallStyle(NamedTuple):
 
 @fast_kernel
 def frame(u, v, left, right, low, high, soft):
-    """1 within a rectangle of a unit cell, 0 outside."""
+    """Return 1 within a rectangle of a unit cell and 0 outside, blurred over `soft`."""
     return (within(u, right, soft) * within(left, u, soft) * within(v, high, soft)
             * within(low, v, soft))  # fmt: skip
 
 
 @fast_kernel
 def wall_tone(x, z, foot, style):
-    """At x metres along a wall and z up: how much of its second colour, then which of the scene's
-    SHADES lies on it and how much of that. foot: metres that a pixel covers there."""
+    """Return the colour of a wall at x metres along it and z metres up.
+
+    Args:
+        x: Metres along the wall.
+        z: Metres above the ground.
+        foot: Metres that a pixel covers there.
+        style: A WallStyle.
+
+    Returns:
+        How much of its second colour; which of the scene's SHADES lies on it; how much of that.
+    """
     kind, size, key = style.kind, style.size, style.key
     stain = 0.5 * (noise(ROUGH, x * 0.3 + 0.37 * key, z * 0.3) - 0.3)
     u, v, soft = x / size, z / size, foot / size
@@ -108,7 +126,7 @@ def wall_tone(x, z, foot, style):
 
 @fast_kernel
 def skyline(azimuth, style):
-    """Height, as the tangent of an angle, of what stands before the sky in a direction."""
+    """Return the height, as a tangent, of what stands in front of the sky in a direction."""
     key, kind = style.key, style.far
     if kind == HILLS:
         return 0.02 + 0.2 * max(0.0, noise(ROUGH, azimuth * 1.1 + key, 3.0) - 0.3)
@@ -125,8 +143,12 @@ def skyline(azimuth, style):
 
 @fast_kernel
 def air_tone(azimuth, rise, style):
-    """In a direction: the share of the far colour's second one if something stands there, else
-    -1; then how far up the sky is, and how much cloud lies on it, both in [0, 1]."""
+    """Return what the open air shows in a direction, by the tangents of azimuth and rise.
+
+    Returns:
+        The share of the second distant colour, or -1 for sky; how far up the sky is, and how much
+        cloud lies on it, both in [0, 1].
+    """
     top = skyline(azimuth, style)
     if rise < top:
         if style.far == TOWN:
