@@ -11,10 +11,10 @@ from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.people.bodies import Bodies
 
 TRIES = 48
-BYSTANDER_SHARE = 0.7  # of the scenes in which everybody has a thing in front, so many have a back
-MARGIN = 0.02  # of the image's side, by which every joint has to be outside
-VERTEX_STRIDE = 12  # of a body's vertices, one in so many tells where it is
-MIN_INSIDE = 0.02  # share of the vertices that must be in the picture
+BYSTANDER_SHARE = 0.7  # share of the scenes with a bystander at occlusion 1
+MARGIN = 0.02  # share of the image's side that joints must be beyond the frame
+VERTEX_STRIDE = 12  # every 12th vertex tells where a body is
+MIN_INSIDE = 0.02  # share of the vertices that must be in the frame
 
 
 def draw_bystander(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, camera: Camera):

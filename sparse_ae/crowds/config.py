@@ -8,8 +8,8 @@ from sparse_ae.crowds.people.bodies import SPLITS
 from sparse_ae.metrics.crowding import EASY, HARD
 
 LEVELS = {"easy": (0.0, EASY), "medium": (EASY, HARD), "hard": (HARD, float("inf"))}
-RENDERED_SKELETONS = ("coco", "crowdpose")  # the bodies carry joints for these two
-EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # of the crowd index
+RENDERED_SKELETONS = ("coco", "crowdpose")  # the bank has joints for these two only
+EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # ranges of the crowd index
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 from sparse_ae.crowds.camera.portable import snap
 from sparse_ae.runtime.kernels import kernel
 
-STARTS = 10  # arrangements to start from
+STARTS = 10  # random arrangements to choose from
 MOVES = 50  # per person
-GOOD_ENOUGH = 0.03  # error at which the search stops
-MIN_GAP = 0.42  # metres between two persons' middles on the ground
+GOOD_ENOUGH = 0.03  # cost at which the search stops
+MIN_GAP = 0.42  # metres on the ground between the middles of two persons
 MIN_INSIDE = 0.5  # share of a person's joints that should lie in the frame
-MIN_UNCOVERED = 3  # joints of a person that should lie in no nearer one's box
-COVERED_COST = 0.15  # what it costs for each that does not
+MIN_UNCOVERED = 3  # joints of a person that should lie outside the boxes of nearer persons
+COVERED_COST = 0.15  # cost per joint below that number
 
 
 @kernel

@@ -19,13 +19,11 @@ from sparse_ae.crowds.layout import MIN_DISTANCE, SCALE_LIMITS, Layout, turn_bod
 from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.skeleton import COCO, CROWDPOSE
 
-CANDIDATES = 1500  # bodies turned about, of which the most alike stands for a person
-MAX_UNZIP_RATIO = 60  # what gzip makes of a JSON is a tenth of it or so
-MIN_JOINTS = 3  # labelled joints from which a pose can be told
-USUAL_TILT, USUAL_HEIGHT = (
-    (0.12, 0.15),
-    (1.6, 0.5),
-)  # mean and deviation of cameras: radians, metres
+CANDIDATES = 1500  # random bodies at random yaws; the one most alike is taken
+MAX_UNZIP_RATIO = 60  # gzip shrinks a JSON to about a tenth
+MIN_JOINTS = 3  # labelled joints that a pose can be read from
+USUAL_TILT = (0.12, 0.15)  # mean and standard deviation of cameras' tilts, radians
+USUAL_HEIGHT = (1.6, 0.5)  # mean and standard deviation of cameras' heights, metres
 
 
 class Photo(NamedTuple):
@@ -153,7 +151,7 @@ def imitate_photo(
     focal = snap(config.size * float(np.exp(rng.uniform(np.log(0.9), np.log(1.8)))))
     camera = Camera(focal, USUAL_HEIGHT[0], USUAL_TILT[0], 0.0, (config.size - 1) / 2)
     large = np.sqrt(boxes[:, 2] * boxes[:, 3]) >= SCALE_LIMITS[0] * config.size
-    large[np.argmax(boxes[:, 3])] = True  # somebody always is there
+    large[np.argmax(boxes[:, 3])] = True  # at least one person stays
     found = [best_matching_body(rng, config, bodies, camera, *person)
              for person in zip(joints[large], boxes[large], strict=True)]  # fmt: skip
     body, yaw, feet = (np.array(values) for values in zip(*found, strict=True))
@@ -176,14 +174,14 @@ def best_matching_body(
     seen = joints[:, 2] > 0
     posed = turn_bodies(bodies.joints[body][:, np.array(wanted)[seen]], yaw)
     cos, sin = cos_sin(USUAL_TILT[0])
-    tilted = np.stack((posed[..., 0], -posed[..., 2] * cos), -1)  # right, down
+    tilted = np.stack((posed[..., 0], -posed[..., 2] * cos), -1)  # right and down
     tilted[..., 1] -= posed[..., 1] * sin
     real, middle = joints[seen, :2], tilted.mean(1)
     offsets, tilted = real - real.mean(0), tilted - middle[:, None]
     along, own = (tilted * offsets).sum((1, 2)), (tilted**2).sum((1, 2))
-    lengths = np.maximum(along / np.maximum(own, 1e-9), 1e-9)  # pixels a metre
+    lengths = np.maximum(along / np.maximum(own, 1e-9), 1e-9)  # pixels per metre
     misfit = ((lengths[:, None, None] * tilted - offsets) ** 2).sum((1, 2))
-    if seen.sum() < MIN_JOINTS:  # too little to tell a scale by: the box's
+    if seen.sum() < MIN_JOINTS:  # too few joints for a scale: use the box's height
         tall = bodies.joints[body, :17, 2].max(1) + 0.1
         lengths, misfit = np.full(CANDIDATES, box[3]) / tall, np.zeros(CANDIDATES)
     best = int(np.argmin(misfit))
@@ -198,7 +196,7 @@ def fit_ground(camera: Camera, feet: np.ndarray) -> Camera:
 
     A usual height and tilt hold where the feet do not tell.
     """
-    down, depth = feet[:, 1], feet[:, 2]  # of a camera tilted by t: down = height - depth * t
+    down, depth = feet[:, 1], feet[:, 2]  # below a camera tilted by t: down = height - depth * t
     rows = np.concatenate((np.stack((np.ones_like(depth), -depth), 1) / 0.25, np.diag(
         (1 / USUAL_HEIGHT[1], 1 / USUAL_TILT[1]))))  # fmt: skip
     values = np.concatenate(

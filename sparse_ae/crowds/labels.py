@@ -12,10 +12,10 @@ from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.runtime.kernels import kernel
 
 ZERO, HALF, ONE, COORDINATE_STEPS = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
-MIN_LABELLED = 3  # keypoints in the frame that a person needs
-MIN_VISIBLE = 2  # of them, not hidden
-MIN_MASK_SHARE = 0.06  # share of the box that a person's visible mask fills
-# How deep COCO's joints, head top and neck lie under the clothes, metres of an adult of 1.7 m:
+MIN_LABELLED = 3  # keypoints that a labelled person needs in the frame
+MIN_VISIBLE = 2  # keypoints that a labelled person needs visible
+MIN_MASK_SHARE = 0.06  # least share of its box that a labelled person's mask fills
+# How deep COCO's joints, head top and neck lie under the clothes of an adult of 1.7 m, in metres:
 # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, head top, neck.
 DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.08, 0.2, 0.2, 0.13,
                    0.13, 0.1, 0.1, 0.1, 0.13), np.float32)  # fmt: skip
@@ -127,7 +127,7 @@ def round_coordinates(pixels: np.ndarray) -> np.ndarray:
     return np.round(pixels * 256) / 256
 
 
-_BODY_SIZES: dict[str, np.ndarray] = {}  # by the bank's digest
+_BODY_SIZES: dict[str, np.ndarray] = {}  # keyed by the bank's digest
 
 
 def body_sizes(bodies: Bodies, layout: Layout) -> np.ndarray:

@@ -13,9 +13,9 @@ from sparse_ae.crowds.crowd_index_search import draw_search_moves, search_positi
 from sparse_ae.crowds.people.bodies import Bodies
 from sparse_ae.runtime.kernels import kernel
 
-OUTLINE_STRIDE = 5  # of a dressed body's vertices, one in so many tells its outline
-SCALE_LIMITS = (0.02, 0.8)  # the smallest and the largest that anybody gets
-MAX_PEOPLE = 30  # persons
+OUTLINE_STRIDE = 5  # every 5th vertex of a dressed body tells its outline
+SCALE_LIMITS = (0.02, 0.8)  # smallest and largest scale of a person
+MAX_PEOPLE = 30
 MIN_DISTANCE = 1.0  # metres from the camera
 
 
@@ -98,14 +98,10 @@ def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
     count = int(np.floor(fewest + rng.random() * (max(fewest, most) + 1 - fewest)))
     count = min(count, most)
     body = rng.permutation(bodies.of_split(config.split))[:count]
-    any_direction, towards_camera = (
-        rng.uniform(0, 6.2832, MAX_PEOPLE),
-        rng.normal(0, 0.6, MAX_PEOPLE),
-    )
-    yaw = np.where(rng.random(MAX_PEOPLE) < 0.4, towards_camera, any_direction)[
-        :count
-    ]  # one more changes nobody else
-    most = max(low, min(high, 0.55 * (count - 1)))  # so much fits into count - 1 others
+    any_direction = rng.uniform(0, 6.2832, MAX_PEOPLE)  # MAX_PEOPLE: one more changes nobody else
+    to_camera = rng.normal(0, 0.6, MAX_PEOPLE)
+    yaw = np.where(rng.random(MAX_PEOPLE) < 0.4, to_camera, any_direction)[:count]
+    most = max(low, min(high, 0.55 * (count - 1)))  # what count - 1 others can reach
     return CrowdTarget(
         low + share * (most - low), (low, high), body, yaw, draw_scales(rngs, config, count)
     )
@@ -221,7 +217,7 @@ def place_people(
         The layout, and the crowd index to expect.
     """
     position = centred_positions(lineup.distance)
-    level = lineup.camera._replace(roll=0.0)  # which leaves the crowd index much as it is
+    level = lineup.camera._replace(roll=0.0)  # a roll hardly changes the crowd index
     boxes = level.bounding_boxes(lineup.outline, position)
     depth = lineup.distance * cos_sin(level.pitch)[0]
     joints = level.project(lineup.joints + position[:, None])
@@ -237,7 +233,9 @@ def place_people(
     )
     position[:, 0] = across * depth / level.focal
     found = box_scale(lineup.camera.bounding_boxes(lineup.outline, position))
-    position[:, :2] *= (found / (lineup.scale * config.size))[:, None]  # what the edges stretch
+    position[:, :2] *= (found / (lineup.scale * config.size))[
+        :, None
+    ]  # perspective stretches persons at the edges
     position[:, 1] = np.maximum(position[:, 1], MIN_DISTANCE)
     return Layout(target.body, target.yaw, snap(position), lineup.camera), float(index)
 

@@ -8,13 +8,12 @@ import numpy as np
 
 from sparse_ae.crowds.camera.raster import Surface, empty_surface, rasterise
 from sparse_ae.crowds.labels import Labels, ProjectedPeople, make_labels, project_people
-from sparse_ae.crowds.layout import Layout
+from sparse_ae.crowds.layout import OUTLINE_STRIDE, Layout
 from sparse_ae.crowds.people.bodies import Bodies
 from sparse_ae.crowds.surroundings.props import Mesh
 
-PREVIEW_SIDE = 96  # samples
-OUTLINE_STRIDE = 5  # of a dressed body's vertices, one in so many tells its outline
-CLUSTER_CELL = 0.075  # metres: body vertices closer together are one
+PREVIEW_SIDE = 96  # samples per side
+CLUSTER_CELL = 0.075  # metres; body vertices in one cell become one vertex
 
 
 class CoarseBodies(NamedTuple):
@@ -29,7 +28,7 @@ class CoarseBodies(NamedTuple):
     triangles: np.ndarray
 
 
-_COARSE: dict[str, CoarseBodies] = {}  # by the bank's digest
+_COARSE: dict[str, CoarseBodies] = {}  # keyed by the bank's digest
 
 
 def coarse_bodies(bodies: Bodies) -> CoarseBodies:

@@ -28,11 +28,11 @@ from sparse_ae.metrics.crowding import crowd_index
 
 STREAMS = ("crowding", "persons", "scales", "scale_spread", "camera", "places", "clothes",
            "props", "occluders", "bystander", "look")  # fmt: skip
-ATTEMPTS = 8  # at a crowd whose persons can all be labelled
-MIN_AREA_LEFT = 0.3  # share of a person's visible part that a thing in front must leave,
-INDEX_MARGIN = 0.01  # by so much a sketch should keep within the bounds of the crowd index
-PREVIEW_MARGIN = 0.05  # by so much more, there is no need for a sketch
-MIN_JOINTS_LEFT = 5  # and so many of its joints
+ATTEMPTS = 8  # at a crowd in which everybody can be labelled
+MIN_AREA_LEFT = 0.3  # share of a person's visible area that an occluder must leave visible
+MIN_JOINTS_LEFT = 5  # joints of a person that an occluder must leave visible
+INDEX_MARGIN = 0.01  # a preview's crowd index must be this far inside its range
+PREVIEW_MARGIN = 0.05  # an estimate this far above the range needs no preview
 
 
 class Scene(NamedTuple):
@@ -161,7 +161,7 @@ def draw_crowd(rngs, config: CrowdConfig, bodies: Bodies) -> Crowd:
                 best, least = Crowd(layout, clothes, dressed, preview), short
             if short == (0, 0.0):
                 break
-        if found > high or attempt > 1:  # no room: all are seen from farther away
+        if found > high or attempt > 1:  # too crowded: see everybody from farther away
             shrink *= min(0.9, max(0.5, np.sqrt((target.crowding + 0.1) / (found + 0.1))))
             lineup = set_distances(unplaced, shrink)
     return best
@@ -237,7 +237,7 @@ def render_labels(
         people = project_people(bodies, crowd.layout, outline, config.size, SAMPLES)
         labels = make_labels(people, surface, config.size)
         keep = labels.can_be_labelled()
-        if keep.all() or not keep.any():  # a person alone stays, however little is seen
+        if keep.all() or not keep.any():  # keep the last persons, however little of them is visible
             camera = crowd.layout.camera
             return RasterisedScene(camera, mesh, everyone.clothes, points, props, surface), labels
         crowd = crowd.select(keep)

@@ -8,9 +8,9 @@ import numpy as np
 
 from sparse_ae.metrics.crowding import EASY, HARD, crowd_index
 
-SHARES = np.round(np.linspace(0, 1, 21), 2)  # none at all has a bin of its own: 1/17 > 0.05
-# name: what is counted, and the edges of the bins. A bin holds its lower edge, the last one its
-# upper edge too and all that is larger.
+SHARES = np.round(np.linspace(0, 1, 21), 2)  # 0 has a bin of its own, because 1/17 > 0.05
+# Per name: what is counted, and the edges of the bins. A bin includes its lower edge. The last bin
+# also includes its upper edge and everything above.
 HISTOGRAMS = {
     "persons": ("persons in an image", np.arange(1, 32)),
     "scale": ("sqrt(box area) of a person / longest side of the image", np.linspace(0, 1, 41)),
@@ -125,7 +125,9 @@ def _histogram(name: str, values: list[float]) -> dict:
     """Count values into the bins of HISTOGRAMS, with their mean and quantiles."""
     what, edges = HISTOGRAMS[name]
     edges = np.round(edges, 6)
-    within = np.clip(np.round(values, 9), edges[0], edges[-1])  # 0.8 is not 0.7999…
+    within = np.clip(
+        np.round(values, 9), edges[0], edges[-1]
+    )  # else 0.7999… would miss the bin of 0.8
     quantiles = np.percentile(values, QUANTILES)
     return {
         "what": what,

@@ -9,9 +9,9 @@ import numpy as np
 
 from sparse_ae.crowds.camera.texture import fast_kernel
 
-MAP_SIDE = 384  # texels of a side of the map of shadows
-FINEST_TEXEL = 0.02  # metres a texel, where little stands about
-CONTACT_HEIGHT = 0.3  # metres above the ground that darken it without any sun
+MAP_SIDE = 384  # texels per side of the shadow map
+FINEST_TEXEL = 0.02  # metres per texel, in small scenes
+CONTACT_HEIGHT = 0.3  # metres; what stands lower darkens the ground even without sun
 
 
 class Light(NamedTuple):

@@ -14,7 +14,7 @@ from numba.extending import register_jitable
 
 from sparse_ae.runtime.kernels import kernel
 
-GRID_STEPS = 2.0**20  # to one: a micrometre, or a millionth of a radian
+GRID_STEPS = 2.0**20  # per unit: about a micrometre, or a millionth of a radian
 
 
 @register_jitable

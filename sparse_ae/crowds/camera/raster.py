@@ -8,8 +8,8 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-SAMPLES = 2  # a pixel's side in samples: smooth edges
-EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes between them
+SAMPLES = 2  # per side of a pixel, for smooth edges
+EDGE = 1e-4  # overlap of triangles, in weights, which keeps rounding from leaving holes
 
 
 class Surface(NamedTuple):
@@ -33,7 +33,7 @@ def empty_surface(size: int) -> Surface:
     return Surface(
         np.zeros((size, size), np.float32),
         np.full((size, size), -1, np.int16),
-        np.empty((size, size), np.int32),  # says nothing where there is no owner
+        np.empty((size, size), np.int32),  # meaningless where there is no owner
         np.empty((size, size, 2), np.float32),
     )
 
@@ -69,7 +69,10 @@ def rasterise(surface, points, triangles, owner, first=0, closed=0):
             continue
         nc = inverse[c]
         na, nb = inverse[a] - nc, inverse[b] - nc
-        right_a, right_b = (by - cy) / area, (cy - ay) / area  # weights' steps to the right
+        right_a, right_b = (
+            (by - cy) / area,
+            (cy - ay) / area,
+        )  # change of the weights per sample to the right
         down_a, down_b = (cx - bx) / area, (ax - cx) / area
         row_a = right_a * (x0 - cx) + down_a * (y0 - cy)
         row_b = right_b * (x0 - cx) + down_b * (y0 - cy)
@@ -224,7 +227,7 @@ def frame_boxes(points, size, factor):
             x[v], y[v] = points[p, v, 0], points[p, v, 1]
             if factor > 1:
                 x[v], y[v] = (x[v] + half) / scale - half, (y[v] + half) / scale - half
-        margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about a triangle's length
+        margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about the length of a triangle
         left, right, top, bottom = last, first, last, first
         for v in range(len(x)):
             beyond = max(first - x[v], x[v] - last, first - y[v], y[v] - last)

@@ -6,7 +6,8 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-TABLE_SIDE, TEXELS_PER_UNIT = 256, 8  # texels of the tables' sides, and of a lump of smooth noise
+TABLE_SIDE = 256  # texels
+TEXELS_PER_UNIT = 8  # also the size of a lump of smooth noise
 SMOOTH, ROUGH = range(2)
 
 
@@ -38,7 +39,7 @@ def make_tables() -> np.ndarray:
     return np.rint(255 * np.clip(0.5 + 0.22 * waves, 0, 1)).astype(np.uint8)
 
 
-TABLES = make_tables()  # compiled into what uses them
+TABLES = make_tables()  # kernels compile them in as constants
 
 
 @kernel

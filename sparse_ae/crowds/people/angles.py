@@ -60,7 +60,7 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
         >>> import numpy as np
         >>> from sparse_ae.crowds import joint_angles
         >>> person = np.zeros((1, 17, 3))
-        >>> person[0, [5, 7, 9]] = (0, 0, 2), (0, 10, 2), (-10, 10, 2)  # left arm, bent at the elbow
+        >>> person[0, [5, 7, 9]] = (0, 0, 2), (0, 10, 2), (-10, 10, 2)  # a bent left arm
         >>> joint_angles(person)["left_elbow"]
         array([90.])
     """
@@ -88,7 +88,9 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
         (a, ok), (b, also) = direction(reference), direction(segment)
         a, b = a[ok & also], b[ok & also]
         cross, dot = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], (a * b).sum(1)
-        angle = np.degrees(np.arctan2(cross + 0.0, dot))  # + 0.0: never -0, hence never -180
+        angle = np.degrees(
+            np.arctan2(cross + 0.0, dot)
+        )  # + 0.0 turns -0 into 0, and so avoids -180
         angles[name] = np.where(angle <= -TURN / 2, TURN / 2, angle)
     return angles
 
@@ -122,9 +124,9 @@ def angle_distance(a: np.ndarray, b: np.ndarray) -> float:
     a, b = np.asarray(a, float).ravel(), np.asarray(b, float).ravel()
     if not (len(a) and len(b) and np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("angle_distance: expected samples of finite angles, none of them empty")
-    a, b = a % TURN % TURN, b % TURN % TURN  # twice, since -1e-20 % 360 is 360
-    # on a circle: the least over c of the integral of |F_a - F_b - c|, whose c is the median of
-    # F_a - F_b over the circle (Delon, Salomon and Sobolevski 2010)
+    a, b = a % TURN % TURN, b % TURN % TURN  # twice, because -1e-20 % 360 is 360
+    # On a circle the distance is the integral of |F_a - F_b - c|, minimised over c. The best c is
+    # the median of F_a - F_b over the circle (Delon, Salomon and Sobolevski 2010).
     at = np.sort(np.concatenate((a, b)))
     lengths = np.diff(np.append(at, at[0] + TURN))
     gap = np.searchsorted(np.sort(a), at, "right") / len(a)

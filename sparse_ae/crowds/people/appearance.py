@@ -24,11 +24,10 @@ SKIN, HAIR, SHIRT, SECOND, TROUSERS, SHOES, ACCENT, HAT = range(8)  # rows of Cl
 PATTERNS = ("plain", "hoops", "stripes", "checks", "mottled", "emblem", "words", "band", "sleeves",
             "open")  # fmt: skip
 PLAIN, HOOPS, STRIPES, CHECKS, MOTTLED, EMBLEM, WORDS, BAND, SLEEVES, OPEN = range(10)
-SIDE_STRIPE = 1  # of trousers
+SIDE_STRIPE = 1  # value of Clothes.stripe
 NO_TAIL, BUN, PONYTAIL = range(3)
 NO_HAT, BEANIE, CAP, BRIMMED = range(4)
-HAIR_SHARE = 0.3  # of a metre above the hairline, hair has reached its full thickness
-BEYOND = 9.0  # beyond every coordinate: where something ends that nobody has
+BEYOND = 9.0  # beyond every coordinate, where something ends that a person does not have
 
 
 class Clothes(NamedTuple):
@@ -38,13 +37,13 @@ class Clothes(NamedTuple):
     ends, on the scale of `Bodies.along`.
     """
 
-    colours: np.ndarray  # (P, 8, 3) float32 of 255, rows SKIN to HAT
-    pattern: np.ndarray  # (P,) of the shirt, index into PATTERNS
-    period: np.ndarray  # (P,) metres, of the pattern
+    colours: np.ndarray  # (P, 8, 3) float32 on a scale of 255, rows SKIN to HAT
+    pattern: np.ndarray  # (P,) pattern of the shirt, index into PATTERNS
+    period: np.ndarray  # (P,) period of the pattern, metres
     stripe: np.ndarray  # (P,) SIDE_STRIPE down the trousers, or 0
-    hairline: np.ndarray  # (P,) lower: more hair
-    hair_end: np.ndarray  # (P,) metres above the pelvis, down to which hair falls behind
-    hair: np.ndarray  # (P,) metres, thickness of the hair
+    hairline: np.ndarray  # (P,) where hair begins; lower gives more hair
+    hair_end: np.ndarray  # (P,) height to which hair falls behind, metres above the pelvis
+    hair: np.ndarray  # (P,) thickness of the hair, metres
     tail: np.ndarray  # (P,) NO_TAIL, BUN or PONYTAIL
     hat: np.ndarray  # (P,) NO_HAT, BEANIE, CAP or BRIMMED
     beard: np.ndarray  # (P,) bool
@@ -56,11 +55,11 @@ class Clothes(NamedTuple):
     shoe: np.ndarray
     shirt_gap: np.ndarray  # (P,) metres between skin and shirt
     leg_gap: np.ndarray  # (P,) metres between skin and trousers
-    skirt_top: np.ndarray  # (P,) where a skirt or the tails of a coat begin and
-    hem: np.ndarray  # (P,) end: 0 hip, 1 knee, 2 ankle; hem <= top for those who wear none
-    flare: np.ndarray  # (P,) metres that it is wider at the hem
-    skirt: np.ndarray  # (P,) row of colours: SHIRT for a dress or a coat, else TROUSERS
-    key: np.ndarray  # (P,) whose folds, prints and spots
+    skirt_top: np.ndarray  # (P,) where a skirt or the tails of a coat begin: 0 hip, 1 knee, 2 ankle
+    hem: np.ndarray  # (P,) where they end; hem <= skirt_top means that there is none
+    flare: np.ndarray  # (P,) metres by which the hem is wider
+    skirt: np.ndarray  # (P,) row of colours: SHIRT for a dress, coat or loose shirt, else TROUSERS
+    key: np.ndarray  # (P,) random number that selects folds, prints and spots
 
     def table(self) -> np.ndarray:
         """Return (P, 22) float64: all fields but the colours, field `name` in column COLUMN.name.
@@ -149,7 +148,7 @@ def draw_clothes(rng: np.random.Generator, phenotype: np.ndarray) -> Clothes:
     hat = weighted_indices(rng, (0.82, 0.06, 0.08, 0.04), count)
     coat = skirts["skirt"] == SHIRT
     sleeve = pick((0.12, 0.55, 0.85, 1.92), (0.09, 0.42, 0.07, 0.42))
-    wool = rng.random(count) < 0.3  # something thick
+    wool = rng.random(count) < 0.3  # thick cloth
     shirt_gap = np.where(wool & (sleeve > 1), rng.uniform(0.012, 0.028, count),
                          rng.uniform(0.004, 0.015, count))  # fmt: skip
     leg = pick((0.35, 0.8, 1.35, 1.93), (0.08, 0.17, 0.07, 0.68))

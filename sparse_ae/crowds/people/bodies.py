@@ -20,7 +20,7 @@ SPLITS = ("train", "val", "test")
 HEAD, TRUNK, ARM, LEG = range(4)
 HEAD_TOP, NECK = 17, 18  # joints beyond COCO's seventeen
 CROWDPOSE_JOINTS = (*range(5, 17), HEAD_TOP, NECK)
-ARRAYS = {  # name: (kind of dtype, number of dimensions)
+ARRAYS = {  # per name: kind of dtype, number of dimensions
     "steps": ("i", 3),
     "triangles": ("u", 2),
     "parts": ("u", 1),

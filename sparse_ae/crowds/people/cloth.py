@@ -34,7 +34,7 @@ from sparse_ae.crowds.people.bodies import ARM, HEAD, LEG, TRUNK
 from sparse_ae.crowds.people.garments import BRIM, SKIRT, TAIL, THIGH
 from sparse_ae.crowds.people.headwear import under_hat
 
-FOLD = 0.3  # share of brightness that folds take or give
+FOLD = 0.3  # share of the brightness that folds add or take
 
 
 @fast_kernel
@@ -62,7 +62,7 @@ def garment_at(part, along, x, y, z, cut):
             return HAIR
         if along <= cut[COLUMN.waist]:
             return ACCENT if cut[COLUMN.stripe] and on_side_stripe(x, y, 0.0) else TROUSERS
-        opening = 1.5 * max(0.0, abs(x) - 0.07)  # the neck's is round
+        opening = 1.5 * max(0.0, abs(x) - 0.07)  # a round neckline
         if along > cut[COLUMN.collar] + opening:
             return SKIN
     elif part == ARM:
@@ -208,7 +208,7 @@ def texture(row, part, along, x, y, z, cut):
         pleats = noise(SMOOTH, x * 45 + key, y * 45) - 0.5
         return 1 + 1.6 * FOLD * pleats * min(1.0, 0.3 + 0.7 * along)
     bend = 1.0
-    if part in (ARM, LEG):  # wrinkles across, most of them at elbow and knee
+    if part in (ARM, LEG):  # wrinkles run across the limb, most of them at elbow and knee
         bend = 0.5 + 1.2 * max(0.0, 1 - abs(along - 1) / 0.5) + max(0.0, 0.6 - along)
         end = cut[COLUMN.sleeve] if part == ARM else cut[COLUMN.leg]
         if 0.03 < end - along < 0.055:
@@ -216,7 +216,7 @@ def texture(row, part, along, x, y, z, cut):
     elif part == TRUNK:
         bend = 0.5 + 1.1 * max(0.0, 1 - abs(z - cut[COLUMN.waist]) / 0.14)
         below = z - cut[COLUMN.waist]
-        if -0.028 < below < 0.004:  # belt or hem
+        if -0.028 < below < 0.004:  # the belt or the hem of the shirt
             return 0.45 if int(cut[COLUMN.key]) & 4 else 0.8
         if abs(z - cut[COLUMN.collar] + 0.012) < 0.006 and abs(x) < 0.08:
             return 0.78

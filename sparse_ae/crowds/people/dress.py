@@ -14,7 +14,7 @@ from sparse_ae.crowds.people.garments import GarmentAnchors, build_garments, pla
 from sparse_ae.crowds.people.headwear import place_brim, place_tied_hair, under_hat
 from sparse_ae.runtime.kernels import kernel
 
-THICKEST = 0.045  # metres between skin and cloth, or the surface of hair, skirts excepted
+THICKEST = 0.045  # metres, most that cloth or hair stands off the skin; skirts may exceed it
 SOLE = 0.012
 
 
@@ -40,7 +40,7 @@ class DressedMesh(NamedTuple):
     closed: int
 
 
-_of_last_bank: dict = {}  # of the bank used last: what follows from it
+_of_last_bank: dict = {}  # what was worked out for the bank used last
 
 
 def mesh_and_anchors(bodies: Bodies) -> tuple[DressedMesh, GarmentAnchors]:

@@ -12,11 +12,11 @@ from sparse_ae.crowds.people.appearance import COLUMN
 from sparse_ae.crowds.people.bodies import HEAD, LEG, TRUNK, Bodies
 from sparse_ae.runtime.kernels import kernel
 
-SKIRT, TAIL, BRIM = 4, 5, 6  # parts, after those of the bodies
-RINGS, ANGLES = 10, 24  # of a skirt
+SKIRT, TAIL, BRIM = 4, 5, 6  # parts, numbered after the body's
+RINGS, ANGLES = 10, 24  # rings of a skirt, and vertices per ring
 TAIL_RINGS, TAIL_ANGLES = 7, 8
 BRIM_ANGLES = 20
-THIGH = 0.4  # metres from hip to knee on the template: the unit of a skirt's coordinate
+THIGH = 0.4  # metres from hip to knee on the template, the unit of a skirt's levels
 WAIST_AT, HIP_AT, KNEE_AT, ANKLE_AT = -0.25, 0.12, 1.0, 1.87
 
 
@@ -142,7 +142,7 @@ def ring_frame(axes, level):
     middles = axes[:, k] * (1 - share) + axes[:, k + 1] * share
     both = (axes[0] + axes[1]) / 2
     normal = np.zeros(3)
-    for j in range(3):  # segments: those near the place count
+    for j in range(3):  # the segments near the level count
         middle = (marks[j] + marks[j + 1]) / 2
         normal += max(0.0, 1 - abs(level - middle) / 0.75) * unit(both[j + 1] - both[j])
     normal = unit(normal)
@@ -185,7 +185,7 @@ def place_skirt(dressed, anchors, style, who):
     hem = limit_hem(axes, style[who, COLUMN.hem])
     hips, knees = axes[0, 1] + axes[1, 1], axes[0, 2] + axes[1, 2]
     upright = max(0.0, unit(hips - knees)[2])
-    flare = style[who, COLUMN.flare] * upright**4  # only from legs that stand does it hang freely
+    flare = style[who, COLUMN.flare] * upright**4  # it hangs freely from standing legs only
     reach = max(0.12, (hem - top) / (RINGS - 1))
     turn = 2 * np.pi / ANGLES
     before = np.zeros(ANGLES)
@@ -210,7 +210,7 @@ def place_skirt(dressed, anchors, style, who):
             support[a] += 0.006 + flare * share * np.sqrt(np.sqrt(share))
             fold = hash_noise(a // 2, 3, int(style[who, COLUMN.key]))
             support[a] += 0.3 * (0.02 + flare) * share * fold
-            if flare > 0.04:  # it hangs from the hips
+            if flare > 0.04:  # a wide skirt hangs from the hips
                 support[a] = max(support[a], 0.96 * before[a])
             before[a] = support[a]
         for a in range(ANGLES):  # where the tangents a and a + 1 meet

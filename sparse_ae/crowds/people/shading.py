@@ -16,7 +16,7 @@ from sparse_ae.crowds.people.cloth import cloth_tone, garment_at, skirt_to_templ
 from sparse_ae.crowds.people.garments import SKIRT
 
 STYLE_COLUMNS = len(COLUMN) - 1  # columns of Clothes.table()
-SHADOW_GAP = 0.05  # metres before its surface from which a point looks for the sun
+SHADOW_GAP = 0.05  # metres in front of a surface from which its shadow is looked up
 
 
 class View(NamedTuple):
@@ -65,49 +65,20 @@ def shade_bodies(image, surface, dressed_mesh, normals, clothes, view, lamp, sha
         lamp: Light.numbers().
         shadows: The scene's Shadows.
     """
-    fill_bodies(
-        image,
-        *surface,
-        *dressed_mesh,
-        normals,
-        clothes.colours,
-        clothes.table(),
-        view.rays,
-        view.height,
-        lamp,
-        shadows.shadow_height,
-        shadows.contact,
-        shadows.grid,
-    )
+    lit = lamp, shadows.shadow_height, shadows.contact, shadows.grid
+    fill_bodies(image, *surface, *dressed_mesh, normals, clothes.colours, clothes.table(),
+                view.rays, view.height, *lit)  # fmt: skip
 
 
 @fast_kernel
-def fill_bodies(
-    image,
-    inverse_depth,
-    owners,
-    faces,
-    weights,
-    triangles,
-    parts,
-    along,
-    template,
-    closed,
-    normals,
-    colours,
-    style,
-    rays,
-    height,
-    lamp,
-    shadow_height,
-    contact,
-    grid,
-):
+def fill_bodies(image, inverse_depth, owners, faces, weights, triangles, parts, along, template,
+                closed, normals, colours, style, rays, height, lamp, shadow_height, contact,
+                grid):  # fmt: skip
     """Shade bodies: a pixel within one garment once, others per sample."""
     size, last, persons = image.shape[0], SAMPLES - 1, len(normals)
     gap = SHADOW_GAP + 1.2 * grid[2]
-    cut, before = to_fixed_tuple(style[0], STYLE_COLUMNS), 0  # of the person seen last
-    slots = np.full((size + 1, size + 1), -1, np.int8)  # garment at each pixel's last sample
+    cut, before = to_fixed_tuple(style[0], STYLE_COLUMNS), 0  # those of the person shaded last
+    slots = np.full((size + 1, size + 1), -1, np.int8)  # garment at the last sample of each pixel
     for row in range(size):
         for column in range(size):
             top, left, whole = row * SAMPLES, column * SAMPLES, True
@@ -130,9 +101,8 @@ def fill_bodies(
                 at = min(part, 3)
                 along_here = wa * along[a, at] + wb * along[b, at] + wc * along[c, at]
                 if part == SKIRT:
-                    x, y, z = skirt_to_template(
-                        x, y, along_here, cut[COLUMN.skirt_top], cut[COLUMN.hem]
-                    )
+                    x, y, z = skirt_to_template(x, y, along_here, cut[COLUMN.skirt_top],
+                                                cut[COLUMN.hem])  # fmt: skip
                 slot = garment_at(part, along_here, x, y, z, cut)
                 if whole and k == 0:
                     slots[row + 1, column + 1] = slot

@@ -26,9 +26,9 @@ from sparse_ae.crowds.surroundings.walls import (
     wall_tone,
 )
 
-FAR = 1e6  # metres: never reached
+FAR = 1e6  # metres; such a wall is never reached
 FLOOR, FLOOR2, MARK, WALL, WALL2, TOP, SKY, HORIZON, DISTANT, DISTANT2 = range(10)
-CLOUD, LAMP, SHADE = range(10, 13)  # further rows of the palette that pixels are mixed from
+CLOUD, LAMP, SHADE = range(10, 13)  # more rows of the palette that pixels are mixed from
 SKIES = np.array([[(118, 158, 208), (198, 214, 228)], [(150, 174, 204), (216, 220, 222)],
                   [(188, 192, 196), (212, 212, 210)], [(96, 132, 186), (222, 204, 186)],
                   [(206, 210, 214), (228, 228, 226)]], np.float32)  # fmt: skip
@@ -39,17 +39,17 @@ class Surroundings(NamedTuple):
 
     floor: int
     wall: int
-    distance: float  # metres to the wall ahead; FAR: none
-    side: float  # x of a wall at the side; FAR: none
-    top: float  # metres, height of the walls; open air above
-    ceiling: bool  # or rather a ceiling
-    far: int  # what stands before the sky: walls.HILLS to FLAT
+    distance: float  # metres to the wall ahead; FAR for none
+    side: float  # x of a wall at the side, metres; FAR for none
+    top: float  # height of the walls, metres
+    ceiling: bool  # a ceiling above the walls, else open air
+    far: int  # what stands in front of the sky: walls.HILLS to FLAT
     tall: float  # tangent of its height
-    clear: float  # more: fewer clouds
-    furniture: float  # metres, the highest of what stands along the walls
-    sizes: np.ndarray  # (2,) metres, of floor and wall patterns
-    turn: np.ndarray  # (2,) cosine and sine of the floor's direction
-    colours: np.ndarray  # (10, 3) float32 of 255, rows FLOOR to DISTANT2
+    clear: float  # how clear the sky is; more gives fewer clouds
+    furniture: float  # greatest height of the furniture along walls, metres
+    sizes: np.ndarray  # (2,) sizes of the floor and wall patterns, metres
+    turn: np.ndarray  # (2,) cosine and sine of the floor pattern's direction
+    colours: np.ndarray  # (10, 3) float32 on a scale of 255, rows FLOOR to DISTANT2
     shades: np.ndarray  # (SHADES, 3) colours of pictures, books, cupboards
     key: int
 

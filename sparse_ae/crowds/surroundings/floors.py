@@ -23,7 +23,7 @@ FLOORS = ("ground", "chequers", "tiles", "planks", "grass", "sand", "court", "ro
 GROUND, CHEQUERS, TILES, PLANKS, GRASS, SAND, COURT, ROAD, CARPET, PAVING = range(10)
 INDOORS = (GROUND, CHEQUERS, TILES, PLANKS, COURT, CARPET)
 OUTDOORS = (GROUND, TILES, GRASS, GRASS, SAND, COURT, ROAD, PAVING)
-COLOURS = {  # of 255, several a kind
+COLOURS = {  # on a scale of 255, several per kind
     GROUND: ((150, 147, 140), (112, 110, 108), (176, 168, 154)),
     CHEQUERS: ((196, 188, 172), (150, 140, 128), (110, 96, 86)),
     TILES: ((186, 180, 170), (150, 148, 146), (164, 132, 104)),

@@ -195,13 +195,9 @@ def draw_occluders(rng: np.random.Generator, layout: Layout, share: float) -> li
         layout: Who stands where.
         share: Probability per person.
     """
-    wanted = (
-        rng.random(len(layout.position)) < share
-    )  # more of them with a larger share, else alike
-    meshes = []
-    for position, seed in zip(
-        layout.position[wanted], rng.integers(2**31, size=len(wanted))[wanted], strict=True
-    ):
+    wanted = rng.random(len(layout.position)) < share  # a larger share only adds occluders
+    seeds, meshes = rng.integers(2**31, size=len(wanted)), []
+    for position, seed in zip(layout.position[wanted], seeds[wanted], strict=True):
         own = np.random.default_rng(seed)
         kind = int(own.choice((BOX, POST, PLANT, SIGN, TABLE), p=(0.2, 0.3, 0.2, 0.15, 0.15)))
         part, beside, yaw = own.uniform(0.5, 0.92), own.normal(0, 0.17), own.normal(0, 0.4)

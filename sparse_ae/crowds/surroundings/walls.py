@@ -24,8 +24,8 @@ WALLS = ("plaster", "bricks", "panels", "windows", "pictures", "shelves", "tiles
 PLASTER, BRICKS, PANELS, WINDOWS, PICTURES, SHELVES, TILED, CURTAIN, HEDGE = range(9)
 ROOM = (PLASTER, PANELS, WINDOWS, PICTURES, PICTURES, SHELVES, TILED, CURTAIN, BRICKS)
 STREET = (PLASTER, BRICKS, BRICKS, WINDOWS, WINDOWS, PANELS, HEDGE)
-HILLS, TREES, TOWN, FLAT = range(4)  # before the sky
-SHADES = 16  # colours of things along the walls
+HILLS, TREES, TOWN, FLAT = range(4)  # what stands in front of the sky
+SHADES = 16  # number of colours of the things along walls
 
 
 class WallStyle(NamedTuple):
