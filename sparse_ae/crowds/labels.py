@@ -11,7 +11,7 @@ from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.runtime.kernels import kernel
 
-ZERO, HALF, ONE, COORDINATE_STEPS = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
+ZERO, HALF, ONE, STEPS = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
 MIN_LABELLED = 3  # keypoints that a labelled person needs in the frame
 MIN_VISIBLE = 2  # keypoints that a labelled person needs visible
 MIN_MASK_SHARE = 0.06  # least share of its box that a labelled person's mask fills
@@ -107,17 +107,11 @@ def label_joints(joints, visible, factor, size):
     found = np.zeros(joints.shape, np.float32)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
-            x, y = (
-                (joints[p, k, 0] + HALF) / factor - HALF,
-                (joints[p, k, 1] + HALF) / factor - HALF,
-            )
+            x = (joints[p, k, 0] + HALF) / factor - HALF
+            y = (joints[p, k, 1] + HALF) / factor - HALF
             if joints[p, k, 2] > 0 and -HALF <= x < size - HALF and -HALF <= y < size - HALF:
-                found[p, k, 0] = (
-                    np.rint(min(max(x, ZERO), size - ONE) * COORDINATE_STEPS) / COORDINATE_STEPS
-                )
-                found[p, k, 1] = (
-                    np.rint(min(max(y, ZERO), size - ONE) * COORDINATE_STEPS) / COORDINATE_STEPS
-                )
+                found[p, k, 0] = np.rint(min(max(x, ZERO), size - ONE) * STEPS) / STEPS
+                found[p, k, 1] = np.rint(min(max(y, ZERO), size - ONE) * STEPS) / STEPS
                 found[p, k, 2] = 2 if visible[p, k] else 1
     return found
 

@@ -221,21 +221,13 @@ def place_people(
     boxes = level.bounding_boxes(lineup.outline, position)
     depth = lineup.distance * cos_sin(level.pitch)[0]
     joints = level.project(lineup.joints + position[:, None])
-    across, index = search_positions(
-        *draw_search_moves(rng, len(position)),
-        joints,
-        boxes,
-        lineup.distance,
-        depth,
-        float(config.size),
-        level.focal,
-        target.crowding,
-    )
+    across, index = search_positions(*draw_search_moves(rng, len(position)), joints, boxes,
+                                     lineup.distance, depth, float(config.size), level.focal,
+                                     target.crowding)  # fmt: skip
     position[:, 0] = across * depth / level.focal
     found = box_scale(lineup.camera.bounding_boxes(lineup.outline, position))
-    position[:, :2] *= (found / (lineup.scale * config.size))[
-        :, None
-    ]  # perspective stretches persons at the edges
+    stretched = found / (lineup.scale * config.size)  # by perspective, near the picture's edges
+    position[:, :2] *= stretched[:, None]
     position[:, 1] = np.maximum(position[:, 1], MIN_DISTANCE)
     return Layout(target.body, target.yaw, snap(position), lineup.camera), float(index)
 

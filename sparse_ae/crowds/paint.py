@@ -58,23 +58,21 @@ def paint_image(
     Returns:
         (S, S, 3) uint8, a pure function of the generator's state and the other arguments.
     """
-    points, props, dressed_mesh = rasterised.points, rasterised.props, rasterised.dressed_mesh
+    points, props, mesh = rasterised.points, rasterised.props, rasterised.dressed_mesh
+    surface = rasterised.surface
     marks = np.concatenate((points[:, ::8].reshape(-1, 3), props.vertices))
-    surroundings = draw_surroundings(
-        rng, float(marks[:, 1].max()), float(np.abs(marks[:, 0]).max())
-    )
+    beyond, aside = float(marks[:, 1].max()), float(np.abs(marks[:, 0]).max())
+    surroundings = draw_surroundings(rng, beyond, aside)
     light = draw_light(rng, surroundings.ceiling)
     lens = draw_lens(rng, config.size, config.noise)
-    loose = dressed_mesh.triangles[dressed_mesh.closed :]
-    own = int(loose.min()) if len(loose) else points.shape[1]
-    shadows = cast_shadows(points, loose, own, props, light)
+    garments = mesh.triangles[mesh.closed :]
+    body_vertices = int(garments.min()) if len(garments) else points.shape[1]
+    shadows = cast_shadows(points, garments, body_vertices, props, light)
     view = view_of_camera(rasterised.camera)
-    normals = np.stack([vertex_normals(body, dressed_mesh.triangles) for body in points])
+    normals = np.stack([vertex_normals(body, mesh.triangles) for body in points])
     image = np.zeros((config.size, config.size, 3), np.float32)
     lamp = light.numbers()
-    shade_background(image, rasterised.surface.owner, surroundings, view, lamp, shadows)
-    shade_bodies(
-        image, rasterised.surface, dressed_mesh, normals, rasterised.clothes, view, lamp, shadows
-    )
-    shade_props(image, rasterised.surface, len(points), props, view, lamp, shadows)
+    shade_background(image, surface.owner, surroundings, view, lamp, shadows)
+    shade_bodies(image, surface, mesh, normals, rasterised.clothes, view, lamp, shadows)
+    shade_props(image, surface, len(points), props, view, lamp, shadows)
     return apply_lens(rng, image, lens)

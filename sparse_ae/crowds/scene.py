@@ -200,9 +200,9 @@ def add_props(
         if still_visible(before, trial.labels()):
             meshes.append(occluder)
             preview = trial
-    return merge_meshes(meshes), None if bystander is None else dress_layout(
-        rngs["bystander"], bodies, bystander
-    )
+    if bystander is None:
+        return merge_meshes(meshes), None
+    return merge_meshes(meshes), dress_layout(rngs["bystander"], bodies, bystander)
 
 
 def still_visible(before: Labels, after: Labels) -> bool:

@@ -125,9 +125,8 @@ def _histogram(name: str, values: list[float]) -> dict:
     """Count values into the bins of HISTOGRAMS, with their mean and quantiles."""
     what, edges = HISTOGRAMS[name]
     edges = np.round(edges, 6)
-    within = np.clip(
-        np.round(values, 9), edges[0], edges[-1]
-    )  # else 0.7999… would miss the bin of 0.8
+    # Rounded, because 0.7999… would miss the bin of 0.8.
+    within = np.clip(np.round(values, 9), edges[0], edges[-1])
     quantiles = np.percentile(values, QUANTILES)
     return {
         "what": what,

@@ -94,16 +94,9 @@ def apply_lens(rng: np.random.Generator, image: np.ndarray, lens: Lens) -> np.nd
         image = cv2.sepFilter2D(image, -1, lens.blur, lens.blur, borderType=cv2.BORDER_REFLECT)
     elif lens.blur is not None:
         image = cv2.filter2D(image, -1, lens.blur, borderType=cv2.BORDER_REFLECT)
-    expose(
-        picture,
-        image,
-        noise_bank(),
-        starts,
-        lens.gain.astype(np.float32),
-        np.float32(lens.vignetting),
-        np.float32(lens.contrast),
-        np.float32(lens.noise),
-    )
+    expose(picture, image, noise_bank(), starts, lens.gain.astype(np.float32),
+           np.float32(lens.vignetting), np.float32(lens.contrast),
+           np.float32(lens.noise))  # fmt: skip
     if lens.jpeg_quality:
         _, file = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, lens.jpeg_quality))
         picture = cv2.imdecode(file, cv2.IMREAD_COLOR)

@@ -102,14 +102,8 @@ def cast_shadows(
     grid = tuple(float(value) for value in (*low, step, *slope))
     shadow_height = np.zeros((MAP_SIDE, MAP_SIDE), np.float32)
     contact = np.zeros((MAP_SIDE, MAP_SIDE), np.uint8)
-    splat_vertices(
-        shadow_height,
-        contact,
-        grid,
-        points,
-        body_vertices,
-        3 if step < 0.025 else (2 if step < 0.045 else 1),
-    )
+    reach = 3 if step < 0.025 else (2 if step < 0.045 else 1)  # texels per vertex: no holes
+    splat_vertices(shadow_height, contact, grid, points, body_vertices, reach)
     for body in points:
         splat_triangles(shadow_height, grid, body, triangles)
     splat_triangles(shadow_height, grid, props.vertices, props.triangles)

@@ -69,10 +69,8 @@ def rasterise(surface, points, triangles, owner, first=0, closed=0):
             continue
         nc = inverse[c]
         na, nb = inverse[a] - nc, inverse[b] - nc
-        right_a, right_b = (
-            (by - cy) / area,
-            (cy - ay) / area,
-        )  # change of the weights per sample to the right
+        # Change of the two weights per sample to the right, and per sample down.
+        right_a, right_b = (by - cy) / area, (cy - ay) / area
         down_a, down_b = (cx - bx) / area, (ax - cx) / area
         row_a = right_a * (x0 - cx) + down_a * (y0 - cy)
         row_b = right_b * (x0 - cx) + down_b * (y0 - cy)

@@ -6,7 +6,8 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-TABLE_SIDE = 256  # texels
+TABLE_SIDE = 256  # texels, a power of two
+WRAP = TABLE_SIDE - 1  # bit mask that repeats the tables over the plane
 TEXELS_PER_UNIT = 8  # also the size of a lump of smooth noise
 SMOOTH, ROUGH = range(2)
 
@@ -65,12 +66,7 @@ def noise(table, x, y):
     x, y = x * TEXELS_PER_UNIT, y * TEXELS_PER_UNIT
     i, j = int(np.floor(x)), int(np.floor(y))
     u, v = x - i, y - j
-    i, j, k, m = (
-        i & (TABLE_SIDE - 1),
-        j & (TABLE_SIDE - 1),
-        (i + 1) & (TABLE_SIDE - 1),
-        (j + 1) & (TABLE_SIDE - 1),
-    )
+    i, j, k, m = i & WRAP, j & WRAP, (i + 1) & WRAP, (j + 1) & WRAP
     top = TABLES[table, j, i] * (1 - u) + TABLES[table, j, k] * u
     return (top * (1 - v) + (TABLES[table, m, i] * (1 - u) + TABLES[table, m, k] * u) * v) / 255
 
@@ -78,10 +74,7 @@ def noise(table, x, y):
 @fast_kernel
 def texel(table, x, y):
     """Return noise without interpolation, for detail finer than a pixel."""
-    i, j = (
-        int(np.floor(x * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
-        int(np.floor(y * TEXELS_PER_UNIT)) & (TABLE_SIDE - 1),
-    )
+    i, j = int(np.floor(x * TEXELS_PER_UNIT)) & WRAP, int(np.floor(y * TEXELS_PER_UNIT)) & WRAP
     return TABLES[table, j, i] / 255
 
 

@@ -88,9 +88,8 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
         (a, ok), (b, also) = direction(reference), direction(segment)
         a, b = a[ok & also], b[ok & also]
         cross, dot = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], (a * b).sum(1)
-        angle = np.degrees(
-            np.arctan2(cross + 0.0, dot)
-        )  # + 0.0 turns -0 into 0, and so avoids -180
+        # + 0.0 turns -0 into 0, and so avoids -180.
+        angle = np.degrees(np.arctan2(cross + 0.0, dot))
         angles[name] = np.where(angle <= -TURN / 2, TURN / 2, angle)
     return angles
 

@@ -112,16 +112,8 @@ def draw_colours(rng: np.random.Generator, old: np.ndarray) -> np.ndarray:
     paler = np.clip(second + 90, 0, 245)
     shirt = draw_cloth_colours(rng, count)
     alike = np.abs(second - shirt).max(1, keepdims=True) < 45
-    rows = (
-        skin,
-        hair,
-        shirt,
-        np.where(alike, paler, second),
-        trousers,
-        shoes,
-        draw_cloth_colours(rng, count),
-        draw_cloth_colours(rng, count),
-    )
+    rows = (skin, hair, shirt, np.where(alike, paler, second), trousers, shoes,
+            draw_cloth_colours(rng, count), draw_cloth_colours(rng, count))  # fmt: skip
     return np.clip(np.stack(rows, 1), 0, 250).astype(np.float32)
 
 

@@ -90,15 +90,8 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
     for person, body in enumerate(who):
         skin = bodies.vertices[body]
         normals = skin_normal[body] * np.float32(1 / 127)
-        offset_by_clothes(
-            dressed[person],
-            skin,
-            normals,
-            anchors.part,
-            bodies.along,
-            bodies.template,
-            tuple(style[person].tolist()),
-        )
+        offset_by_clothes(dressed[person], skin, normals, anchors.part, bodies.along,
+                          bodies.template, tuple(style[person].tolist()))  # fmt: skip
         dressed[person, own:] = skin[anchors.top]
         place_skirt(dressed[person], anchors, style, person)
         place_tied_hair(dressed[person], anchors, mesh.template, style, person)

@@ -122,41 +122,15 @@ def shade_background(image, owner, surroundings: Surroundings, view, lamp, shado
         lamp: Light.numbers().
         shadows: The scene's Shadows.
     """
-    floor = FloorStyle(
-        surroundings.floor, *surroundings.sizes[:1], *surroundings.turn, surroundings.key
-    )
-    wall = WallStyle(
-        surroundings.wall,
-        *surroundings.sizes[1:],
-        surroundings.furniture,
-        surroundings.far,
-        surroundings.tall,
-        surroundings.clear,
-        surroundings.key,
-    )
-    room = Room(
-        surroundings.distance,
-        surroundings.side,
-        surroundings.top,
-        surroundings.ceiling,
-        view.height,
-        view.focal,
-    )
-    fixed = np.array([(240, 240, 240), (252, 252, 252)], np.float32)
-    palette = np.concatenate((surroundings.colours, fixed, surroundings.shades))
-    shade_pixels(
-        image,
-        owner,
-        view.rays,
-        room,
-        floor,
-        wall,
-        palette,
-        lamp,
-        shadows.ground,
-        shadows.contact,
-        shadows.grid,
-    )
+    around = surroundings
+    floor = FloorStyle(around.floor, around.sizes[0], *around.turn, around.key)
+    wall = WallStyle(around.wall, around.sizes[1], around.furniture, around.far, around.tall,
+                     around.clear, around.key)  # fmt: skip
+    room = Room(around.distance, around.side, around.top, around.ceiling, view.height, view.focal)
+    fixed = np.array([(240, 240, 240), (252, 252, 252)], np.float32)  # rows CLOUD and LAMP
+    palette = np.concatenate((around.colours, fixed, around.shades))
+    shade_pixels(image, owner, view.rays, room, floor, wall, palette, lamp, shadows.ground,
+                 shadows.contact, shadows.grid)  # fmt: skip
 
 
 class Room(NamedTuple):
