@@ -64,19 +64,28 @@ def statistics(annotations: dict) -> dict:
     """
     names = annotations["categories"][0]["keypoints"]
     images = {image["id"]: image for image in annotations["images"]}
-    persons: dict[int, list[dict]] = {}
-    for person in annotations["annotations"]:
-        if _counts(person, len(names)):
-            persons.setdefault(person["image_id"], []).append(person)
+    persons = _persons_by_image(annotations, len(names))
+    values, states = _collect(persons, images, len(names))
+    return {
+        "images": len(persons),
+        "persons": int(states[:1].sum()),
+        "difficulty": _difficulty(values["crowd_index"]),
+        "joints": dict(zip(names, states.tolist(), strict=True)),
+        "histograms": {name: _histogram(name, found) for name, found in values.items() if found},
+    }
+
+
+def _collect(persons: dict, images: dict, joints: int) -> tuple[dict[str, list], np.ndarray]:
+    """Return the values of each histogram, and (K, 3) how often each keypoint has v 0, 1 and 2."""
     values: dict[str, list] = {name: [] for name in HISTOGRAMS}
-    states = np.zeros((len(names), 3), int)  # (K, v)
+    states = np.zeros((joints, 3), int)  # (K, v)
     given = all("crowdIndex" in images.get(image, {}) for image in persons)
     for image_id, group in persons.items():
         if image_id not in images:
             raise ValueError(f"annotation {group[0]['id']}: no image has id {image_id}")
         image = images[image_id]
         keypoints = np.array([person["keypoints"] for person in group], float)
-        keypoints = keypoints.reshape(len(group), len(names), 3)
+        keypoints = keypoints.reshape(len(group), joints, 3)
         boxes = np.array([person["bbox"] for person in group], float)  # (P, 4)
         for name, found in _measure(keypoints, boxes, max(image["width"], image["height"])).items():
             values[name].extend(found)
@@ -84,15 +93,16 @@ def statistics(annotations: dict) -> dict:
             values["crowd_index_given"].append(image["crowdIndex"])
         for v in range(3):
             states[:, v] += (keypoints[..., 2] == v).sum(0)
-    levels = np.digitize(values["crowd_index"], (EASY, HARD))
-    amounts = Counter(("easy", "medium", "hard")[level] for level in levels)
-    return {
-        "images": len(persons),
-        "persons": int(states[:1].sum()),
-        "difficulty": {level: amounts[level] for level in ("easy", "medium", "hard")},
-        "joints": dict(zip(names, states.tolist(), strict=True)),
-        "histograms": {name: _histogram(name, found) for name, found in values.items() if found},
-    }
+    return values, states
+
+
+def _persons_by_image(annotations: dict, joints: int) -> dict[int, list[dict]]:
+    """Group the annotations that are persons with keypoints by the id of their image."""
+    persons: dict[int, list[dict]] = {}
+    for person in annotations["annotations"]:
+        if _counts(person, joints):
+            persons.setdefault(person["image_id"], []).append(person)
+    return persons
 
 
 def _counts(person: dict, joints: int) -> bool:
@@ -103,6 +113,13 @@ def _counts(person: dict, joints: int) -> bool:
         raise ValueError(f"annotation {person['id']}: expected x, y, v of {joints} keypoints")
     labelled = sum(v > 0 for v in person["keypoints"][2::3])
     return labelled > 0 and person.get("num_keypoints", labelled) > 0
+
+
+def _difficulty(indices: list[float]) -> dict[str, int]:
+    """Count the easy, medium and hard images."""
+    levels = ("easy", "medium", "hard")
+    amounts = Counter(levels[level] for level in np.digitize(indices, (EASY, HARD)))
+    return {level: amounts[level] for level in levels}
 
 
 def _measure(keypoints: np.ndarray, boxes: np.ndarray, side: float) -> dict[str, list[float]]:

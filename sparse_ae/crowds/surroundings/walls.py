@@ -59,16 +59,9 @@ def frame(u, v, left, right, low, high, soft):
 
 @fast_kernel
 def wall_tone(x, z, foot, style):
-    """Return the colour of a wall at x metres along it and z metres up.
+    """Return how much of a wall's second colour, which of the scene's SHADES, and how much of it.
 
-    Args:
-        x: Metres along the wall.
-        z: Metres above the ground.
-        foot: Metres that a pixel covers there.
-        style: A WallStyle.
-
-    Returns:
-        How much of its second colour; which of the scene's SHADES lies on it; how much of that.
+    Args: x metres along the wall; z metres up; foot, the metres that a pixel covers; a WallStyle.
     """
     kind, size, key = style.kind, style.size, style.key
     stain = 0.5 * (noise(ROUGH, x * 0.3 + 0.37 * key, z * 0.3) - 0.3)
