@@ -1,6 +1,6 @@
-"""Is a posed body possible: does a limb lie in the rest of it, does it rest on the ground?
+"""Check whether a posed body is possible: no limb lies inside it, and it rests on the ground.
 
-Works on the arrays of bodies.npz alone: numpy and numba.
+This works on the arrays of bodies.npz alone and needs NumPy and numba.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 
 HEAD, TRUNK, ARM, LEG = range(4)
-# per tested piece: part, from and to which coordinate along it, and where that part's own surface
-# begins and ends that counts as the same piece; skin within a joint's fold is not tested
+# Per tested piece: its part; the range of coordinates along the part that is tested; and the range
+# of the part's surface that counts as the same piece. Skin within a joint's fold is not tested.
 PIECES = {
     "upper arm": (ARM, 0.55, 1.0, -9, 9),
     "forearm": (ARM, 1.25, 2.0, -9, 9),
@@ -19,9 +19,11 @@ PIECES = {
     "shin": (LEG, 1.25, 2.0, -9, 9),
     "foot": (LEG, 2.0, 9, 1.0, 9),
 }
-MOST_INSIDE, DEEPEST = 0.06, 0.01  # share of a piece's vertices in the body, metres into it
+MOST_INSIDE = 0.06  # largest share of a piece's vertices that may lie inside the body
+DEEPEST = 0.01  # metres that a vertex may lie inside the body
 FEET = ("left foot", "right foot")
-# metres above the ground at most of what a family rests on; of the others one foot at least
+# Per family, what it rests on, and the largest height of that above the ground, metres. All other
+# families need one foot on the ground.
 RESTS = {
     **dict.fromkeys(("standing", "arms crossed", "hands at the hips", "pointing"), (FEET, 0.025)),
     **dict.fromkeys(("bending", "lifting", "squatting", "crouched in sport", "swinging a bat",
@@ -33,8 +35,8 @@ RESTS = {
 
 
 @njit(cache=True)
-def winding(points, corners):
-    """(N,) generalised winding number of points (N, 3) in triangles (F, 3, 3): 1 inside."""
+def winding_number(points, corners):
+    """Return (N,) generalised winding numbers of points (N, 3) in triangles (F, 3, 3): 1 inside."""
     found = np.zeros(len(points))
     for i in range(len(points)):
         px, py, pz = points[i]
@@ -55,8 +57,8 @@ def winding(points, corners):
 
 
 @njit(cache=True)
-def distance_to(points, corners):
-    """(N,) distance from points (N, 3) to the nearest of triangles (F, 3, 3)."""
+def distance_to_triangles(points, corners):
+    """Return (N,) distances from points (N, 3) to the nearest of triangles (F, 3, 3)."""
     found = np.full(len(points), np.inf)
     for i in range(len(points)):
         for f in range(len(corners)):
@@ -84,9 +86,13 @@ def distance_to(points, corners):
 
 
 class Anatomy:
-    """Which vertices and triangles belong to which piece of the body, left and right.
+    """Tell which vertices and triangles belong to which piece of the body, left and right.
 
-    triangles: (F, 3). parts: (F,) of the triangles. along: (V, 4). template: (V, 3).
+    Args:
+        triangles: (F, 3) vertices of each triangle.
+        parts: (F,) part of each triangle.
+        along: (V, 4) coordinates at which garments end.
+        template: (V, 3) metres, the rest pose.
     """
 
     def __init__(self, triangles, parts, along, template):
@@ -97,41 +103,55 @@ class Anatomy:
         self.vertices, self.others = {}, {}
         self.regions = {"trunk": np.flatnonzero(self.parts == TRUNK),
                         "head": np.flatnonzero(self.parts == HEAD)}  # fmt: skip
-        place = np.take_along_axis(along, self.parts[:, None], 1)[:, 0]
-        faces = np.median(self.parts[self.triangles], 1), np.median(place[self.triangles], 1)
+        coordinate = np.take_along_axis(along, self.parts[:, None], 1)[:, 0]
+        faces = np.median(self.parts[self.triangles], 1), np.median(coordinate[self.triangles], 1)
         for side, on in (("left", template[:, 0] > 0), ("right", template[:, 0] <= 0)):
             face_on = np.median(on[self.triangles], 1) > 0.5
             for name, (part, low, high, start, end) in PIECES.items():
-                chosen = on & (self.parts == part) & (place > low) & (place <= high)
+                chosen = on & (self.parts == part) & (coordinate > low) & (coordinate <= high)
                 same = face_on & (faces[0] == part) & (faces[1] > start) & (faces[1] <= end)
                 self.vertices[side, name] = np.flatnonzero(chosen)
                 self.others[side, name] = self.triangles[~same]
-            knee = on & (self.parts == LEG) & (place > 0.8) & (place <= 1.3)
+            knee = on & (self.parts == LEG) & (coordinate > 0.8) & (coordinate <= 1.3)
             self.regions[f"{side} knee"] = np.flatnonzero(knee)
             self.regions[f"{side} foot"] = self.vertices[side, "foot"]
 
     def depths(self, body: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-        """Per piece how deep each of its vertices lies inside the rest of the body (V, 3), metres;
-        0 outside."""
+        """Measure how deep the vertices of each piece lie inside the rest of a body.
+
+        Args:
+            body: (V, 3) metres.
+
+        Returns:
+            For each side and piece, metres per vertex, 0 outside.
+        """
         found = {}
         for key, index in self.vertices.items():
             points, corners = body[index].astype(float), body[self.others[key]].astype(float)
             deep = np.zeros(len(index))
-            near = box_holds(points, corners)
-            inside = near[winding(points[near], corners) > 0.5]
-            deep[inside] = distance_to(points[inside], corners)
+            near = points_in_box(points, corners)
+            inside = near[winding_number(points[near], corners) > 0.5]
+            deep[inside] = distance_to_triangles(points[inside], corners)
             found[key] = deep
         return found
 
     def lowest(self, body: np.ndarray) -> dict[str, float]:
-        """Height of the lowest vertex of trunk, head, feet, legs from the knees on, knees."""
+        """Return the height of the lowest vertex of each region: trunk, head, feet, knees, legs.
+
+        A leg counts from the knee down; the two knees also count as one region.
+        """
         found = {name: body[index, 2].min() for name, index in self.regions.items()}
         for side in ("left", "right"):
             found[f"{side} leg"] = min(found[f"{side} foot"], found[f"{side} knee"])
         return found | {"a knee": min(found["left knee"], found["right knee"])}
 
-    def fault(self, body: np.ndarray, family: str) -> str | None:
-        """Why a body that touches the ground at z = 0 is none to keep, or None."""
+    def reason_to_refuse(self, body: np.ndarray, family: str) -> str | None:
+        """Say why a body is not possible, or return None.
+
+        Args:
+            body: (V, 3) metres, touching the ground at z = 0.
+            family: Family of the pose, which says what must rest on the ground.
+        """
         lowest = self.lowest(body)
         rests, highest = RESTS.get(family, (FEET, np.inf))
         if max(lowest[part] for part in rests) > highest or min(lowest[p] for p in rests) > 0.05:
@@ -142,7 +162,7 @@ class Anatomy:
         return None
 
 
-def box_holds(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Indices of the points within the box around the corners."""
+def points_in_box(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Return the indices of the points within the box around the corners."""
     low, high = corners.min((0, 1)), corners.max((0, 1))
     return np.flatnonzero(((points > low) & (points < high)).all(1))

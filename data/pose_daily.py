@@ -1,5 +1,8 @@
-"""Poses of every day: standing, going, sitting, working, lying. Each function draws one pose; u
-draws a number between two, n one about a mean."""
+"""Everyday poses: standing, walking, sitting, working, lying.
+
+Each function draws one pose. `u(a, b)` draws a number between a and b, `n(mean, deviation)` one
+about a mean.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,20 @@ from body_poses import (
     Limb,
     Pose,
     arm,
+    body_rotation,
     leg,
     leg_to,
-    whole,
 )
 
-LIFTED = 0.14  # metres from ankle to the ball of the foot: how far a lifted heel raises the ankle
+LIFTED = 0.14  # metres from ankle to ball of the foot, which a lifted heel raises the ankle about
 STANDING_ARMS = {"hanging": 4, "hip": 0.6, "pocket": 1.5, "holding": 7, "at_belly": 3, "face": 2.5,
                  "behind": 0.5, "forward": 0.7, "waving": 0.4, "aside": 0.4}  # fmt: skip
 
 
 def plant(root, feet, crouch=0.0, heels=(0.0, 0.0), knees=FORWARD) -> list[Limb]:
-    """Legs with both feet on the ground, as straight as they can be less the share `crouch`.
+    """Return legs with both feet on the ground, straight except for the share `crouch`.
 
-    feet: per leg, how far the ankle is outwards and ahead of the pelvis, metres.
+    `feet` gives, per leg, how far the ankle is outwards and ahead of the pelvis, in metres.
     """
     lift = LIFTED * np.sin(np.radians(heels))
     drops = []
@@ -47,24 +50,22 @@ def plant(root, feet, crouch=0.0, heels=(0.0, 0.0), knees=FORWARD) -> list[Limb]
 
 
 def stance(u, n, lean=0.0, tilt=0.0, crouch=None, ahead=0.0, wide=(0.08, 0.17)) -> list[Limb]:
-    """Both soles on the ground, one foot a little before the other."""
+    """Return legs with both soles on the ground, one foot a little in front of the other."""
     step = n(0, 0.04)
     feet = [(u(*wide), ahead + step), (u(*wide), ahead - step)]
     pole = FORWARD + OUT * u(0, 0.5)
-    return plant(
-        whole(lean, tilt), feet, abs(n(0, 0.004)) if crouch is None else crouch, knees=pole
-    )
+    crouch = abs(n(0, 0.004)) if crouch is None else crouch
+    return plant(body_rotation(lean, tilt), feet, crouch, knees=pole)
 
 
 def stand(rng, u, n):
-    return Pose(
-        arms.pick(rng, u, n, STANDING_ARMS, both=0.55), stance(u, n), trunk=(u(-4, 8), 0, 0)
-    )
+    limbs = arms.pick(rng, u, n, STANDING_ARMS, both=0.55)
+    return Pose(limbs, stance(u, n), trunk=(u(-4, 8), 0, 0))
 
 
 def walk(rng, u, n):
     step = u(0.1, 0.3)
-    legs = plant(whole(0), [(u(0.05, 0.1), step), (u(0.05, 0.1), -step * u(0.8, 1.2))],
+    legs = plant(body_rotation(0), [(u(0.05, 0.1), step), (u(0.05, 0.1), -step * u(0.8, 1.2))],
                  u(0.0, 0.01), (0, u(5, 40)))  # fmt: skip
     swing = 70 * step
     limbs = [arm(-swing * u(0.6, 1.4), u(5, 13), u(8, 45), FORWARD),
@@ -86,7 +87,7 @@ def run(rng, u, n):  # noqa: ARG001
 def sit(rng, u, n):
     lean, out = u(-14, 8), u(0.07, 0.24)
     ahead, drop = u(0.3, 0.6), u(0.28, 0.42)
-    root, pole = whole(lean), UP + FORWARD * u(0.8, 1.5) + OUT * u(0, 0.4)
+    root, pole = body_rotation(lean), UP + FORWARD * u(0.8, 1.5) + OUT * u(0, 0.4)
     legs = [leg_to((out + n(0, 0.02), -ahead + n(0, 0.06), -drop), pole, root) for _ in range(2)]
     kinds = {"thigh": 5, "table": 4, "holding": 3, "face": 2.5, "hanging": 0.5, "at_belly": 2}
     limbs = arms.pick(rng, u, n, kinds, both=0.6)
@@ -95,7 +96,7 @@ def sit(rng, u, n):
 
 def sit_on_ground(rng, u, n):
     lean = u(-22, 0)
-    root, kind = whole(lean), rng.random()
+    root, kind = body_rotation(lean), rng.random()
     if kind < 0.35:  # cross-legged
         pole = OUT + UP * u(0.25, 0.45)
         ankles = [(u(-0.08, 0), -u(0.2, 0.26), 0.0), (u(-0.08, 0), -u(0.36, 0.44), 0.01)]
@@ -127,18 +128,18 @@ def reach(rng, u, n):
     limbs[1] = arms.pick(rng, u, n, {"hanging": 2, "forward": 1, "holding": 4})[0]
     step, trunk = u(0, 0.2), u(0, 35)
     feet = [(u(0.08, 0.2), step + 0.1 * trunk / 35), (u(0.08, 0.2), 0.1 * trunk / 35 - step)]
-    legs = plant(whole(0), feet, u(0, 0.06), (0, u(0, 25) if step > 0.1 else 0))
+    legs = plant(body_rotation(0), feet, u(0, 0.06), (0, u(0, 25) if step > 0.1 else 0))
     return Pose(limbs, legs, trunk=(trunk, n(0, 8), n(0, 15)), neck=(-8, 0, 0))
 
 
 def lift(rng, u, n):
-    """A load in both hands: up from the ground, before the body, onto a shelf."""
+    """Hold a load in both hands: up from the ground, in front of the body, onto a shelf."""
     height = rng.choice(3, p=(0.35, 0.45, 0.2))
     trunk, lean, crouch = ((u(20, 50), u(15, 40), u(0.05, 0.35)), (u(-8, 10), 0, u(0, 0.05)),
                            (u(-10, 5), 0, u(0, 0.02)))[height]  # fmt: skip
     place = ((0, -u(0.32, 0.42), u(0.1, 0.25)), (0, -u(0.26, 0.4), u(0.08, 0.3)),
              (0, -u(0.26, 0.38), u(0.68, 0.82)))[height]  # fmt: skip
-    limbs = arms.together(place, u(0.12, 0.42), DOWN + OUT * u(0.3, 1), FORWARD + IN * 0.5)
+    limbs = arms.hands_together(place, u(0.12, 0.42), DOWN + OUT * u(0.3, 1), FORWARD + IN * 0.5)
     ahead = 0.2 * np.sin(np.radians(lean + 0.6 * max(trunk, 0))) + 0.1 * (height == 0)
     legs = stance(u, n, lean, crouch=crouch, ahead=ahead, wide=(0.1, 0.22))
     return Pose(limbs, legs, trunk=(trunk, n(0, 3), n(0, 6)), neck=(-6, 0, 0), lean=lean)
@@ -174,17 +175,19 @@ def dance(rng, u, n):
                                   "holding": 4, "forward": 1}, both=0.3)  # fmt: skip
     tilt = n(0, 6)
     if rng.random() < 0.4:  # on one leg
-        legs = plant(whole(0, tilt), [(u(0.03, 0.1), 0), (0.1, 0)], u(0, 0.06))
+        legs = plant(body_rotation(0, tilt), [(u(0.03, 0.1), 0), (0.1, 0)], u(0, 0.06))
         legs[1] = leg(u(-25, 70), u(5, 40), u(20, 110), u(-10, 25))
     else:
         feet = [(u(0.1, 0.32), n(0, 0.12)), (u(0.1, 0.32), n(0, 0.12))]
-        legs = plant(whole(0, tilt), feet, u(0.01, 0.1), (0, u(0, 30)), FORWARD + OUT * u(0, 0.9))
+        legs = plant(
+            body_rotation(0, tilt), feet, u(0.01, 0.1), (0, u(0, 30)), FORWARD + OUT * u(0, 0.9)
+        )
     return Pose(limbs, legs, trunk=(n(0, 8), n(0, 9), n(0, 12)), tilt=tilt)
 
 
 def squat(rng, u, n):
     lean, drop = u(10, 30), u(0.24, 0.52)
-    root, ahead, out = whole(lean), u(0.1, 0.2), u(0.1, 0.24)
+    root, ahead, out = body_rotation(lean), u(0.1, 0.2), u(0.1, 0.24)
     pole, heel = FORWARD + OUT * u(0.1, 0.7), (0 if drop > 0.36 else u(0, 30))
     rise = LIFTED * np.sin(np.radians(heel)) - drop
     legs = [leg_to((out, -ahead + n(0, 0.02), rise), pole, root, heel) for _ in range(2)]
@@ -197,22 +200,22 @@ def kneel(rng, u, n):
     legs = [leg(u(-6, 6) + lean, u(1, 8), u(96, 101), pointed=50) for _ in range(2)]
     if rng.random() < 0.6:  # on one knee
         ankle = (u(0.08, 0.18), -u(0.3, 0.42), -0.375)
-        legs[0] = leg_to(ankle, FORWARD + UP, whole(lean))
+        legs[0] = leg_to(ankle, FORWARD + UP, body_rotation(lean))
     kinds = {"holding": 3, "forward": 1, "table": 2, "hanging": 1, "face": 2, "at_belly": 1}
     return Pose(arms.pick(rng, u, n, kinds), legs, trunk=(u(0, 25), 0, 0), lean=lean)
 
 
 def lie(rng, u, n):
-    """On the back, on the front or on a side."""
+    """Lie on the back, on the front or on a side."""
     kind = rng.choice(3, p=(0.4, 0.25, 0.35))
     return (lie_on_back, lie_on_front, lie_on_side)[kind](rng, u, n)
 
 
 def lie_on_back(rng, u, n):
-    root = whole(-90)
+    root = body_rotation(-90)
     legs = [leg(n(0, 3), u(3, 16), u(2, 10), pointed=15) for _ in range(2)]
     for i in range(2):
-        if rng.random() < 0.4:  # the sole on the ground: head and trunk lie towards the back
+        if rng.random() < 0.4:  # the sole on the ground; head and trunk lie towards the back
             ankle = (u(0.06, 0.16), -u(0.4, 0.65), -0.02)
             legs[i] = leg_to(ankle, UP, root)
     limbs = arms.pick(rng, u, n, {"at_belly": 2, "holding": 1.5, "face": 1}, both=0.5)
@@ -236,7 +239,7 @@ def lie_on_front(rng, u, n):
 
 
 def lie_on_side(rng, u, n):  # noqa: ARG001
-    """On the left side: rolled to the right of who lies on the back."""
+    """Lie on the left side: on the back, rolled to the person's right."""
     curl = u(5, 60)
     legs = [leg(curl + u(0, 20), n(6, 2), curl * u(0.8, 1.5), pointed=20),
             leg(curl * u(0.6, 1.4), n(-6, 3), curl * u(0.8, 1.5), pointed=20)]  # fmt: skip

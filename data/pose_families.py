@@ -1,4 +1,4 @@
-"""The families of poses, their shares of the bank, and the draw of one pose."""
+"""The families of poses, their shares of the bank, and how one pose is drawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pose_daily as daily
 import pose_sports as sports
 from body_poses import Pose, broken_limits
 
-FAMILIES = {  # per cent of the bank, and who draws
+FAMILIES = {  # percentage of the bank, and the function that draws a pose
     "standing": (23, daily.stand),
     "walking": (12, daily.walk),
     "running": (5, daily.run),
@@ -32,14 +32,14 @@ FAMILIES = {  # per cent of the bank, and who draws
 
 
 def draw_pose(rng: np.random.Generator, family: str) -> Pose:
-    """A pose of the family, within the limits of body_poses.LIMITS."""
+    """Draw a pose of a family, within body_poses.LIMITS."""
     u, n = rng.uniform, rng.normal
     while True:
         pose = FAMILIES[family][1](rng, u, n)
         pose.neck = tuple(np.add(pose.neck, (n(2, 9), n(0, 6), n(0, 24))))
         if family != "lying":
             pose.trunk = tuple(np.add(pose.trunk, (n(2, 5), n(0, 5), n(0, 7))))
-        if rng.random() < 0.5:  # either side may lead
+        if rng.random() < 0.5:  # so that either side leads
             pose = pose.other_side()
         if not broken_limits(pose):
             return pose

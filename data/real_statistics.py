@@ -3,9 +3,9 @@
     SPARSE_AE_DATA=... python data/real_statistics.py
 
 SPARSE_AE_DATA holds annotations/person_keypoints_train2017.json as COCO publishes it (or
-layouts/person_keypoints_train2017_recovered.json.gz, its persons with keypoints alone, which give
-the same counts), and crowdpose/json/crowdpose_val.json. Writes real_statistics.json beside this
-file: counts only, no annotation. Half a minute.
+layouts/person_keypoints_train2017_recovered.json.gz, which holds only its persons with keypoints
+and gives the same counts), and crowdpose/json/crowdpose_val.json. The script writes
+real_statistics.json beside this file: counts only, no annotation. Half a minute.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SOURCES = {
 
 
 def read(folder: Path, files: list[str]) -> tuple[str, dict]:
-    """The first of the files that is there, with its content."""
+    """Return the name and content of the first of the files that exists."""
     for name in files:
         path = folder / name
         if path.is_file():
@@ -61,8 +61,8 @@ def read(folder: Path, files: list[str]) -> tuple[str, dict]:
     raise SystemExit(f"{folder / files[0]}: no such file; SPARSE_AE_DATA names its folder")
 
 
-def count(folder: Path) -> dict:
-    """The statistics of every source, with where they are from; SystemExit for a part of one."""
+def count_sources(folder: Path) -> dict:
+    """Return the statistics and origin of every source; exit if a source is incomplete."""
     found = {"command": COMMAND, "sources": {}, "statistics": {}}
     for name, source in SOURCES.items():
         file, content = read(folder, source["files"])
@@ -76,13 +76,14 @@ def count(folder: Path) -> dict:
     return found
 
 
-def as_text(found: dict) -> str:
-    """JSON with a line for every list of numbers."""
+def to_json(found: dict) -> str:
+    """Return JSON with one line per list of numbers."""
     text = json.dumps(found, indent=1, ensure_ascii=False)
     return re.sub(r"\[[-\d.,\s]+\]", lambda match: "".join(match.group().split()), text) + "\n"
 
 
 def main():
+    """Count and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_name("real_statistics.json")
@@ -90,12 +91,12 @@ def main():
     arguments = parser.parse_args()
     if "SPARSE_AE_DATA" not in os.environ:
         parser.error("set SPARSE_AE_DATA to the folder of the real data sets")
-    found = count(Path(os.environ["SPARSE_AE_DATA"]))
+    found = count_sources(Path(os.environ["SPARSE_AE_DATA"]))
     for name, counted in found["statistics"].items():
         print(f"{name}: {counted['images']} images, {counted['persons']} persons")
         for what, histogram in counted["histograms"].items():
             print(f"  {what:18} mean {histogram['mean']:7.3f}, 5 to 95 % {histogram['quantiles']}")
-    text = as_text(found)
+    text = to_json(found)
     arguments.out.write_text(text, encoding="utf-8")
     print(f"{arguments.out.name}: {len(text) / 1000:.0f} kB")
 

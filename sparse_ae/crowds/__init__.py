@@ -1,5 +1,8 @@
-"""Rendered crowds: posed bodies in drawn clothes, light and surroundings, with exact keypoints,
-visibility, masks and crowd index. Scene i is a pure function of a configuration and i."""
+"""Draw rendered crowds: posed, dressed bodies in drawn light and surroundings, with exact labels.
+
+The labels are keypoints, their visibility, masks and the crowd index. Scene i is a pure function
+of a configuration and i.
+"""
 
 from sparse_ae.crowds.config import CrowdConfig
 from sparse_ae.crowds.people.angles import angle_distance, joint_angles

@@ -1,4 +1,4 @@
-"""What kind of crowds to draw: the configuration of a set of scenes."""
+"""The configuration of a set of scenes: what kind of crowds to draw."""
 
 from __future__ import annotations
 
@@ -6,40 +6,54 @@ from dataclasses import asdict, dataclass
 
 from sparse_ae.crowds.people.bodies import SPLITS
 from sparse_ae.metrics.crowding import EASY, HARD
-from sparse_ae.skeleton import get_skeleton
 
 LEVELS = {"easy": (0.0, EASY), "medium": (EASY, HARD), "hard": (HARD, float("inf"))}
-EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # of the crowd index
+RENDERED_SKELETONS = ("coco", "crowdpose")  # the bank has joints for these two only
+EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # ranges of the crowd index
 
 
 @dataclass(frozen=True)
 class CrowdConfig:
-    """Every value is plain YAML or JSON; a list counts as a tuple. ValueError names a bad field.
+    """Say which scenes to draw.
 
-    split: which bodies: "train", "val" or "test" share none.
-    skeleton: "coco" (17 keypoints) or "crowdpose" (14).
-    size: side of the square image, pixels.
-    seed: another seed, other scenes.
+    Every value is plain YAML or JSON; a list counts as a tuple. `persons`, `crowding`,
+    `scale_spread`, `occlusion` and `scales` are the knobs: turning one leaves the distributions of
+    the others as they are.
 
-    The knobs: turning one leaves the distributions of the others as they are.
+    Attributes:
+        split: Which bodies appear: "train", "val" or "test". The splits share no body.
+        skeleton: "coco" (17 keypoints) or "crowdpose" (14). No other skeleton can be rendered.
+        size: Side of the square image, in pixels.
+        seed: Seed of the scenes; another seed gives other scenes.
+        persons: Fewest and most persons per scene, 1 to 30. A crowd index above 0.2 needs two
+            persons, one above 0.8 needs three.
+        crowding: Ranges of the crowd index. Each scene draws one range, all equally likely; by
+            default a third of the scenes each are easy, medium and hard. Where the persons have
+            no room to be that far apart, the camera sees all of them from farther away.
+        scale_spread: Smallest and largest ratio between the largest and the smallest person of a
+            scene, 1 to 10. At 1 everybody has the same scale. The paper's regularisers need
+            differences of scale.
+        occlusion: Share of the persons with a thing in front of them, 0 to 1.
+        scales: Smallest and largest scale of a scene's middle person, drawn log-uniformly. A scale
+            is sqrt(box area) over the image's side; a standing person has about 0.6 of its height.
+        clutter: Largest number of things that stand behind people.
+        noise: Largest standard deviation of the sensor noise, on a scale of 255; drawn per scene.
+            0 gives a picture without noise and compression; the lens may still blur it.
+        layouts: Path of a COCO or CrowdPose keypoint JSON (.json or .json.gz) whose persons are
+            imitated: scene i imitates its i-th image with as many persons as `persons` allows.
+            The photographs then set `crowding`, `scale_spread` and `scales`. Empty: no imitation.
 
-    persons: fewest and most persons of a scene, 1 to 30. A crowd index above 0.2 needs two, one
-        above 0.8 three.
-    crowding: ranges of the crowd index; each scene draws one of them, all equally likely, so that
-        by default a third each are easy, medium and hard. Where so many persons have no room to
-        be that far apart, all are seen from farther away.
-    scale_spread: least and most ratio of the largest to the smallest person of a scene, 1 to 10; 1
-        is everybody at one scale. The paper's idea lives on differences of scale.
-    occlusion: share of the persons in front of whom a thing is put, 0 to 1.
+    Raises:
+        ValueError: If a value is bad; the message names the field.
 
-    scales: smallest and largest scale of a scene's middle person, drawn log-uniformly; a scale is
-        sqrt(box area) over the image's side, for who stands upright about 0.6 of the height.
-    clutter: most things that stand about behind people.
-    noise: standard deviation of the sensor's noise, of 255, at most; drawn per scene. 0 gives a
-        clean picture, neither blurred nor compressed.
-    layouts: a COCO or CrowdPose keypoint JSON (.json or .json.gz) whose persons are imitated, scene
-        i its i-th image with as many persons as `persons` allows; `crowding`, `scale_spread` and
-        `scales` are then the photographs' own. Empty: none.
+    Example:
+        >>> from sparse_ae.crowds import CrowdConfig
+        >>> config = CrowdConfig(split="val", persons=[2, 5], size=64)
+        >>> config.persons
+        (2, 5)
+        >>> CrowdConfig(skeleton="kite.yaml")
+        Traceback (most recent call last):
+        ValueError: skeleton: only coco and crowdpose can be rendered, got 'kite.yaml'
     """
 
     split: str = "train"
@@ -58,7 +72,10 @@ class CrowdConfig:
     def __post_init__(self):
         if self.split not in SPLITS:
             raise ValueError(f"split {self.split!r}: expected one of {', '.join(SPLITS)}")
-        get_skeleton(self.skeleton)
+        if self.skeleton not in RENDERED_SKELETONS:
+            raise ValueError(
+                f"skeleton: only coco and crowdpose can be rendered, got {self.skeleton!r}"
+            )
         self._check_int("size", 32, 2048)
         self._check_int("seed", 0, 2**63)
         self._check_int("clutter", 0, 20)
@@ -72,11 +89,13 @@ class CrowdConfig:
             raise ValueError(f"layouts {self.layouts!r}: expected the name of a JSON file")
 
     def _check_int(self, name: str, low: int, high: int):
+        """Check for an integer within low..high; True and False are none."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{name} {value!r}: expected an integer from {low} to {high}")
 
     def _check_number(self, name: str, low: float, high: float):
+        """Check for a number within low..high; NaN is none."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"{name} {value!r}: expected a number")
@@ -84,7 +103,7 @@ class CrowdConfig:
             raise ValueError(f"{name} {value}: expected {low} to {high}")
 
     def _check_range(self, name, kind, low, high):
-        """Two numbers within low..high, in rising order; stored as a tuple."""
+        """Check for two numbers within low..high in rising order, and store them as a tuple."""
         value = getattr(self, name)
         numbers = "integers" if kind is int else "numbers"
         if not _is_range(value, kind, low, high):
@@ -94,6 +113,7 @@ class CrowdConfig:
         object.__setattr__(self, name, tuple(value))
 
     def _check_crowding(self):
+        """Check for pairs of numbers in rising order, and store them as tuples."""
         ranges = self.crowding
         if (
             not isinstance(ranges, (list, tuple))
@@ -105,16 +125,17 @@ class CrowdConfig:
         object.__setattr__(self, "crowding", tuple(tuple(r) for r in ranges))
 
     def as_dict(self) -> dict:
-        """Plain lists, numbers and strings."""
+        """Return the fields as plain lists, numbers and strings."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def _plain(value):
+    """Turn nested tuples into lists."""
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _is_range(value, kind, low, high) -> bool:
-    """Two numbers of a kind within low..high, in rising order?"""
+    """Tell whether a value is two numbers of a kind within low..high, in rising order."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return False
     right = all(isinstance(v, kind) and not isinstance(v, bool) for v in value)

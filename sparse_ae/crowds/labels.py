@@ -1,4 +1,4 @@
-"""What is true of a drawn scene: keypoints, visibility, boxes, masks, and who can be labelled."""
+"""The labels of a rasterised scene: keypoints, visibility, boxes, masks; who deserves a label."""
 
 from __future__ import annotations
 
@@ -6,97 +6,128 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.crowds.camera.raster import Surface, frame_boxes, person_ids, seen
+from sparse_ae.crowds.camera.raster import Surface, frame_boxes, person_ids, visible_joints
 from sparse_ae.crowds.layout import Layout
 from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.runtime.kernels import kernel
 
-NONE, HALF, ONE, FINE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
-FEWEST_LABELLED = 3  # keypoints in the frame that a person needs
-FEWEST_SEEN = 2  # of them, not hidden
-LEAST_SEEN = 0.06  # share of the box that a person's visible mask fills
-# How deep COCO's joints, head top and neck lie under the clothes, metres of an adult of 1.7 m:
+ZERO, HALF, ONE, STEPS = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
+MIN_LABELLED = 3  # keypoints that a labelled person needs in the frame
+MIN_VISIBLE = 2  # keypoints that a labelled person needs visible
+MIN_MASK_SHARE = 0.06  # least share of its box that a labelled person's mask fills
+# How deep COCO's joints, head top and neck lie under the clothes of an adult of 1.7 m, in metres:
 # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, head top, neck.
 DEPTHS = np.array((0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.1, 0.1, 0.08, 0.08, 0.2, 0.2, 0.13,
                    0.13, 0.1, 0.1, 0.1, 0.13), np.float32)  # fmt: skip
 
 
-class Truth(NamedTuple):
-    """Of P persons: joints (P, 19, 3), COCO's seventeen, head top and neck, with x, y in pixels and
-    v as in Scene; boxes (P, 4), masks (S, S), areas (P,) as in Scene."""
+class Labels(NamedTuple):
+    """Labels of P persons.
+
+    Attributes:
+        joints: (P, 19, 3) COCO's seventeen, head top and neck: x, y in pixels and v as in Scene.
+        boxes: (P, 4) as in Scene.
+        masks: (S, S) as in Scene.
+        areas: (P,) as in Scene.
+    """
 
     joints: np.ndarray
     boxes: np.ndarray
     masks: np.ndarray
     areas: np.ndarray
 
-    def labelled(self) -> np.ndarray:
-        """(P,) bool: enough of a person in the frame, and seen, to be worth a label, whichever
-        skeleton is asked for, so that scenes do not depend on it."""
-        enough = self.areas > LEAST_SEEN * self.boxes[:, 2] * self.boxes[:, 3]
+    def can_be_labelled(self) -> np.ndarray:
+        """Tell who is in the frame and visible enough to deserve a label.
+
+        Both skeletons must agree, whichever one is asked for, because scenes must not depend on it.
+
+        Returns:
+            (P,) bool.
+        """
+        enough = self.areas > MIN_MASK_SHARE * self.boxes[:, 2] * self.boxes[:, 3]
         for wanted in (range(17), CROWDPOSE_JOINTS):
             state = self.joints[:, list(wanted), 2]
-            enough &= (state > 0).sum(1) >= FEWEST_LABELLED
-            enough &= (state == 2).sum(1) >= FEWEST_SEEN
+            enough &= (state > 0).sum(1) >= MIN_LABELLED
+            enough &= (state == 2).sum(1) >= MIN_VISIBLE
         return enough
 
 
-class Places(NamedTuple):
-    """Where P persons are, whatever hides them: joints (P, 19, 3), x, y in samples and depth in
-    metres; under (P, 19), how deep joints may lie under what is seen, metres; boxes (P, 4)."""
+class ProjectedPeople(NamedTuple):
+    """Where P persons are in the picture, whatever hides them.
+
+    Attributes:
+        joints: (P, 19, 3) x, y in samples and depth in metres.
+        depth_tolerance: (P, 19) metres that a joint may lie behind the surface that shows it.
+        boxes: (P, 4) x, y, width, height in pixels.
+    """
 
     joints: np.ndarray
-    under: np.ndarray
+    depth_tolerance: np.ndarray
     boxes: np.ndarray
 
 
-def locate(bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int) -> Places:
-    """The Places of persons in a picture `size` pixels a side, each `factor` samples a side, that
-    the layout's camera sees; screen: (P, N, 3), points of their dressed bodies in samples."""
+def project_people(
+    bodies: Bodies, layout: Layout, screen: np.ndarray, size: int, factor: int
+) -> ProjectedPeople:
+    """Project the persons of a layout into a picture.
+
+    Args:
+        bodies: The bank of bodies.
+        layout: Who stands where; its camera counts in pixels.
+        screen: (P, N, 3) points of the dressed bodies: x, y in samples, depth in metres.
+        size: Side of the picture, pixels.
+        factor: Side of a pixel, samples.
+    """
     camera = layout.camera.scaled(factor)
-    joints = camera.project(layout.in_world(bodies.joints[layout.body]))
-    under = build(bodies, layout)[:, None] * DEPTHS
-    return Places(joints, under, rounded(frame_boxes(screen, size, factor)))
+    joints = camera.project(layout.to_world(bodies.joints[layout.body]))
+    depth_tolerance = body_sizes(bodies, layout)[:, None] * DEPTHS
+    return ProjectedPeople(
+        joints, depth_tolerance, round_coordinates(frame_boxes(screen, size, factor))
+    )
 
 
-def describe(places: Places, surface: Surface, size: int) -> Truth:
-    """The Truth of a drawn surface of a picture `size` pixels a side."""
-    factor, count = len(surface.owner) // size, len(places.boxes)
-    visible = seen(surface, places.joints, places.under)
-    found = label(places.joints, visible, np.float32(factor), np.float32(size))
+def make_labels(people: ProjectedPeople, surface: Surface, size: int) -> Labels:
+    """Work out the labels that a rasterised surface shows.
+
+    Args:
+        people: The persons in that picture.
+        surface: What each sample sees; persons own the first meshes.
+        size: Side of the picture, pixels.
+    """
+    factor, count = len(surface.owner) // size, len(people.boxes)
+    visible = visible_joints(surface, people.joints, people.depth_tolerance)
+    found = label_joints(people.joints, visible, np.float32(factor), np.float32(size))
     masks, areas = person_ids(surface.owner, count, factor)
-    return Truth(found, places.boxes, masks, areas)
+    return Labels(found, people.boxes, masks, areas)
 
 
 @kernel
-def label(joints, visible, factor, size):
-    """(P, K, 3) float32 x, y in pixels and v of joints (P, K, 3) in samples."""
+def label_joints(joints, visible, factor, size):
+    """Return (P, K, 3) float32 x, y in pixels and v, for joints (P, K, 3) in samples."""
     found = np.zeros(joints.shape, np.float32)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
-            x, y = (
-                (joints[p, k, 0] + HALF) / factor - HALF,
-                (joints[p, k, 1] + HALF) / factor - HALF,
-            )
+            x = (joints[p, k, 0] + HALF) / factor - HALF
+            y = (joints[p, k, 1] + HALF) / factor - HALF
             if joints[p, k, 2] > 0 and -HALF <= x < size - HALF and -HALF <= y < size - HALF:
-                found[p, k, 0] = np.rint(min(max(x, NONE), size - ONE) * FINE) / FINE
-                found[p, k, 1] = np.rint(min(max(y, NONE), size - ONE) * FINE) / FINE
+                found[p, k, 0] = np.rint(min(max(x, ZERO), size - ONE) * STEPS) / STEPS
+                found[p, k, 1] = np.rint(min(max(y, ZERO), size - ONE) * STEPS) / STEPS
                 found[p, k, 2] = 2 if visible[p, k] else 1
     return found
 
 
-def rounded(pixels: np.ndarray) -> np.ndarray:
-    """To 1/256 of a pixel, the same on machines whose sines differ in the last digit."""
+def round_coordinates(pixels: np.ndarray) -> np.ndarray:
+    """Round to 1/256 pixel, which is the same on machines whose sines differ in the last digit."""
     return np.round(pixels * 256) / 256
 
 
-_BUILDS: dict[str, np.ndarray] = {}  # by the bank's digest
+_BODY_SIZES: dict[str, np.ndarray] = {}  # keyed by the bank's digest
 
 
-def build(bodies: Bodies, layout: Layout) -> np.ndarray:
-    """(P,) size of the persons, 1 for an adult, by the distance from shoulders to hips."""
-    if bodies.digest not in _BUILDS:
+def body_sizes(bodies: Bodies, layout: Layout) -> np.ndarray:
+    """Return (P,) sizes of the persons, 1 for an adult, by the distance from shoulders to hips."""
+    if bodies.digest not in _BODY_SIZES:
         joints = bodies.joints
         trunks = joints[:, 5:7].mean(1) - joints[:, 11:13].mean(1)
-        _BUILDS[bodies.digest] = np.linalg.norm(trunks, axis=1) / 0.5
-    return _BUILDS[bodies.digest][layout.body]
+        _BODY_SIZES[bodies.digest] = np.linalg.norm(trunks, axis=1) / 0.5
+    return _BODY_SIZES[bodies.digest][layout.body]

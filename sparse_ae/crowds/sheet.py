@@ -1,4 +1,4 @@
-"""Scenes side by side, to look at."""
+"""Contact sheets: scenes side by side, to look at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,25 @@ from sparse_ae.skeleton import COCO, CROWDPOSE
 
 
 def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = False) -> np.ndarray:
-    """(H, W, 3) uint8: scenes of one size in rows of `columns`, white where none is left; with
-    `keypoints` their skeletons too, a colour a person, hidden joints as rings."""
+    """Put scenes of one size side by side.
+
+    Args:
+        scenes: At least one scene.
+        columns: Scenes per row.
+        keypoints: Draw the skeletons too, one colour per person, hidden joints as rings.
+
+    Returns:
+        (H, W, 3) uint8, RGB, white where no scene is left.
+
+    Raises:
+        ValueError: If there is no scene.
+
+    Example:
+        >>> from sparse_ae.crowds import CrowdConfig, contact_sheet, render_scene
+        >>> scenes = [render_scene(CrowdConfig(size=64), i) for i in range(5)]
+        >>> contact_sheet(scenes, columns=3).shape
+        (128, 192, 3)
+    """
     if not scenes:
         raise ValueError("contact_sheet: expected at least one scene")
     pictures = [drawn(scene) if keypoints else scene.image for scene in scenes]
@@ -27,7 +44,14 @@ def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = F
 
 
 def drawn(scene: Scene) -> np.ndarray:
-    """A copy of the scene's image with its skeletons."""
+    """Return a copy of a scene's image with its skeletons drawn in.
+
+    Args:
+        scene: A rendered scene.
+
+    Returns:
+        (S, S, 3) uint8, RGB.
+    """
     picture = scene.image.copy()
     skeleton = COCO if scene.keypoints.shape[1] == len(COCO) else CROWDPOSE
     width = max(1, len(picture) // 256)

@@ -200,8 +200,8 @@ def test_winding_number_and_distance_of_a_cube(made_with):
     sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
     corners = np.array([cube[[a, *pair]] for a, b, c, d in sides for pair in ((b, c), (c, d))])
     points = np.array([(0, 0, 1), (0.9, 0, 0.5), (3, 0, 1), (2, 2, 1)], float)
-    np.testing.assert_allclose(abs(checks.winding(points, corners)), [1, 1, 0, 0], atol=1e-9)
-    np.testing.assert_allclose(checks.distance_to(points, corners), [1, 0.1, 2, 2**0.5])
+    np.testing.assert_allclose(abs(checks.winding_number(points, corners)), [1, 1, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(checks.distance_to_triangles(points, corners), [1, 0.1, 2, 2**0.5])
 
 
 def test_poses_keep_to_the_table_of_limits(made_with):

@@ -7,7 +7,7 @@ import pytest
 from sparse_ae.crowds import load_bodies
 from sparse_ae.crowds.camera.raster import vertex_normals
 from sparse_ae.crowds.people.appearance import (
-    CUT,
+    COLUMN,
     SHIRT,
     SKIN,
     SKINS,
@@ -16,8 +16,8 @@ from sparse_ae.crowds.people.appearance import (
     draw_clothes,
 )
 from sparse_ae.crowds.people.bodies import ARM, LEG, TRUNK
-from sparse_ae.crowds.people.cloth import garment
-from sparse_ae.crowds.people.dress import THICKEST, dress, outfit, pattern_pieces
+from sparse_ae.crowds.people.cloth import garment_at
+from sparse_ae.crowds.people.dress import THICKEST, dress, dressed_mesh, mesh_and_anchors
 from sparse_ae.crowds.people.garments import ANGLES, RINGS
 
 UPRIGHT = ("standing", "walking", "sitting", "running")
@@ -51,12 +51,12 @@ def test_cloth_lies_outside_the_skin(crowd):
 
 def test_the_body_comes_first(crowd):
     bodies, _, _ = crowd
-    shared, own = outfit(bodies), len(bodies.triangles)
-    np.testing.assert_array_equal(shared.triangles[:own], bodies.triangles)
-    assert shared.closed == own
-    assert shared.triangles[own:].min() == len(bodies.template)
-    assert len(shared.triangles) == len(shared.parts)
-    assert shared.triangles.max() + 1 == len(shared.template) == len(shared.along)
+    mesh, own = dressed_mesh(bodies), len(bodies.triangles)
+    np.testing.assert_array_equal(mesh.triangles[:own], bodies.triangles)
+    assert mesh.closed == own
+    assert mesh.triangles[own:].min() == len(bodies.template)
+    assert len(mesh.triangles) == len(mesh.parts)
+    assert mesh.triangles.max() + 1 == len(mesh.template) == len(mesh.along)
 
 
 @pytest.mark.parametrize("hem", [0.4, 0.6, 0.9])
@@ -64,17 +64,17 @@ def test_a_skirt_goes_round_the_legs(crowd, hem):
     """In the plane of each ring: nothing that is as far down the legs lies outside."""
     bodies, who, clothes = crowd
     dressed = dress(bodies, who, skirted(clothes, hem))
-    sewing = pattern_pieces(bodies)[1]
+    anchors = mesh_and_anchors(bodies)[1]
     checked = 0
     for points in dressed:
-        rings = points[sewing.starts[0] :][: RINGS * ANGLES].reshape(RINGS, ANGLES, 3)
+        rings = points[anchors.starts[0] :][: RINGS * ANGLES].reshape(RINGS, ANGLES, 3)
         for ring, place in zip(rings, np.linspace(-0.2, hem, RINGS), strict=True):
             if ring[:, 2].min() < 0.01:
                 continue  # flattened by the ground
             middle = ring.mean(0)
             axes = np.linalg.svd(ring - middle)[2][:2]
             outline = ((ring - middle) @ axes.T).astype(np.float32)
-            level = sewing.lower[np.abs(sewing.down - place) < 0.04]
+            level = anchors.lower[np.abs(anchors.down - place) < 0.04]
             for x, y in (points[level] - middle) @ axes.T:
                 inside = cv2.pointPolygonTest(outline, (float(x), float(y)), True)
                 assert inside > 0.002  # it never touches
@@ -87,8 +87,8 @@ def test_who_wears_no_skirt_has_none(crowd):
     count = len(who)
     bare = clothes._replace(hem=np.full(count, -1.0), skirt_top=np.zeros(count),
                             tail=np.zeros(count), hat=np.zeros(count))  # fmt: skip
-    shared = outfit(bodies)
-    corners = dress(bodies, who, bare)[:, shared.triangles[shared.closed :]]
+    mesh = dressed_mesh(bodies)
+    corners = dress(bodies, who, bare)[:, mesh.triangles[mesh.closed :]]
     np.testing.assert_array_equal(corners, corners[:, :1, :1].repeat(3, 2).repeat(
         corners.shape[1], 1))  # fmt: skip
 
@@ -112,24 +112,24 @@ def test_skins_span_their_range():
 
 
 def test_garments_end_where_they_are_cut():
-    cut = [0.0] * (len(CUT) - 1)
+    cut = [0.0] * (len(COLUMN) - 1)
     for name, value in {"sleeve": 0.55, "leg": 1.35, "shoe": 1.97, "waist": 0.05, "collar": 0.47,
                         "period": 0.1, "hair_end": 9.0}.items():  # fmt: skip
-        cut[getattr(CUT, name)] = value
+        cut[getattr(COLUMN, name)] = value
     cut = tuple(cut)
-    assert garment(ARM, 0.5, 0.25, 0.0, 0.3, cut) == SHIRT
-    assert garment(ARM, 0.6, 0.25, 0.0, 0.3, cut) == SKIN
-    assert garment(LEG, 1.3, 0.14, 0.0, -0.5, cut) == TROUSERS
-    assert garment(LEG, 1.4, 0.14, 0.0, -0.55, cut) == SKIN
-    assert garment(TRUNK, 0.0, 0.0, 0.0, 0.0, cut) == TROUSERS
-    assert garment(TRUNK, 0.3, 0.0, 0.0, 0.3, cut) == SHIRT
-    assert garment(TRUNK, 0.5, 0.0, 0.0, 0.5, cut) == SKIN
+    assert garment_at(ARM, 0.5, 0.25, 0.0, 0.3, cut) == SHIRT
+    assert garment_at(ARM, 0.6, 0.25, 0.0, 0.3, cut) == SKIN
+    assert garment_at(LEG, 1.3, 0.14, 0.0, -0.5, cut) == TROUSERS
+    assert garment_at(LEG, 1.4, 0.14, 0.0, -0.55, cut) == SKIN
+    assert garment_at(TRUNK, 0.0, 0.0, 0.0, 0.0, cut) == TROUSERS
+    assert garment_at(TRUNK, 0.3, 0.0, 0.0, 0.3, cut) == SHIRT
+    assert garment_at(TRUNK, 0.5, 0.0, 0.0, 0.5, cut) == SKIN
 
 
 def test_the_table_holds_what_its_columns_say(crowd):
     clothes = crowd[2]
     table = clothes.table()
     for name in clothes._fields[1:]:
-        column = table[:, getattr(CUT, name)]  # on a grid of micrometres
+        column = table[:, getattr(COLUMN, name)]  # on a grid of micrometres
         np.testing.assert_allclose(column, getattr(clothes, name), rtol=0, atol=1e-6)
         assert (column * 2**20 == np.rint(column * 2**20)).all()

@@ -159,8 +159,8 @@ def test_a_limb_in_the_body_is_found(bodies, made_with):
     deep = anatomy.depths(body)
     assert deep["left", "hand"].min() > 0.02
     assert deep["right", "hand"].max() < checks.DEEPEST
-    assert "hand inside" in anatomy.fault(body, "walking")
-    assert anatomy.fault(body + np.array((0, 0, 0.2)), "walking") == "not on the ground"
+    assert "hand inside" in anatomy.reason_to_refuse(body, "walking")
+    assert anatomy.reason_to_refuse(body + np.array((0, 0, 0.2)), "walking") == "not on the ground"
 
 
 def test_bodies_stand_on_the_ground(bodies):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sparse_ae.crowds import CrowdConfig, load_bodies, render_scene
-from sparse_ae.crowds.imitate import imitate, read_photos
+from sparse_ae.crowds.imitate import imitate_photo, read_photos
 from sparse_ae.datasets import CrowdDataset
 
 SCENES = 90
@@ -126,9 +126,9 @@ def test_imitated_persons_stand_in_the_order_of_their_scales(tmp_path):
     path = tmp_path / "people.json"
     path.write_text(json.dumps(annotations()))
     config = CrowdConfig(layouts=str(path), persons=(2, 9), size=336)
-    layout = imitate(np.random.default_rng(0), config, load_bodies(), 0)
+    layout = imitate_photo(np.random.default_rng(0), config, load_bodies(), 0)
     boxes = np.array([row["bbox"] for row in annotations()["annotations"][:2]])
-    assert np.argmin(layout.place[:, 1]) == np.argmax(boxes[:, 3])
+    assert np.argmin(layout.position[:, 1]) == np.argmax(boxes[:, 3])
 
 
 def test_the_digest_covers_the_imitated_file(tmp_path):

@@ -5,10 +5,10 @@ import pytest
 
 from sparse_ae.crowds.camera.camera import Camera
 from sparse_ae.crowds.camera.raster import (
-    draw,
     empty_surface,
     frame_boxes,
     person_ids,
+    rasterise,
     vertex_normals,
 )
 from sparse_ae.crowds.layout import Layout
@@ -35,7 +35,7 @@ def test_samples_of_a_finer_image_cover_the_pixels():
 def test_turning_a_body():
     layout = Layout(np.array([0]), np.array([np.pi / 2]), np.array([[3.0, 5.0, 0.5]]), None)
     left = np.array([[[1.0, 0.0, 2.0]]], np.float32)
-    np.testing.assert_allclose(layout.in_world(left), [[[3, 6, 2.5]]], atol=1e-6)
+    np.testing.assert_allclose(layout.to_world(left), [[[3, 6, 2.5]]], atol=1e-6)
 
 
 def square(depth, low=2.0, high=6.0):
@@ -49,13 +49,13 @@ def test_the_nearer_mesh_hides_the_other(order):
     surface = empty_surface(10)
     meshes = [square(4.0), square(2.0, 5.0, 8.0)]
     for who in order:
-        draw(surface, *meshes[who], who)
+        rasterise(surface, *meshes[who], who)
     expected = np.full((10, 10), -1)
     expected[2:7, 2:7] = 0
     expected[5:9, 5:9] = 1
     np.testing.assert_array_equal(surface.owner, expected)
-    assert surface.nearness[3, 3] == pytest.approx(1 / 4)
-    assert surface.nearness[6, 6] == pytest.approx(1 / 2)
+    assert surface.inverse_depth[3, 3] == pytest.approx(1 / 4)
+    assert surface.inverse_depth[6, 6] == pytest.approx(1 / 2)
 
 
 def test_person_ids_by_majority():

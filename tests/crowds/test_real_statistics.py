@@ -73,11 +73,11 @@ def test_counted_again(committed, script, real):
 
 def test_a_part_of_a_source_is_refused(script, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="no such file; SPARSE_AE_DATA names its folder"):
-        script.count(tmp_path)
+        script.count_sources(tmp_path)
     names = {"coco": "a", "crowdpose": "b"}
     persons = {"categories": [{"keypoints": ["nose"]}], "images": [], "annotations": []}
     for name, file in names.items():
         (tmp_path / file).write_text(json.dumps(persons))
         monkeypatch.setitem(script.SOURCES, name, {**script.SOURCES[name], "files": [file]})
     with pytest.raises(SystemExit, match="a: 0 persons, expected 149813: not COCO train2017"):
-        script.count(tmp_path)
+        script.count_sources(tmp_path)

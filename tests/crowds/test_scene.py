@@ -12,11 +12,12 @@ import pytest
 from sparse_ae.crowds import CrowdConfig, contact_sheet, load_bodies, render_scene
 from sparse_ae.crowds.camera.camera import Camera
 from sparse_ae.crowds.config import LEVELS
-from sparse_ae.crowds.layout import Layout, draw_wish
+from sparse_ae.crowds.layout import Layout, draw_target
 from sparse_ae.crowds.people.appearance import draw_clothes
 from sparse_ae.crowds.people.dress import dress
-from sparse_ae.crowds.place.things import gather
-from sparse_ae.crowds.scene import STREAMS, Crowd, draw_crowd, furnish, settle
+from sparse_ae.crowds.scene import STREAMS, Crowd, add_props, draw_crowd, render_labels
+from sparse_ae.crowds.surroundings.props import merge_meshes
+from sparse_ae.skeleton import get_skeleton
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_a_scene_is_the_same_in_any_order(scenes):
 
 def test_a_scene_is_the_same_in_another_process(scenes):
     code = (
-        "import sys; sys.path.insert(0, 'tests'); from test_crowds import *;"
+        "import sys; sys.path[:0] = ['tests', 'tests/crowds']; from test_scene import *;"
         "print(fingerprint(render_scene(CrowdConfig(split='val'), 7)))"
     )
     root = Path(__file__).parents[2]
@@ -62,8 +63,8 @@ def test_a_split_shows_its_own_bodies_only():
             rngs = {name: np.random.default_rng((i, k)) for k, name in enumerate(STREAMS)}
             crowd = draw_crowd(rngs, config, bodies)
             drawn.append(crowd.layout.body)
-            back = furnish(rngs, config, bodies, crowd)[1]
-            drawn += [] if back is None else [back.layout.body]
+            bystander = add_props(rngs, config, bodies, crowd)[1]
+            drawn += [] if bystander is None else [bystander.layout.body]
         seen[split] = set(np.concatenate(drawn).tolist())
         assert seen[split] <= set(bodies.of_split(split).tolist())
     assert not seen["train"] & seen["test"]
@@ -83,16 +84,18 @@ def test_who_stands_in_front_hides_the_other(near):
     pair = Layout(standing[:2], np.zeros(2), places, camera)
     clothes = draw_clothes(np.random.default_rng(0), bodies.phenotype[pair.body])
     crowd = Crowd(pair, clothes, dress(bodies, pair.body, clothes))
-    truth = settle(CrowdConfig(), bodies, crowd, gather([]))[1]
-    keypoints, _, masks, areas = truth
-    alone = settle(CrowdConfig(), bodies, crowd.only(np.arange(2) == near), gather([]))[1]
+    labels = render_labels(CrowdConfig(), bodies, crowd, merge_meshes([]))[1]
+    keypoints, _, masks, areas = labels
+    alone = render_labels(
+        CrowdConfig(), bodies, crowd.select(np.arange(2) == near), merge_meshes([])
+    )[1]
     assert len(keypoints) == 2
     np.testing.assert_array_equal(keypoints[near], alone.joints[0])  # hidden by nobody
     assert areas[near] == pytest.approx(alone.areas[0], rel=0.04)  # ties of samples at the outline
     far = keypoints[1 - near]
     x, y = np.rint(far[:, :2]).astype(int).T
-    around = [masks[y + j, x + i] == near for j in (-1, 0, 1) for i in (-1, 0, 1)]
-    covered = np.all(around, axis=0) & (far[:, 2] > 0)
+    surroundings = [masks[y + j, x + i] == near for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    covered = np.all(surroundings, axis=0) & (far[:, 2] > 0)
     assert covered.sum() >= 3
     assert (far[covered, 2] == 1).all()
 
@@ -156,19 +159,21 @@ def test_a_back_has_nothing_to_label():
     for i in range(40):
         rngs = {name: np.random.default_rng((i, k)) for k, name in enumerate(STREAMS)}
         crowd = draw_crowd(rngs, config, bodies)
-        things, back = furnish(rngs, config, bodies, crowd)
-        if back is None:
+        props, bystander = add_props(rngs, config, bodies, crowd)
+        if bystander is None:
             continue
         found += 1
-        joints = crowd.layout.camera.project(back.layout.in_world(bodies.joints[back.layout.body]))
+        joints = crowd.layout.camera.project(
+            bystander.layout.to_world(bodies.joints[bystander.layout.body])
+        )
         inside = (joints[..., :2] > -0.5) & (joints[..., :2] < 127.5)
         assert not inside.all(-1).any()
-        stage, truth = settle(config, bodies, crowd, things, back)
-        persons = len(truth.joints)
-        assert len(stage.points) == persons + 1
-        behind = stage.surface.owner[::2, ::2] == persons
+        rasterised, labels = render_labels(config, bodies, crowd, props, bystander)
+        persons = len(labels.joints)
+        assert len(rasterised.points) == persons + 1
+        behind = rasterised.surface.owner[::2, ::2] == persons
         assert behind.any()
-        assert truth.masks.max() < persons
+        assert labels.masks.max() < persons
     assert found >= 5
 
 
@@ -178,11 +183,11 @@ def test_wishes_keep_to_the_configuration():
                          crowding=((0.3, 0.5),))  # fmt: skip
     for i in range(200):
         rngs = {name: np.random.default_rng((i, k)) for k, name in enumerate(STREAMS)}
-        wish = draw_wish(rngs, config, bodies)
-        assert 2 <= len(wish.body) == len(set(wish.body.tolist())) <= 5
-        assert 0.3 <= wish.crowding <= 0.5
-        assert 2 - 1e-6 <= wish.scale.max() / wish.scale.min() <= 3 + 1e-6
-        middle = np.sqrt(wish.scale.max() * wish.scale.min())
+        target = draw_target(rngs, config, bodies)
+        assert 2 <= len(target.body) == len(set(target.body.tolist())) <= 5
+        assert 0.3 <= target.crowding <= 0.5
+        assert 2 - 1e-6 <= target.scale.max() / target.scale.min() <= 3 + 1e-6
+        middle = np.sqrt(target.scale.max() * target.scale.min())
         assert 0.1 - 1e-6 <= middle <= 0.2 + 1e-6
 
 
@@ -244,7 +249,9 @@ def test_contact_sheet(scenes):
     ("changes", "expected"),
     [
         ({"split": "dev"}, "split 'dev': expected one of train, val, test"),
-        ({"skeleton": "hand"}, "unknown skeleton 'hand'"),
+        ({"skeleton": "hand"}, "skeleton: only coco and crowdpose can be rendered, got 'hand'"),
+        ({"skeleton": "kite.yaml"}, "only coco and crowdpose can be rendered, got 'kite.yaml'"),
+        ({"skeleton": None}, "skeleton: only coco and crowdpose can be rendered, got None"),
         ({"size": 128.0}, "size 128.0: expected an integer"),
         ({"size": 8}, "size 8: expected an integer from 32"),
         ({"seed": "3"}, "seed '3': expected an integer"),
@@ -267,6 +274,19 @@ def test_bad_configurations(changes, expected):
     with pytest.raises(ValueError, match=expected) as caught:
         CrowdConfig(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_a_skeleton_of_ones_own_is_read_but_not_rendered(tmp_path):
+    """The bodies have no such joints: COCO's would be written under the names of the file."""
+    path = tmp_path / "kite.yaml"
+    path.write_text(
+        "name: kite\nkeypoints: [tip, left_wing, right_wing, tail]\n"
+        "sigmas: [0.1, 0.1, 0.1, 0.1]\nflip_pairs: [[left_wing, right_wing]]\n"
+        "limbs: [[tip, left_wing], [tip, right_wing], [tip, tail]]\n"
+    )
+    assert len(get_skeleton(str(path))) == 4
+    with pytest.raises(ValueError, match=r"only coco and crowdpose can be rendered, got '.*kite"):
+        CrowdConfig(skeleton=str(path))
 
 
 def test_bad_scene_number():

@@ -1,1 +1,1 @@
-"""How a scene becomes a picture: camera, light, rasteriser, lens, and noise."""
+"""How a scene becomes a picture: camera, light, rasteriser, lens and noise."""

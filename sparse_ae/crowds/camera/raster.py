@@ -1,4 +1,4 @@
-"""A z-buffer rasteriser: triangles to the surface that each sample of the image sees."""
+"""A z-buffer rasteriser: from triangles to the surface that each sample of the image sees."""
 
 from __future__ import annotations
 
@@ -8,46 +8,51 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-SAMPLES = 2  # a pixel's side in samples: smooth edges
-EDGE = 1e-4  # weight by which triangles overlap, lest rounding leave holes between them
+SAMPLES = 2  # per side of a pixel, for smooth edges
+EDGE = 1e-4  # overlap of triangles, in weights, which keeps rounding from leaving holes
 
 
 class Surface(NamedTuple):
     """What each of S×S samples sees.
 
-    nearness: (S, S) float32, 1 / depth in metres; 0 where nothing was drawn.
-    owner: (S, S) int16, index of the mesh, -1 where nothing was drawn.
-    face: (S, S) int32, index of the triangle. weights: (S, S, 2) float32, barycentric weights of
-    its first two corners.
+    Attributes:
+        inverse_depth: (S, S) float32, 1 / depth in metres; 0 where nothing was drawn.
+        owner: (S, S) int16, index of the mesh; -1 where nothing was drawn.
+        face: (S, S) int32, index of the triangle.
+        weights: (S, S, 2) float32, barycentric weights of the triangle's first two corners.
     """
 
-    nearness: np.ndarray
+    inverse_depth: np.ndarray
     owner: np.ndarray
     face: np.ndarray
     weights: np.ndarray
 
 
 def empty_surface(size: int) -> Surface:
-    """Nothing drawn yet on `size` × `size` samples."""
+    """Return a surface of `size` × `size` samples on which nothing was drawn."""
     return Surface(
         np.zeros((size, size), np.float32),
         np.full((size, size), -1, np.int16),
-        np.empty((size, size), np.int32),  # says nothing where there is no owner
+        np.empty((size, size), np.int32),  # meaningless where there is no owner
         np.empty((size, size, 2), np.float32),
     )
 
 
 @kernel
-def draw(surface, points, triangles, owner, first=0, closed=0):
+def rasterise(surface, points, triangles, owner, first=0, closed=0):
     """Draw one mesh into `surface`, in place.
 
-    points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
-    triangles: (F, 3) int32; those nearer than 0.1 m are left out. owner: number of the mesh.
-    first: number of the first triangle. closed: so many triangles, the first ones, are the outside
-    of a closed mesh, counter-clockwise seen from outside: those that face away are left out.
+    Args:
+        surface: The Surface to draw into.
+        points: (V, 3) float32: x, y in samples (sample centres at integers), depth in metres.
+        triangles: (F, 3) int32; those nearer than 0.1 m are left out.
+        owner: Number of the mesh.
+        first: Number of the first triangle.
+        closed: The first `closed` triangles are the outside of a closed mesh, counter-clockwise
+            seen from outside. Those that face away are left out.
     """
-    nearness, owners, faces, weights = surface
-    size = nearness.shape[0]
+    inverse_depth, owners, faces, weights = surface
+    size = inverse_depth.shape[0]
     last, inverse = size - 1.0, np.empty(len(points))
     for v in range(len(points)):
         inverse[v] = 1.0 / points[v, 2]
@@ -64,7 +69,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
             continue
         nc = inverse[c]
         na, nb = inverse[a] - nc, inverse[b] - nc
-        right_a, right_b = (by - cy) / area, (cy - ay) / area  # weights' steps to the right
+        # Change of the two weights per sample to the right, and per sample down.
+        right_a, right_b = (by - cy) / area, (cy - ay) / area
         down_a, down_b = (cx - bx) / area, (ax - cx) / area
         row_a = right_a * (x0 - cx) + down_a * (y0 - cy)
         row_b = right_b * (x0 - cx) + down_b * (y0 - cy)
@@ -75,8 +81,8 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
                 if wa > -EDGE and wb > -EDGE and wa + wb < 1.0 + EDGE:
                     inside = True
                     near = nc + wa * na + wb * nb
-                    if near > nearness[y, x]:
-                        nearness[y, x] = near
+                    if near > inverse_depth[y, x]:
+                        inverse_depth[y, x] = near
                         owners[y, x] = owner
                         faces[y, x] = first + f
                         weights[y, x, 0] = wa
@@ -91,7 +97,12 @@ def draw(surface, points, triangles, owner, first=0, closed=0):
 
 @kernel
 def vertex_normals(vertices, triangles):
-    """(V, 3) float32 unit normals, the area-weighted mean of the triangles around a vertex."""
+    """Return (V, 3) float32 unit normals: the area-weighted mean of the triangles around a vertex.
+
+    Args:
+        vertices: (V, 3) float32.
+        triangles: (F, 3) int32.
+    """
     normals = np.zeros_like(vertices)
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -112,14 +123,21 @@ def vertex_normals(vertices, triangles):
 
 
 @kernel
-def seen(surface, joints, tolerance):
-    """(P, K) bool: is joint k of person p on the surface that the camera sees?
+def visible_joints(surface, joints, tolerance):
+    """Tell whether joint k of person p is on the surface that the camera sees.
 
-    joints: (P, K, 3): x, y in samples, depth in metres. Joints lie under the skin: of the nine
-    samples around one, a third must see its own body's surface at most `tolerance` (P, K) metres
-    before it, or none may see anything before it.
+    Joints lie under the skin. Of the nine samples around a joint, three must see its own body's
+    surface at most `tolerance` metres in front of it, or none may see anything in front of it.
+
+    Args:
+        surface: What each sample sees; persons own the first meshes.
+        joints: (P, K, 3): x, y in samples, depth in metres.
+        tolerance: (P, K) metres.
+
+    Returns:
+        (P, K) bool.
     """
-    size = surface.nearness.shape[0]
+    size = surface.inverse_depth.shape[0]
     result = np.zeros(joints.shape[:2], np.bool_)
     for p in range(joints.shape[0]):
         for k in range(joints.shape[1]):
@@ -127,7 +145,7 @@ def seen(surface, joints, tolerance):
             x, y = int(np.rint(joints[p, k, 0])), int(np.rint(joints[p, k, 1]))
             for j in range(max(0, y - 1), min(size, y + 2)):
                 for i in range(max(0, x - 1), min(size, x + 2)):
-                    near = surface.nearness[j, i]
+                    near = surface.inverse_depth[j, i]
                     hidden |= near * depth > 1
                     if surface.owner[j, i] == p and near * (depth - tolerance[p, k]) <= 1:
                         own += 1
@@ -137,10 +155,16 @@ def seen(surface, joints, tolerance):
 
 @kernel
 def person_ids(owner, persons, factor):
-    """(S·factor, S·factor) owners of samples to (S, S) person ids: the most frequent one; and each
-    person's number of pixels, (P,) float32.
+    """Turn owners of samples into person ids of pixels, by majority.
 
-    Meshes numbered from `persons` on are no persons and count as background, -1.
+    Args:
+        owner: (S·factor, S·factor) owners of the samples. Meshes numbered from `persons` on are no
+            persons and count as background.
+        persons: P, the number of persons.
+        factor: Side of a pixel, samples.
+
+    Returns:
+        (S, S) int16 ids, -1 for background, and (P,) float32, each person's number of pixels.
     """
     size = owner.shape[0] // factor
     ids = np.full((size, size), -1, np.int16)
@@ -154,7 +178,7 @@ def person_ids(owner, persons, factor):
             if alike:
                 best = first if first < persons else -1
             else:
-                best = elected(owner, votes, y * factor, x * factor, factor)
+                best = majority_owner(owner, votes, y * factor, x * factor, factor)
             if best >= 0:
                 ids[y, x] = best
                 areas[best] += 1
@@ -162,8 +186,8 @@ def person_ids(owner, persons, factor):
 
 
 @kernel
-def elected(owner, votes, top, left, factor):
-    """The person that most of a pixel's samples see, or -1."""
+def majority_owner(owner, votes, top, left, factor):
+    """Return the person that most of a pixel's samples see, or -1."""
     votes[:] = 0
     none = 0
     for j in range(factor):
@@ -179,9 +203,19 @@ def elected(owner, votes, top, left, factor):
 
 @kernel
 def frame_boxes(points, size, factor):
-    """(P, 4) x, y, width, height in pixels of the points (P, V, 3) in the frame, which ends half a
-    pixel beyond the outermost centres; a mesh cut by the frame reaches to its edge. points: float32
-    x, y in samples, `factor` to a pixel."""
+    """Return the boxes around the points that lie in the frame.
+
+    The frame ends half a pixel beyond the outermost pixel centres. A mesh cut by the frame reaches
+    to its edge.
+
+    Args:
+        points: (P, V, 3) float32, x, y in samples.
+        size: Side of the picture, pixels.
+        factor: Side of a pixel, samples.
+
+    Returns:
+        (P, 4) x, y, width, height in pixels; 0 for a mesh outside the frame.
+    """
     boxes = np.zeros((len(points), 4), np.float32)
     first, last = -0.5, size - 0.5
     x, y = np.empty(points.shape[1], np.float32), np.empty(points.shape[1], np.float32)
@@ -191,7 +225,7 @@ def frame_boxes(points, size, factor):
             x[v], y[v] = points[p, v, 0], points[p, v, 1]
             if factor > 1:
                 x[v], y[v] = (x[v] + half) / scale - half, (y[v] + half) / scale - half
-        margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about a triangle's length
+        margin = 0.04 * max(x.max() - x.min(), y.max() - y.min())  # about the length of a triangle
         left, right, top, bottom = last, first, last, first
         for v in range(len(x)):
             beyond = max(first - x[v], x[v] - last, first - y[v], y[v] - last)

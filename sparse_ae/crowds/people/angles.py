@@ -1,4 +1,4 @@
-"""Joint angles of persons in an image, and how far two samples of them lie apart."""
+"""Joint angles of persons in an image, and the distance between two samples of angles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ TURN = 360.0
 
 
 def _segments(names: set[str]) -> dict[str, tuple]:
-    """Per angle its two directions, each from a joint (or the middle of several) to another."""
+    """Return the two directions of each angle.
+
+    A direction goes from a joint, or the middle of several, to another.
+    """
     shoulders, hips = (tuple(f"{side}_{part}" for side in SIDES) for part in ("shoulder", "hip"))
     down = (shoulders, hips)
     found = {}
@@ -35,16 +38,31 @@ def _segments(names: set[str]) -> dict[str, tuple]:
 
 
 def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.ndarray]:
-    """Signed angles in the image, degrees in (-180, 180], positive clockwise as one sees it.
+    """Measure the signed angles between the limbs of persons in an image.
 
-    keypoints: (P, K, 3) x, y in pixels (y down) and v; a joint counts where v > 0. skeleton:
-    "coco" or "crowdpose". Elbow and knee: the lower segment against the upper one, 0 if straight.
-    Shoulder and hip: upper arm and thigh against the line from the middle of the shoulders to
-    that of the hips, 0 if they hang along it. Trunk: that line against the vertical, 0 upright.
-    Head (CrowdPose alone): from neck to head against the trunk, 0 if straight on.
+    Elbow and knee: the lower segment against the upper one, 0 if straight. Shoulder and hip: upper
+    arm and thigh against the line from the middle of the shoulders to the middle of the hips, 0 if
+    they hang along it. Trunk: that line against the vertical, 0 if upright. Head (CrowdPose alone):
+    the line from neck to head against the trunk, 0 if straight on.
 
-    Per angle one value for each person who has all joints that it needs and no segment of length
-    0. ValueError for an unknown skeleton, another shape, or numbers that are not finite.
+    Args:
+        keypoints: (P, K, 3) x, y in pixels (y down) and v; a joint counts where v > 0.
+        skeleton: "coco" or "crowdpose".
+
+    Returns:
+        For each angle, one value per person who has all joints that the angle needs and no segment
+        of length 0: degrees in (-180, 180], positive clockwise as the viewer sees it.
+
+    Raises:
+        ValueError: If the skeleton is unknown, the shape is wrong, or a number is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.crowds import joint_angles
+        >>> person = np.zeros((1, 17, 3))
+        >>> person[0, [5, 7, 9]] = (0, 0, 2), (0, 10, 2), (-10, 10, 2)  # a bent left arm
+        >>> joint_angles(person)["left_elbow"]
+        array([90.])
     """
     names = get_skeleton(skeleton).keypoints
     keypoints = np.asarray(keypoints, float)
@@ -70,23 +88,44 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
         (a, ok), (b, also) = direction(reference), direction(segment)
         a, b = a[ok & also], b[ok & also]
         cross, dot = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], (a * b).sum(1)
-        angle = np.degrees(np.arctan2(cross + 0.0, dot))  # + 0.0: never -0, hence never -180
+        # + 0.0 turns -0 into 0, and so avoids -180.
+        angle = np.degrees(np.arctan2(cross + 0.0, dot))
         angles[name] = np.where(angle <= -TURN / 2, TURN / 2, angle)
     return angles
 
 
 def angle_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Circular Wasserstein-1 distance between two samples of angles, in degrees: how far one must
-    turn them on average, the short way round, to make one sample the other. 0 to 180; exact.
+    """Measure the circular Wasserstein-1 distance between two samples of angles.
 
-    a: (N,), b: (M,), any real degrees. ValueError for an empty sample or one that is not finite.
+    This is how far one must turn the angles on average, the short way round, to make one sample the
+    other. The result is exact.
+
+    Args:
+        a: (N,) degrees, any real numbers.
+        b: (M,) degrees, any real numbers.
+
+    Returns:
+        Degrees, 0 to 180.
+
+    Raises:
+        ValueError: If a sample is empty or holds a number that is not finite.
+
+    Source:
+        Delon, Salomon and Sobolevski 2010.
+
+    Example:
+        >>> from sparse_ae.crowds import angle_distance
+        >>> angle_distance([350.0], [10.0])
+        20.0
+        >>> angle_distance([0.0, 90.0], [90.0, 0.0])
+        0.0
     """
     a, b = np.asarray(a, float).ravel(), np.asarray(b, float).ravel()
     if not (len(a) and len(b) and np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("angle_distance: expected samples of finite angles, none of them empty")
-    a, b = a % TURN % TURN, b % TURN % TURN  # twice, since -1e-20 % 360 is 360
-    # on a circle: the least over c of the integral of |F_a - F_b - c|, whose c is the median of
-    # F_a - F_b over the circle (Delon, Salomon and Sobolevski 2010)
+    a, b = a % TURN % TURN, b % TURN % TURN  # twice, because -1e-20 % 360 is 360
+    # On a circle the distance is the integral of |F_a - F_b - c|, minimised over c. The best c is
+    # the median of F_a - F_b over the circle (Delon, Salomon and Sobolevski 2010).
     at = np.sort(np.concatenate((a, b)))
     lengths = np.diff(np.append(at, at[0] + TURN))
     gap = np.searchsorted(np.sort(a), at, "right") / len(a)

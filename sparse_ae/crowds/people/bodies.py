@@ -1,5 +1,7 @@
-"""The bank of posed bodies: read, checked, decoded. data/make_bodies.py builds it, data/README.md
-describes its arrays."""
+"""The bank of posed bodies: read, checked, decoded.
+
+data/make_bodies.py builds it, and data/README.md describes its arrays.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ SPLITS = ("train", "val", "test")
 HEAD, TRUNK, ARM, LEG = range(4)
 HEAD_TOP, NECK = 17, 18  # joints beyond COCO's seventeen
 CROWDPOSE_JOINTS = (*range(5, 17), HEAD_TOP, NECK)
-ARRAYS = {  # name: (kind of dtype, number of dimensions)
+ARRAYS = {  # per name: kind of dtype, number of dimensions
     "steps": ("i", 3),
     "triangles": ("u", 2),
     "parts": ("u", 1),
@@ -35,22 +37,41 @@ FINITE = ("along", "template", "joints", "seat", "phenotype", "quantum")
 
 
 class BodiesError(ValueError):
-    """The bank of bodies cannot be used; the message names the file and what to do."""
+    """The bank of bodies cannot be used; the message names the file and says what to do.
+
+    Example:
+        >>> from sparse_ae.crowds import load_bodies
+        >>> load_bodies("none.npz")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        sparse_ae.crowds.people.bodies.BodiesError: none.npz: no such file; ...
+    """
 
 
 @dataclass(frozen=True)
 class Bodies:
     """N posed bodies that share V vertices and F triangles.
 
-    vertices: (N, V, 3) float32 metres; x to the body's left, y to its back, z up, ground at 0.
-    triangles: (F, 3) int32. parts: (F,) uint8, one of HEAD, TRUNK, ARM, LEG.
-    along: (V, 4) float32, per part the coordinate at which garments end (see data/README.md).
-    template: (V, 3) float32 metres, the rest pose, which patterns and faces are drawn on.
-    joints: (N, 19, 3) float32 metres: COCO's seventeen, head top, neck.
-    seat: (N,) float32 metres, height of the seat under those who sit, else 0.
-    split: (N,) uint8, index into SPLITS. family: (N,) uint8, index into `families`.
-    phenotype: (N, 6) float32 in [0, 1]: gender, age, muscle, weight, height, proportions.
-    digest: hash of the file.
+    Attributes:
+        vertices: (N, V, 3) float32 metres; x to the body's left, y to its back, z up, ground at 0.
+        triangles: (F, 3) int32.
+        parts: (F,) uint8, one of HEAD, TRUNK, ARM, LEG.
+        along: (V, 4) float32, per part the coordinate at which garments end (see data/README.md).
+        template: (V, 3) float32 metres, the rest pose, which patterns and faces are drawn on.
+        joints: (N, 19, 3) float32 metres: COCO's seventeen, head top, neck.
+        seat: (N,) float32 metres, height of the seat under those who sit, else 0.
+        split: (N,) uint8, index into SPLITS.
+        family: (N,) uint8, index into `families`.
+        families: Names of the families of poses.
+        phenotype: (N, 6) float32 in [0, 1]: gender, age, muscle, weight, height, proportions.
+        digest: Hash of the file.
+
+    Example:
+        >>> from sparse_ae.crowds import load_bodies
+        >>> bodies = load_bodies()
+        >>> bodies.joints.shape == (len(bodies), 19, 3)
+        True
+        >>> sum(len(bodies.of_split(split)) for split in ("train", "val", "test")) == len(bodies)
+        True
     """
 
     vertices: np.ndarray
@@ -70,12 +91,16 @@ class Bodies:
         return len(self.vertices)
 
     def of_split(self, split: str) -> np.ndarray:
-        """Indices of the bodies of "train", "val" or "test"."""
+        """Return the indices of the bodies of "train", "val" or "test"."""
         return np.flatnonzero(self.split == SPLITS.index(split))
 
 
 def bodies_path() -> Path:
-    """Where the bank lies: SPARSE_AE_BODIES, else beside this file (installed), else in data/."""
+    """Return the path of the bank.
+
+    That is SPARSE_AE_BODIES if it is set, else a file beside the package's crowds (installed), else
+    the one in data/.
+    """
     if "SPARSE_AE_BODIES" in os.environ:
         return Path(os.environ["SPARSE_AE_BODIES"])
     return _own_bank()
@@ -83,21 +108,36 @@ def bodies_path() -> Path:
 
 @cache
 def _own_bank() -> Path:
+    """Return the path of the bank that came with the package or the repository."""
     package = Path(__file__).parents[2]
     installed = package / "crowds" / "bodies.npz"
     return installed if installed.exists() else package.parent / "data" / "bodies.npz"
 
 
 def load_bodies(path: str | os.PathLike | None = None) -> Bodies:
-    """The bank at `path`, by default `bodies_path()`; read once per process.
+    """Load the bank of bodies, once per process.
 
-    BodiesError, in one line, for a file that is missing, cut short, or no bank of this format.
+    Args:
+        path: Path of the bank; by default `bodies_path()`.
+
+    Raises:
+        BodiesError: If the file is missing, cut short, or no bank of this format; the message has
+            one line.
+
+    Example:
+        >>> from sparse_ae.crowds import load_bodies
+        >>> bodies = load_bodies()
+        >>> "standing" in bodies.families
+        True
+        >>> load_bodies() is bodies
+        True
     """
     return _load(str(path if path is not None else bodies_path()))
 
 
 @cache
 def _load(path: str) -> Bodies:
+    """Read, check and decode the bank at a path."""
     advice = "restore it with `git checkout data/bodies.npz` or build it: data/make_bodies.py"
     if "SPARSE_AE_BODIES" in os.environ:
         advice = "the environment variable SPARSE_AE_BODIES names it; without it the bank is found"
@@ -117,7 +157,7 @@ def _load(path: str) -> Bodies:
 
 
 def _problem(arrays: dict[str, np.ndarray]) -> str | None:
-    """What is wrong with a bank's arrays, or None."""
+    """Say what is wrong with a bank's arrays, or return None."""
     if str(arrays.get("magic")) != MAGIC:
         return "not a bank of bodies (no magic string)"
     if arrays.get("format") != FORMAT:
@@ -148,6 +188,10 @@ def _problem(arrays: dict[str, np.ndarray]) -> str | None:
 
 
 def _decode(arrays: dict[str, np.ndarray], digest: str) -> Bodies:
+    """Turn a bank's arrays into Bodies.
+
+    The file stores vertices as steps, in quanta, from each vertex to the next.
+    """
     steps = np.cumsum(arrays["steps"], axis=1, dtype=np.int32)
     fields = {name: arrays[name] for name in ARRAYS if name not in ("steps", "families")}
     fields["triangles"] = fields["triangles"].astype(np.int32)

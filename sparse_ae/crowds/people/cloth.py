@@ -1,15 +1,19 @@
-"""Which garment a point of a dressed body shows, and how its cloth looks there."""
+"""Which garment a point of a dressed body shows, and how bright its cloth is there.
+
+Points x, y, z lie on the template, in metres. `along` is the point's coordinate of Bodies.along,
+and `cut` is the person's row of Clothes.table() as a tuple.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.crowds.camera.texture import SMOOTH, brush, fraction, lattice, noise
+from sparse_ae.crowds.camera.texture import SMOOTH, fast_kernel, fraction, hash_noise, noise
 from sparse_ae.crowds.people.appearance import (
     ACCENT,
     BAND,
     CHECKS,
-    CUT,
+    COLUMN,
     EMBLEM,
     HAIR,
     HAT,
@@ -28,65 +32,73 @@ from sparse_ae.crowds.people.appearance import (
 )
 from sparse_ae.crowds.people.bodies import ARM, HEAD, LEG, TRUNK
 from sparse_ae.crowds.people.garments import BRIM, SKIRT, TAIL, THIGH
-from sparse_ae.crowds.people.headwear import over_brim
+from sparse_ae.crowds.people.headwear import under_hat
 
-FOLD = 0.3  # share of brightness that folds take or give
+FOLD = 0.3  # share of the brightness that folds add or take
 
 
-@brush
-def garment(part, place, x, y, z, cut):
-    """Row of Clothes.colours at a point x, y, z of the template of a dressed body; place: its
-    coordinate Bodies.along; cut: the person's row of Clothes.table(), as a tuple."""
+@fast_kernel
+def garment_at(part, along, x, y, z, cut):
+    """Return the row of Clothes.colours that a point of a dressed body shows.
+
+    Args:
+        part: One of bodies.HEAD to LEG, or of garments.SKIRT, TAIL and BRIM.
+        along: The point's coordinate of Bodies.along.
+        x: Metres on the template, to the left.
+        y: Metres on the template, to the back.
+        z: Metres on the template, upwards.
+        cut: The person's row of Clothes.table(), as a tuple.
+    """
     if part == HEAD:
-        if cut[CUT.hat] != NO_HAT and over_brim(y, z):
+        if cut[COLUMN.hat] != NO_HAT and under_hat(y, z):
             return HAT
-        if place > cut[CUT.hairline] or bearded(x, y, z, cut):
+        if along > cut[COLUMN.hairline] or bearded(x, y, z, cut):
             return HAIR
         return SKIN
     if part in (TAIL, BRIM):
         return HAIR if part == TAIL else HAT
     if part == TRUNK:
-        if y > 0.0 and z > cut[CUT.hair_end] and abs(x) < 0.13 - 0.2 * (0.55 - z):
+        if y > 0.0 and z > cut[COLUMN.hair_end] and abs(x) < 0.13 - 0.2 * (0.55 - z):
             return HAIR
-        if place <= cut[CUT.waist]:
-            return ACCENT if cut[CUT.stripe] and on_side(x, y, 0.0) else TROUSERS
-        opening = 1.5 * max(0.0, abs(x) - 0.07)  # the neck's is round
-        if place > cut[CUT.collar] + opening:
+        if along <= cut[COLUMN.waist]:
+            return ACCENT if cut[COLUMN.stripe] and on_side_stripe(x, y, 0.0) else TROUSERS
+        opening = 1.5 * max(0.0, abs(x) - 0.07)  # a round neckline
+        if along > cut[COLUMN.collar] + opening:
             return SKIN
     elif part == ARM:
-        if place >= cut[CUT.sleeve]:
+        if along >= cut[COLUMN.sleeve]:
             return SKIN
     elif part == LEG:
-        if place > cut[CUT.shoe]:
+        if along > cut[COLUMN.shoe]:
             return SHOES
-        if z < cut[CUT.waist]:
-            if place >= cut[CUT.leg]:
+        if z < cut[COLUMN.waist]:
+            if along >= cut[COLUMN.leg]:
                 return SKIN
-            return ACCENT if cut[CUT.stripe] and on_side(x, y, place) else TROUSERS
-    elif cut[CUT.skirt] == TROUSERS:
+            return ACCENT if cut[COLUMN.stripe] and on_side_stripe(x, y, along) else TROUSERS
+    elif cut[COLUMN.skirt] == TROUSERS:
         return TROUSERS
-    return shirt_row(part, place, x, y, z, cut)
+    return shirt_colour(part, along, x, y, z, cut)
 
 
-@brush
+@fast_kernel
 def bearded(x, y, z, cut):
-    """Does a beard cover a point of the template's head?"""
-    if not cut[CUT.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
+    """Tell whether a beard covers a point of the template's head."""
+    if not cut[COLUMN.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
         return False
     return abs(x) > 0.026 or z < 0.56 or z > 0.58
 
 
-@brush
-def on_side(x, y, place):
-    """Is a point of the template's leg or hip on its outer side?"""
-    return abs(y + 0.005) < 0.016 and abs(x) > 0.11 + 0.035 * place
+@fast_kernel
+def on_side_stripe(x, y, along):
+    """Tell whether a point of the template's leg or hip is where a side stripe may run."""
+    return abs(y + 0.005) < 0.016 and abs(x) > 0.11 + 0.035 * along
 
 
-@brush
-def shirt_row(part, place, x, y, z, cut):
-    """Row of colours of a shirt, dress or coat at a point of the template, by its pattern."""
-    kind, period = cut[CUT.pattern], cut[CUT.period]
-    hoop = fraction((0.28 * place if part == ARM else z) / period) < 0.5
+@fast_kernel
+def shirt_colour(part, along, x, y, z, cut):
+    """Return the row of colours that a shirt, dress or coat shows at a point, by its pattern."""
+    kind, period = cut[COLUMN.pattern], cut[COLUMN.period]
+    hoop = fraction((0.28 * along if part == ARM else z) / period) < 0.5
     stripe = fraction((y if part == ARM else x) / period) < 0.4
     marked = False
     if kind == HOOPS:
@@ -96,7 +108,7 @@ def shirt_row(part, place, x, y, z, cut):
     elif kind == CHECKS:
         marked = hoop != stripe
     elif kind == MOTTLED:
-        tone = noise(SMOOTH, 0.7 * (x + y) / period, 0.7 * z / period + cut[CUT.key])
+        tone = noise(SMOOTH, 0.7 * (x + y) / period, 0.7 * z / period + cut[COLUMN.key])
         if tone > 0.68:
             return ACCENT
         marked = tone < 0.45
@@ -112,34 +124,36 @@ def shirt_row(part, place, x, y, z, cut):
             return ACCENT
         return SECOND if edge < 0 and part != SKIRT else SHIRT
     elif kind == EMBLEM and y < 0.0:
-        wide = 0.35 + 0.3 * (int(cut[CUT.key]) % 3)
+        wide = 0.35 + 0.3 * (int(cut[COLUMN.key]) % 3)
         marked = (x * wide) ** 2 + (z - 0.31) ** 2 < (0.35 * period + 0.02) ** 2
     elif kind == WORDS:
-        return ACCENT if in_word(x, z, cut) else SHIRT
+        return ACCENT if on_letter(x, z, cut) else SHIRT
     return SECOND if marked else SHIRT
 
 
-@brush
-def in_word(x, z, cut):
-    """Is a point of the chest or back on a letter, which is a bar or two?"""
-    row = (0.4 - z) / (0.03 + 0.3 * cut[CUT.period])
-    if not 0 < row < 1 + int(cut[CUT.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
+@fast_kernel
+def on_letter(x, z, cut):
+    """Tell whether a point of the chest or back is on a letter, which is a bar or two."""
+    row = (0.4 - z) / (0.03 + 0.3 * cut[COLUMN.period])
+    if not 0 < row < 1 + int(cut[COLUMN.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
         return False
     letter = x / 0.022
-    word = lattice(np.floor(letter), np.floor(row), int(cut[CUT.key]))
+    word = hash_noise(np.floor(letter), np.floor(row), int(cut[COLUMN.key]))
     return word > 0.15 and fraction(letter) < 0.35 + 0.5 * word
 
 
-@brush
-def on_template(x, y, place, top, hem):
-    """Where on the template a point of a skirt would be, whose angle has cosine x and sine y."""
-    return 0.17 * x, -0.14 * y, -THIGH * (top + place * (hem - top))
+@fast_kernel
+def skirt_to_template(x, y, along, top, hem):
+    """Return where a point of a skirt, at cosine x and sine y, would be on the template."""
+    return 0.17 * x, -0.14 * y, -THIGH * (top + along * (hem - top))
 
 
-@brush
+@fast_kernel
 def face_tone(x, y, z, glasses):
-    """Brightness of eyes, brows, nose and mouth at a point of the template's head, and how much
-    redder it is; 1, 0 elsewhere."""
+    """Return the brightness of a point of the face, and how much redder it is than skin.
+
+    Eyes, brows, nose, mouth and glasses differ from 1, 0.
+    """
     if y > -0.07:
         return (0.2, 0.0) if glasses and abs(z - 0.652) < 0.004 and y < 0.0 else (1.0, 0.0)
     u, v = (abs(x) - 0.032) / 0.014, (z - 0.647) / 0.008
@@ -158,42 +172,53 @@ def face_tone(x, y, z, glasses):
     return 1.0, 0.0
 
 
-@brush
-def cloth_tone(row, part, place, x, y, z, cut):
-    """Brightness at a point of the template, 1 if plain, and how much redder it is: the face;
-    folds, seams, belt, cuffs, soles."""
+@fast_kernel
+def cloth_tone(row, part, along, x, y, z, cut):
+    """Return the brightness at a point of the template, 1 if plain, and how much redder it is.
+
+    The tone draws the face, folds, seams, belt, cuffs and soles.
+
+    Args:
+        row: The row of Clothes.colours, of `garment_at`.
+        part: One of bodies.HEAD to LEG, or of garments.SKIRT, TAIL and BRIM.
+        along: The point's coordinate of Bodies.along.
+        x: Metres on the template, to the left.
+        y: Metres on the template, to the back.
+        z: Metres on the template, upwards.
+        cut: The person's row of Clothes.table(), as a tuple.
+    """
     if row == SKIN and part == HEAD:
-        return face_tone(x, y, z, cut[CUT.glasses] > 0)
-    return texture(row, part, place, x, y, z, cut), 0.0
+        return face_tone(x, y, z, cut[COLUMN.glasses] > 0)
+    return texture(row, part, along, x, y, z, cut), 0.0
 
 
-@brush
-def texture(row, part, place, x, y, z, cut):
-    """Brightness of hair, cloth and skin below the face."""
-    key = cut[CUT.key]
+@fast_kernel
+def texture(row, part, along, x, y, z, cut):
+    """Return the brightness of hair, cloth and skin below the face."""
+    key = cut[COLUMN.key]
     if row == SKIN:
         return 0.97 + 0.06 * noise(SMOOTH, x * 20 + key, z * 20)
     if row == HAIR:
         strand = noise(SMOOTH, (x + key) * 90, z * 9 + y * 30)
         return 0.75 + 0.5 * strand
     if row == SHOES:
-        white = int(cut[CUT.key]) & 3
+        white = int(cut[COLUMN.key]) & 3
         return (1.9 if white == 0 else 0.6) if z < -0.848 else 1.0
     if part == SKIRT:
         pleats = noise(SMOOTH, x * 45 + key, y * 45) - 0.5
-        return 1 + 1.6 * FOLD * pleats * min(1.0, 0.3 + 0.7 * place)
+        return 1 + 1.6 * FOLD * pleats * min(1.0, 0.3 + 0.7 * along)
     bend = 1.0
-    if part in (ARM, LEG):  # wrinkles across, most of them at elbow and knee
-        bend = 0.5 + 1.2 * max(0.0, 1 - abs(place - 1) / 0.5) + max(0.0, 0.6 - place)
-        end = cut[CUT.sleeve] if part == ARM else cut[CUT.leg]
-        if 0.03 < end - place < 0.055:
+    if part in (ARM, LEG):  # wrinkles run across the limb, most of them at elbow and knee
+        bend = 0.5 + 1.2 * max(0.0, 1 - abs(along - 1) / 0.5) + max(0.0, 0.6 - along)
+        end = cut[COLUMN.sleeve] if part == ARM else cut[COLUMN.leg]
+        if 0.03 < end - along < 0.055:
             return 0.72
     elif part == TRUNK:
-        bend = 0.5 + 1.1 * max(0.0, 1 - abs(z - cut[CUT.waist]) / 0.14)
-        below = z - cut[CUT.waist]
-        if -0.028 < below < 0.004:  # belt or hem
-            return 0.45 if int(cut[CUT.key]) & 4 else 0.8
-        if abs(z - cut[CUT.collar] + 0.012) < 0.006 and abs(x) < 0.08:
+        bend = 0.5 + 1.1 * max(0.0, 1 - abs(z - cut[COLUMN.waist]) / 0.14)
+        below = z - cut[COLUMN.waist]
+        if -0.028 < below < 0.004:  # the belt or the hem of the shirt
+            return 0.45 if int(cut[COLUMN.key]) & 4 else 0.8
+        if abs(z - cut[COLUMN.collar] + 0.012) < 0.006 and abs(x) < 0.08:
             return 0.78
     fold = noise(SMOOTH, x * 11 + z * 4 + key, z * 24 + 14 * y - x * 7) - 0.5
     return 1 + 1.7 * FOLD * bend * fold

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.crowds.camera.exact import on_grid
-from sparse_ae.crowds.people.appearance import BEANIE, BUN, CAP, CUT, NO_HAT, NO_TAIL
+from sparse_ae.crowds.camera.portable import snap
+from sparse_ae.crowds.people.appearance import BEANIE, BUN, CAP, COLUMN, NO_HAT, NO_TAIL
 from sparse_ae.crowds.people.garments import BRIM_ANGLES, TAIL_ANGLES, TAIL_RINGS, unit
 from sparse_ae.runtime.kernels import kernel
 
 
 @kernel
-def over_brim(back, z):
-    """Does a hat cover a point of the template's head?"""
+def under_hat(back, z):
+    """Tell whether a hat covers a point of the template's head."""
     return z > brim_level(back)
 
 
 @kernel
 def brim_level(back):
-    """Height of a hat's edge on the template, metres, so far behind the body's axis."""
+    """Return the height, metres, of a hat's edge `back` metres behind the template's axis."""
     return 0.668 - 0.22 * back
 
 
 @kernel
-def head_frame(dressed, sewing):
-    """(4, 3) the middle of a posed head, and its axes to the left, back and up, of the length of
-    a metre of the template's head."""
+def skull_frame(dressed, anchors):
+    """Return the frame of a posed head.
+
+    Returns:
+        (4, 3) the middle of the skull; then its axes to the left, back and up, each as long as a
+        metre on the template's head.
+    """
     marks = np.zeros((4, 3))
     for group in range(4):
-        for v in sewing.skull[group]:
+        for v in anchors.skull[group]:
             for c in range(3):
-                marks[group, c] += dressed[v, c] / len(sewing.skull[group])
+                marks[group, c] += dressed[v, c] / len(anchors.skull[group])
     across = marks[0] - marks[1]
-    size = np.sqrt((across * across).sum()) / sewing.head[1, 0]
+    size = np.sqrt((across * across).sum()) / anchors.head[1, 0]
     left, up = unit(across), marks[2] - marks[3]
     up = unit(up - (up * left).sum() * left)
     frame = np.zeros((4, 3))
@@ -42,7 +46,7 @@ def head_frame(dressed, sewing):
 
 
 @kernel
-def put(dressed, v, frame, origin, x, y, z):
+def place_on_head(dressed, v, frame, origin, x, y, z):
     """Place vertex v at a point of the template's head."""
     x, y, z = x - origin[0], y - origin[1], z - origin[2]
     for c in range(3):
@@ -51,40 +55,43 @@ def put(dressed, v, frame, origin, x, y, z):
 
 
 @kernel
-def add_tail(dressed, sewing, template, style, who):
+def place_tied_hair(dressed, anchors, template, style, who):
     """Place a bun, or a ponytail that falls from the back of the head."""
-    kind = style[who, CUT.tail]
+    kind = style[who, COLUMN.tail]
     if kind == NO_TAIL:
         return
-    frame = head_frame(dressed, sewing)
-    thick = 0.03 + 0.5 * style[who, CUT.hair]
+    frame = skull_frame(dressed, anchors)
+    thick = 0.03 + 0.5 * style[who, COLUMN.hair]
     for ring in range(TAIL_RINGS):
         share = ring / (TAIL_RINGS - 1)
         if kind == BUN:
-            y, z = 0.075, 0.715 + thick * on_grid(np.cos(np.pi * share))
-            radius = thick * on_grid(np.sin(np.pi * share))
+            y, z = 0.075, 0.715 + thick * snap(np.cos(np.pi * share))
+            radius = thick * snap(np.sin(np.pi * share))
         else:
-            y, z = 0.05 + 0.06 * on_grid(np.sin(np.pi * min(1.0, 0.2 + share))), 0.7 - 0.25 * share
-            radius = 0.75 * thick * on_grid(np.sin(np.pi * (0.1 + 0.88 * share)))
+            y, z = 0.05 + 0.06 * snap(np.sin(np.pi * min(1.0, 0.2 + share))), 0.7 - 0.25 * share
+            radius = 0.75 * thick * snap(np.sin(np.pi * (0.1 + 0.88 * share)))
         for a in range(TAIL_ANGLES):
-            v = sewing.starts[1] + ring * TAIL_ANGLES + a
-            put(dressed, v, frame, sewing.head[0], radius * template[v, 0],
+            v = anchors.starts[1] + ring * TAIL_ANGLES + a
+            place_on_head(dressed, v, frame, anchors.head[0], radius * template[v, 0],
                 y + radius * template[v, 1], z)  # fmt: skip
 
 
 @kernel
-def add_brim(dressed, sewing, template, style, who):
+def place_brim(dressed, anchors, template, style, who):
     """Place the visor of a cap, or a brim all around."""
-    kind = style[who, CUT.hat]
+    kind = style[who, COLUMN.hat]
     if kind in (NO_HAT, BEANIE):
         return
-    frame, middle = head_frame(dressed, sewing), sewing.head[0]
+    frame, middle = skull_frame(dressed, anchors), anchors.head[0]
     for a in range(BRIM_ANGLES):
-        inner, outer = sewing.starts[2] + a, sewing.starts[2] + BRIM_ANGLES + a
+        inner, outer = anchors.starts[2] + a, anchors.starts[2] + BRIM_ANGLES + a
         x, y = template[inner, 0], template[inner, 1]
         ahead = max(0.0, -y - 0.25) / 0.75
         width = 0.085 * np.sqrt(ahead) if kind == CAP else 0.06
-        for v, radius in ((inner, sewing.brim[a] + 0.006), (outer, sewing.brim[a] + 0.01 + width)):
+        for v, radius in (
+            (inner, anchors.brim[a] + 0.006),
+            (outer, anchors.brim[a] + 0.01 + width),
+        ):
             back = middle[1] + radius * y
-            z = brim_level(max(back, -0.15)) + 0.004 - 0.2 * (radius - sewing.brim[a])
-            put(dressed, v, frame, middle, middle[0] + radius * x, back, z)
+            z = brim_level(max(back, -0.15)) + 0.004 - 0.2 * (radius - anchors.brim[a])
+            place_on_head(dressed, v, frame, middle, middle[0] + radius * x, back, z)

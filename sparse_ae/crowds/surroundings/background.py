@@ -1,4 +1,4 @@
-"""Surroundings: floor to the horizon or to walls, ceiling, skyline and sky."""
+"""The background: floor to the horizon or to walls, ceiling, skyline and sky."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.crowds.camera.light import on_ground
+from sparse_ae.crowds.camera.light import ground_shadow
 from sparse_ae.crowds.camera.raster import SAMPLES
-from sparse_ae.crowds.camera.texture import brush, fraction
-from sparse_ae.crowds.people.appearance import dye
-from sparse_ae.crowds.place.floors import COLOURS, INDOORS, OUTDOORS, FloorStyle, floor_tone
-from sparse_ae.crowds.place.walls import (
+from sparse_ae.crowds.camera.texture import fast_kernel, fraction
+from sparse_ae.crowds.people.appearance import draw_cloth_colours
+from sparse_ae.crowds.surroundings.floors import COLOURS, INDOORS, OUTDOORS, FloorStyle, floor_tone
+from sparse_ae.crowds.surroundings.walls import (
     BRICKS,
     FLAT,
     HEDGE,
@@ -26,37 +26,42 @@ from sparse_ae.crowds.place.walls import (
     wall_tone,
 )
 
-FAR = 1e6  # metres: never reached
+FAR = 1e6  # metres; such a wall is never reached
 FLOOR, FLOOR2, MARK, WALL, WALL2, TOP, SKY, HORIZON, DISTANT, DISTANT2 = range(10)
-CLOUD, LAMP, SHADE = range(10, 13)  # further rows of the palette that pixels are mixed from
+CLOUD, LAMP, SHADE = range(10, 13)  # more rows of the palette that pixels are mixed from
 SKIES = np.array([[(118, 158, 208), (198, 214, 228)], [(150, 174, 204), (216, 220, 222)],
                   [(188, 192, 196), (212, 212, 210)], [(96, 132, 186), (222, 204, 186)],
                   [(206, 210, 214), (228, 228, 226)]], np.float32)  # fmt: skip
 
 
 class Surroundings(NamedTuple):
-    """Kinds of floor and wall (floors.FLOORS, walls.WALLS), where walls stand, colours, sizes."""
+    """Kinds of floor and wall (floors.FLOORS, walls.WALLS), places, colours and sizes."""
 
     floor: int
     wall: int
-    distance: float  # metres to the wall ahead; FAR: none
-    side: float  # x of a wall at the side; FAR: none
-    top: float  # metres, height of the walls; open air above
-    ceiling: bool  # or rather a ceiling
-    far: int  # what stands before the sky: walls.HILLS to FLAT
+    distance: float  # metres to the wall ahead; FAR for none
+    side: float  # x of a wall at the side, metres; FAR for none
+    top: float  # height of the walls, metres
+    ceiling: bool  # a ceiling above the walls, else open air
+    far: int  # what stands in front of the sky: walls.HILLS to FLAT
     tall: float  # tangent of its height
-    clear: float  # more: fewer clouds
-    furniture: float  # metres, the highest of what stands along the walls
-    sizes: np.ndarray  # (2,) metres, of floor and wall patterns
-    turn: np.ndarray  # (2,) cosine and sine of the floor's direction
-    colours: np.ndarray  # (10, 3) float32 of 255, rows FLOOR to DISTANT2
+    clear: float  # how clear the sky is; more gives fewer clouds
+    furniture: float  # greatest height of the furniture along walls, metres
+    sizes: np.ndarray  # (2,) sizes of the floor and wall patterns, metres
+    turn: np.ndarray  # (2,) cosine and sine of the floor pattern's direction
+    colours: np.ndarray  # (10, 3) float32 on a scale of 255, rows FLOOR to DISTANT2
     shades: np.ndarray  # (SHADES, 3) colours of pictures, books, cupboards
     key: int
 
 
 def draw_surroundings(rng: np.random.Generator, beyond: float, aside: float = 4.0) -> Surroundings:
-    """Surroundings whose walls, if any, stand behind what is `beyond` metres away, and `aside`
-    metres from the middle."""
+    """Draw surroundings.
+
+    Args:
+        rng: Generator of this scene's look.
+        beyond: Metres to the farthest thing; a wall ahead stands behind it.
+        aside: Metres from the middle to the outermost thing; a wall at the side stands beyond it.
+    """
     indoors = rng.random() < 0.5
     floor = int(rng.choice(INDOORS if indoors else OUTDOORS))
     wall = int(rng.choice(ROOM if indoors else STREET))
@@ -78,20 +83,20 @@ def draw_surroundings(rng: np.random.Generator, beyond: float, aside: float = 4.
         sizes=rng.uniform((0.5, 0.8), (1.1, 1.9)),
         turn=np.array([np.cos(angle), np.sin(angle)]),
         colours=draw_palette(rng, floor, wall),
-        shades=(0.7 * dye(rng, SHADES) + 20).astype(np.float32),
+        shades=(0.7 * draw_cloth_colours(rng, SHADES) + 20).astype(np.float32),
         key=int(rng.integers(1 << 10)),
     )  # fmt: skip
 
 
 def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
-    """(10, 3) float32 colours, rows FLOOR to DISTANT2."""
+    """Draw (10, 3) float32 colours, rows FLOOR to DISTANT2."""
     ground = np.array(COLOURS[floor][rng.integers(len(COLOURS[floor]))])
     ground = ground * rng.uniform(0.75, 1.12) + rng.normal(0, 4, 3)
     second = ground * rng.uniform(0.62, 0.85) + rng.normal(0, 2, 3)
     mark = rng.choice((236, 214, 60)) * np.array([1, 1, rng.choice((1.0, 0.85))])
     pale = np.array([(214, 208, 196), (190, 194, 196), (178, 164, 144), (222, 222, 220)])
     plain = pale[rng.integers(4)] * rng.uniform(0.55, 1.05)
-    coat = 0.55 * plain + 0.45 * dye(rng, 1)[0]
+    coat = 0.55 * plain + 0.45 * draw_cloth_colours(rng, 1)[0]
     if wall == HEDGE:
         coat = np.array((84, 104, 58)) * rng.uniform(0.7, 1.2)
     elif wall == BRICKS:
@@ -106,20 +111,30 @@ def draw_palette(rng: np.random.Generator, floor: int, wall: int) -> np.ndarray:
     return np.clip(np.stack(rows), 8, 250).astype(np.float32)
 
 
-def shade_background(image, owner, place: Surroundings, view, lamp, shadows):
-    """Add to image (S, S, 3) the share of each pixel that sees no mesh. lamp: Light.numbers()."""
-    floor = FloorStyle(place.floor, *place.sizes[:1], *place.turn, place.key)
-    wall = WallStyle(place.wall, *place.sizes[1:], place.furniture, place.far, place.tall,
-                     place.clear, place.key)  # fmt: skip
-    room = Room(place.distance, place.side, place.top, place.ceiling, view.height, view.focal)
-    fixed = np.array([(240, 240, 240), (252, 252, 252)], np.float32)
-    palette = np.concatenate((place.colours, fixed, place.shades))
-    fill(image, owner, view.rays, room, floor, wall, palette, lamp, shadows.ground, shadows.near,
-         shadows.grid)  # fmt: skip
+def shade_background(image, owner, surroundings: Surroundings, view, lamp, shadows):
+    """Add the share of each pixel that sees no mesh.
+
+    Args:
+        image: (S, S, 3) float32, changed in place.
+        owner: Owners of the samples, as in Surface.
+        surroundings: Floor, walls and sky.
+        view: Where the pixels look.
+        lamp: Light.numbers().
+        shadows: The scene's Shadows.
+    """
+    around = surroundings
+    floor = FloorStyle(around.floor, around.sizes[0], *around.turn, around.key)
+    wall = WallStyle(around.wall, around.sizes[1], around.furniture, around.far, around.tall,
+                     around.clear, around.key)  # fmt: skip
+    room = Room(around.distance, around.side, around.top, around.ceiling, view.height, view.focal)
+    fixed = np.array([(240, 240, 240), (252, 252, 252)], np.float32)  # rows CLOUD and LAMP
+    palette = np.concatenate((around.colours, fixed, around.shades))
+    shade_pixels(image, owner, view.rays, room, floor, wall, palette, lamp, shadows.ground,
+                 shadows.contact, shadows.grid)  # fmt: skip
 
 
 class Room(NamedTuple):
-    """Where surfaces are, metres as in Surroundings; height and focal length of the camera."""
+    """Where the surfaces are, as in Surroundings; the camera's height and focal length."""
 
     distance: float
     side: float
@@ -129,11 +144,15 @@ class Room(NamedTuple):
     focal: float
 
 
-@brush
-def meet(dx, dy, dz, room, floors, walls):
-    """What a ray meets first: x, y if that is the floor, its depth (0 if not); then how to mix its
-    colour: from row `first` of the palette to the next by tone, then to row extra by much; light
-    from everywhere and from the sun; 1 if it shines by itself."""
+@fast_kernel
+def trace_ray(dx, dy, dz, room, floors, walls):
+    """Return what a ray meets first, and how to mix its colour.
+
+    Returns:
+        x, y and depth of the floor (all 0 if the ray meets something else); the first row of the
+        palette, and the tone that mixes it with the next row; another row, and how much of it; the
+        shares of the light from everywhere and of the sun; 1 if it shines by itself.
+    """
     ahead = room.distance / dy if dy > 1e-6 else FAR
     aside = room.side / dx if room.side * dx > 0 and room.side < FAR else FAR
     reach = min(ahead, aside, FAR)
@@ -159,8 +178,8 @@ def meet(dx, dy, dz, room, floors, walls):
     return 0.0, 0.0, 0.0, SKY, 1 - up, CLOUD, 0.8 * cloud, 1.0, 0.0, 1.0
 
 
-@brush
-def fill(image, owner, rays, room, floors, walls, palette, lamp, ground, near, grid):
+@fast_kernel
+def shade_pixels(image, owner, rays, room, floors, walls, palette, lamp, ground, contact, grid):
     """Shade what the rays meet where `owner` holds no mesh."""
     size = image.shape[0]
     for row in range(size):
@@ -174,12 +193,12 @@ def fill(image, owner, rays, room, floors, walls, palette, lamp, ground, near, g
             dx = rays[0, 0] + column * rays[1, 0] + row * rays[2, 0]
             dy = rays[0, 1] + column * rays[1, 1] + row * rays[2, 1]
             dz = rays[0, 2] + column * rays[1, 2] + row * rays[2, 2]
-            x, y, deep, first, tone, extra, much, around, direct, shines = meet(
+            x, y, deep, first, tone, extra, much, around, direct, shines = trace_ray(
                 dx, dy, dz, room, floors, walls)  # fmt: skip
             around, direct = around * lamp[4], direct * lamp[3]
             if deep > 0:
-                around *= 1 - 0.45 * on_ground(near, grid, x, y)
-                direct *= lamp[2] * (1 - on_ground(ground, grid, x, y))
+                around *= 1 - 0.45 * ground_shadow(contact, grid, x, y)
+                direct *= lamp[2] * (1 - ground_shadow(ground, grid, x, y))
             haze = deep / (deep + 250)
             for c in range(3):
                 value = palette[first, c] + (palette[first + 1, c] - palette[first, c]) * tone

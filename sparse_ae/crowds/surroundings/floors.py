@@ -1,4 +1,4 @@
-"""Floors: what colour the ground has at a place."""
+"""Floors: the colour of the ground at each point."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from sparse_ae.crowds.camera.texture import (
     ROUGH,
     SMOOTH,
-    brush,
+    fast_kernel,
     fraction,
-    lattice,
+    hash_noise,
     noise,
     square_wave,
     stroke,
@@ -23,7 +23,7 @@ FLOORS = ("ground", "chequers", "tiles", "planks", "grass", "sand", "court", "ro
 GROUND, CHEQUERS, TILES, PLANKS, GRASS, SAND, COURT, ROAD, CARPET, PAVING = range(10)
 INDOORS = (GROUND, CHEQUERS, TILES, PLANKS, COURT, CARPET)
 OUTDOORS = (GROUND, TILES, GRASS, GRASS, SAND, COURT, ROAD, PAVING)
-COLOURS = {  # of 255, several a kind
+COLOURS = {  # on a scale of 255, several per kind
     GROUND: ((150, 147, 140), (112, 110, 108), (176, 168, 154)),
     CHEQUERS: ((196, 188, 172), (150, 140, 128), (110, 96, 86)),
     TILES: ((186, 180, 170), (150, 148, 146), (164, 132, 104)),
@@ -38,7 +38,15 @@ COLOURS = {  # of 255, several a kind
 
 
 class FloorStyle(NamedTuple):
-    """A floor's kind, size of its pattern in metres, cosine and sine of its direction, a key."""
+    """The style of a floor.
+
+    Attributes:
+        kind: Index into FLOORS.
+        size: Size of the pattern, metres.
+        cos: Cosine of the pattern's direction.
+        sin: Sine of the pattern's direction.
+        key: A random key.
+    """
 
     kind: int
     size: float
@@ -47,11 +55,16 @@ class FloorStyle(NamedTuple):
     key: int
 
 
-@brush
+@fast_kernel
 def floor_tone(x, y, across, deep, style):
-    """At metres x, y: how much of the floor's second colour, and of its markings', in [0, 1].
+    """Return how much of a floor's second colour and of its markings a point shows, in [0, 1].
 
-    across, deep: metres that a pixel covers there. style: a FloorStyle.
+    Args:
+        x: Metres to the right.
+        y: Metres ahead.
+        across: Metres that a pixel covers there from left to right.
+        deep: Metres that a pixel covers there from near to far.
+        style: A FloorStyle.
     """
     kind, size, cos, sin, key = style
     u, v = cos * x + sin * y, cos * y - sin * x
@@ -74,12 +87,12 @@ def floor_tone(x, y, across, deep, style):
         if kind == PAVING:
             u, v, wide, long = u * 2, v * 4, wide * 2, long * 4
             u += 0.5 * (int(np.floor(v)) & 1)
-        own = lattice(np.floor(u), np.floor(v), key) / (1 + 3 * max(wide, long))
+        own = hash_noise(np.floor(u), np.floor(v), key) / (1 + 3 * max(wide, long))
         joint = max(stroke(u, 0.05, wide), stroke(v, 0.05, long))
         return 0.25 * own + 0.3 * stain + 0.5 * joint + 0.3 * speck, 0.0
     if kind == PLANKS:
         board = np.floor(u * 6)
-        shade = lattice(board, np.floor(v * 0.5 + lattice(board, 5, key)), key)
+        shade = hash_noise(board, np.floor(v * 0.5 + hash_noise(board, 5, key)), key)
         grain = noise(SMOOTH, u * 50, v * 1.5 + board) - 0.5
         fade = 1 / (1 + 40 * wide)
         return 0.3 + (0.5 * (shade - 0.5) + 0.5 * grain) * fade + 0.5 * stroke(

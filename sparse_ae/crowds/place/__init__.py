@@ -1,1 +1,0 @@
-"""The place of a crowd: floor, walls, sky, and the things that stand about."""
