@@ -11,16 +11,32 @@ from torch import Tensor
 def decorrelation_loss(
     tags: Tensor, visible: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
 ) -> Tensor:
-    """How far the dimensions of the persons' mean embeddings vary together.
+    """Compute how far the dimensions of the persons' mean embeddings vary together.
 
-    tags: (B, P, K, D) read at the ground-truth joints; visible: (B, P, K) bool. With C the
-    covariance (D, D) of the mean embeddings of all persons of the batch, the sum of its squared
-    off-diagonal elements over D: the covariance term of VICReg (Bardes et al., ICLR 2022), which
-    takes it over a batch of images. 0 with fewer than two persons, or at D = 1. Half-precision
-    inputs are computed in float32. total: where several processes have a share of the batch each,
-    what adds a tensor up over them and lets gradients pass (`processes.summed`).
+    With C the covariance (D, D) of the mean embeddings of all persons of the batch: the sum of its
+    squared off-diagonal elements over D. Half-precision inputs are computed in float32.
 
-    ValueError for shapes that do not fit.
+    Args:
+        tags: (B, P, K, D), read at the ground-truth joints.
+        visible: (B, P, K) bool; a person without a visible joint is padding.
+        total: adds a tensor up over the processes that have a share of the batch each, and lets
+            gradients pass (`distributed.all_reduce_sum`).
+
+    Returns:
+        The penalty, a scalar; 0 with fewer than two persons, or at D = 1.
+
+    Raises:
+        ValueError: Shapes do not fit.
+
+    Source:
+        The covariance term of VICReg (Bardes et al., ICLR 2022), which takes it over images.
+
+    Example:
+        >>> import torch
+        >>> tags = torch.tensor([[[[-1.0, -1.0]], [[1.0, 1.0]]]])  # two persons, one joint, D = 2
+        >>> visible = torch.ones(1, 2, 1, dtype=torch.bool)
+        >>> decorrelation_loss(tags, visible).item()  # C is 2 everywhere: (2² + 2²) / 2
+        4.0
     """
     if tags.ndim != 4 or visible.shape != tags.shape[:3]:
         raise ValueError(

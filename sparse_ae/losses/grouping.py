@@ -22,17 +22,33 @@ class GroupingLoss(NamedTuple):
 
 
 def grouping_loss(tags: Tensor, visible: Tensor, *, form: str = "poster") -> GroupingLoss:
-    """L_g: draw a person's embeddings together, push the persons' means apart.
-
-    tags: (B, P, K, D) read at the ground-truth joints; visible: (B, P, K) bool. A person without
-    a visible joint is padding.
+    """Compute L_g: draw a person's embeddings together, push the persons' means apart.
 
     pull, both forms: mean over persons of the mean over their visible joints of ‖t − t̄‖².
     push, poster: mean over the N(N−1)/2 pairs of exp(−‖t̄_n − t̄_m‖²/2).
     push, released: half the mean over pairs of exp(−‖t̄_n − t̄_m‖²).
-    An image without persons gives 0, one with a single person gives push 0.
 
-    Raises ValueError for shapes that do not fit or an unknown form.
+    Args:
+        tags: (B, P, K, D), read at the ground-truth joints.
+        visible: (B, P, K) bool; a person without a visible joint is padding.
+        form: "poster" or "released".
+
+    Returns:
+        pull and push. An image without persons gives 0, one with a single person gives push 0.
+
+    Raises:
+        ValueError: Shapes do not fit, or the form is unknown.
+
+    Source:
+        The poster's L_g; the released code's pull and push.
+
+    Example:
+        >>> import torch
+        >>> tags = torch.tensor([[[[0.0], [2.0]], [[2.0], [4.0]]]])  # two persons, means 1 and 3
+        >>> visible = torch.ones(1, 2, 2, dtype=torch.bool)
+        >>> pull, push = grouping_loss(tags, visible)
+        >>> print(f"{pull:.3f} {push:.3f}")  # 1, and exp(−2² / 2)
+        1.000 0.135
     """
     tags = check_tags(tags, visible, form)
     mean, weight, real = person_means(tags, visible)

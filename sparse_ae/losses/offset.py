@@ -1,7 +1,7 @@
 """What the baseline `offset` is trained towards: persons' centres, and offsets to their joints.
 
-In place of embeddings, a map says where persons' centres are, and at a centre 2K further maps
-point to the person's joints. CenterNet (Zhou et al., "Objects as Points", 2019) and DEKR (Geng et
+Instead of embeddings, one map tells where persons' centres are, and 2K further maps point from a
+centre to the person's joints. CenterNet (Zhou et al., "Objects as Points", 2019) and DEKR (Geng et
 al., "Bottom-Up Human Pose Estimation via Disentangled Keypoint Regression", CVPR 2021) in outline;
 DEKR's code is github.com/HRNet/DEKR. Decoding is in `offset_decode`.
 
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparse_ae.losses.tags import at_least_float32
 from sparse_ae.targets import heatmap_targets
 
 RADIUS = 2  # cells to each side of a centre's cell; DEKR has 4 of 128, and a centre of sigma 4
@@ -26,8 +27,12 @@ BETA = 1 / 9  # cells; where the loss turns from a square into an absolute value
 
 
 class OffsetTargets(NamedTuple):
-    """centre (h, w) in [0, 1]; offsets (2K, h, w) in cells, x then y of each joint; weight
-    (K, h, w), 0 where there is nothing to learn. All float32."""
+    """What the baseline is trained towards; all float32.
+
+    centre: (h, w) in [0, 1].
+    offsets: (2K, h, w) in cells, x then y of each joint.
+    weight: (K, h, w), 0 where there is nothing to learn.
+    """
 
     centre: np.ndarray
     offsets: np.ndarray
@@ -35,10 +40,17 @@ class OffsetTargets(NamedTuple):
 
 
 def person_centres(joints, visible) -> np.ndarray:
-    """(P, 2) float64 mean of each person's visible joints, as in DEKR; nan without one.
+    """Compute the mean of each person's visible joints, as in DEKR.
 
-    joints: (P, K, 2) x, y, read only where visible; visible: (P, K) bool. ValueError for wrong
-    shapes, or visible joints that are not finite.
+    Args:
+        joints: (P, K, 2) x, y, read only where visible.
+        visible: (P, K) bool.
+
+    Returns:
+        (P, 2) float64; nan for a person without a visible joint.
+
+    Raises:
+        ValueError: Shapes are wrong, or visible joints are not finite.
     """
     joints, visible = _check_joints(joints, visible)
     count = visible.sum(axis=1)[:, None]  # (P, 1)
@@ -47,22 +59,29 @@ def person_centres(joints, visible) -> np.ndarray:
 
 
 def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
-    """The maps of one image.
+    """Draw the maps of one image.
 
-    joints: (P, K, 2) x, y in cells, read only where visible; visible: (P, K) bool.
-    scale: (P,) sqrt(box area) / image side, read of persons with a visible joint.
-    size: h = w in cells; sigma: of the Gaussian at each centre, in cells.
+    A cell has offsets if it is one of the (2 RADIUS + 1)² about a person's centre. It belongs to
+    one person: the one whose centre is nearest, and the smaller one of equally near ones. (In DEKR
+    the smaller person takes a cell even where it is another's centre; in maps as small as these
+    that would leave many persons of a crowd without a cell.) Persons whose centre lies outside the
+    map have no cells.
 
-    centre: as `targets.heatmap_targets` draws a joint. offsets: from a cell's centre to the joint,
-    in the (2 RADIUS + 1)² cells about a person's centre. A cell belongs to one person: that whose
-    centre is nearest, of equally near ones the smaller. (In DEKR the smaller person takes a cell
-    even where it is another's centre; in maps as small as these that would leave many persons of a
-    crowd with no cell of their own.) weight: 1 / the person's size, scale · size cells, for visible
-    joints, so that errors count relative to the person; DEKR's is 1/sqrt(area). Persons whose
-    centre lies outside the map have no cells.
+    Args:
+        joints: (P, K, 2) x, y in cells, read only where visible.
+        visible: (P, K) bool.
+        scale: (P,) sqrt(box area) / image side, read of persons with a visible joint.
+        size: h = w in cells.
+        sigma: standard deviation of the Gaussian at each centre, in cells.
 
-    ValueError for wrong shapes, visible joints that are not finite, a negative scale or one that
-    is not finite, a size or sigma that is not positive.
+    Returns:
+        The centre map, drawn as `targets.heatmap_targets` draws a joint; the offsets from each
+        cell's centre to the joints; and the weight, 1 / the person's size (scale · size cells) for
+        visible joints, which makes errors count relative to the person. DEKR's is 1/sqrt(area).
+
+    Raises:
+        ValueError: Shapes are wrong, visible joints are not finite, a scale is negative or not
+            finite, or size or sigma are not positive.
     """
     joints, visible = _check_joints(joints, visible)
     scale = np.asarray(scale, np.float64)
@@ -96,16 +115,34 @@ def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
 def offset_loss(
     pred: Tensor, target: Tensor, weight: Tensor, entries: Tensor | None = None
 ) -> Tensor:
-    """How far the offsets are from their targets, a scalar.
+    """Compute how far the offsets are from their targets.
 
-    pred, target: (B, 2K, h, w) in cells, x then y of each joint; weight: (B, K, h, w), as of
-    `offset_targets`. Smooth L1 that turns at BETA, times the weight, the mean over the entries of
-    pred whose weight is above 0: DEKR's (lib/core/loss.py), whose total adds it at 0.03. Entries
-    of weight 0 get no gradient; where there are no others the loss is 0. Half-precision inputs are
-    computed in float32. entries: what to divide by instead of the number of these entries; several
-    processes with a share of the batch each give the mean of their numbers.
+    Smooth L1 that turns at BETA, times the weight, the mean over the entries of pred whose weight
+    is above 0. DEKR adds it to its other losses at 0.03. Entries of weight 0 get no gradient.
+    Half-precision inputs are computed in float32.
 
-    ValueError for shapes that do not fit, or a weight that is negative or NaN.
+    Args:
+        pred: (B, 2K, h, w) in cells, x then y of each joint.
+        target: (B, 2K, h, w), as of `offset_targets`.
+        weight: (B, K, h, w), as of `offset_targets`.
+        entries: what to divide by instead of the number of these entries. Processes that have a
+            share of the batch each give the mean of their numbers.
+
+    Returns:
+        The loss, a scalar; 0 where all weights are 0.
+
+    Raises:
+        ValueError: Shapes do not fit, or a weight is negative or NaN.
+
+    Source:
+        OffsetsLoss of DEKR (lib/core/loss.py).
+
+    Example:
+        >>> import torch
+        >>> target = torch.zeros(1, 2, 1, 1)  # one joint in one cell
+        >>> pred = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1)  # 3 cells off in x
+        >>> print(f"{offset_loss(pred, target, torch.full((1, 1, 1, 1), 0.5)):.4f}")
+        0.7361
     """
     if pred.ndim != 4 or pred.shape[1] % 2:
         raise ValueError(f"pred: expected (B, 2K, h, w), got {tuple(pred.shape)}")
@@ -120,8 +157,8 @@ def offset_loss(
     image, joint, row, column = weight.nonzero(as_tuple=True)  # (n,) each
     chosen = image[:, None], 2 * joint[:, None] + torch.arange(2, device=joint.device)
     chosen = (*chosen, row[:, None], column[:, None])  # (n, 2): its x and its y
-    pred, target = _at_least_float32(pred[chosen]), _at_least_float32(target[chosen])
-    weight = _at_least_float32(weight[image, joint, row, column])[:, None]
+    pred, target = at_least_float32(pred[chosen]), at_least_float32(target[chosen])
+    weight = at_least_float32(weight[image, joint, row, column])[:, None]
     distance = F.smooth_l1_loss(pred, target, beta=BETA, reduction="none")
     entries = max(pred.numel(), 1) if entries is None else entries.clamp(min=1e-6)
     return (distance * weight).sum() / entries
@@ -142,7 +179,7 @@ def _check_joints(joints, visible):
 
 
 def _owners(centres, size):
-    """Of the n cells near one of the centres (P, 2): whose each is, and its row and column."""
+    """For each of the n cells near a centre (P, 2): its person, its row and its column."""
     index = np.arange(size)
     near = np.abs(index - np.floor(centres)[..., None]) <= RADIUS  # (P, 2, size)
     square = (index + 0.5 - centres[..., None]) ** 2
@@ -151,7 +188,3 @@ def _owners(centres, size):
     owner = distance.argmin(axis=0)  # of equal ones the first
     row, column = np.nonzero(np.isfinite(distance).any(axis=0))
     return owner[row, column], row, column
-
-
-def _at_least_float32(value: Tensor) -> Tensor:
-    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value

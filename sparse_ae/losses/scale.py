@@ -1,4 +1,4 @@
-"""The scale loss L_s, the code of a scale, and the scale that embeddings tell.
+"""The scale loss L_s, the code of a scale, and the scale read from embeddings.
 
 `form="poster"` has the equations of the ECCV 2022 poster, `form="released"` those of the released
 code (github.com/CR320/CoupledEmbedding), where they differ.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparse_ae.losses.blocks import can_be_compiled, without_float16
+from sparse_ae.losses.scale_pass import compiled_scale
 from sparse_ae.losses.tags import at_least_float32, check_tags, person_means
 
 BINS = ("linear", "log")
@@ -16,12 +18,31 @@ SCALE_CODE_EPSILON = 1e-12  # keeps the scale code finite where a scale is a bin
 
 
 def scale_code(scale: Tensor, dim: int, *, bins: str = "linear") -> Tensor:
-    """The unit vector that stands for a scale: 1/|scale − bin centre|, L2-normalised.
+    """Compute the unit vector that stands for a scale: 1/|scale − bin centre|, L2-normalised.
 
-    scale: (...,), square root of the box area over the image's side; dim: D bins, with centres
-    (k + ½)/D. Returns (..., D). In float16 the guard of 1e-12 would vanish: float32 at least.
-    bins="log" is no part of the paper: the same first and last centre, evenly spaced by the
-    logarithm, and distances of logarithms.
+    Half-precision scales are computed in float32: in float16 the guard of 1e-12, which keeps the
+    code finite at a bin's centre, would vanish.
+
+    Args:
+        scale: (...,), the square root of the box area over the image's side.
+        dim: the number D of bins; their centres are (k + ½)/D.
+        bins: "linear", or "log", which is no part of the paper: the same first and last centre,
+            evenly spaced by the logarithm, and distances of logarithms.
+
+    Returns:
+        (..., D) codes.
+
+    Raises:
+        ValueError: dim is not positive, or bins are unknown.
+
+    Source:
+        The poster, and the released code's scale loss.
+
+    Example:
+        >>> import torch
+        >>> scale_code(torch.tensor([0.5, 0.0]), 2)  # the centres are ¼ and ¾
+        tensor([[0.7071, 0.7071],
+                [0.9487, 0.3162]])
     """
     if dim < 1:
         raise ValueError(f"dim: expected a positive number of dimensions, got {dim}")
@@ -40,15 +61,36 @@ def scale_loss(
     tags: Tensor, visible: Tensor, scale: Tensor, *, form: str = "poster",
     absolute: bool | None = None, bins: str = "linear",
 ) -> Tensor:  # fmt: skip
-    """L_s: turn embeddings towards the code of their person's scale.
+    """Compute L_s, which turns embeddings towards the code of their person's scale.
 
-    tags: (B, P, K, D); visible: (B, P, K) bool; scale: (B, P) as in `scale_code`.
     poster: mean over persons of the mean over visible joints of 1 − ⟨t̂_nk, s_n⟩.
     released: mean over persons of 1 − ⟨|t̄_n|/‖t̄_n‖, s_n⟩.
-    absolute: compare magnitudes, or embeddings with their signs; None: as the form has it. bins:
-    of `scale_code`. Returns the mean over the images; images without persons count as 0.
 
-    Raises ValueError for shapes that do not fit, a negative scale of a person, or an unknown form.
+    Args:
+        tags: (B, P, K, D), read at the ground-truth joints.
+        visible: (B, P, K) bool; a person without a visible joint is padding.
+        scale: (B, P) as in `scale_code`.
+        form: "poster" or "released".
+        absolute: whether to compare magnitudes, not embeddings with their signs. None: as the form
+            does.
+        bins: of `scale_code`.
+
+    Returns:
+        The mean over the images, a scalar; images without persons count as 0.
+
+    Raises:
+        ValueError: Shapes do not fit, a person's scale is negative, or the form is unknown.
+
+    Source:
+        The poster's L_s; the released code's scale loss.
+
+    Example:
+        >>> import torch
+        >>> code = scale_code(torch.tensor(0.3), 4)
+        >>> tags = torch.stack([2 * code, -code])[None, None]  # (1, 1, 2, 4): along it, against it
+        >>> visible = torch.ones(1, 1, 2, dtype=torch.bool)
+        >>> print(f"{scale_loss(tags, visible, torch.tensor([[0.3]])):.2f}")  # (0 + 2) / 2
+        1.00
     """
     tags = check_tags(tags, visible, form)
     if scale.shape != tags.shape[:2]:
@@ -70,14 +112,35 @@ def scale_loss(
 
 
 def scale_from_tags(tag_maps: Tensor) -> Tensor:
-    """The scale that embeddings tell: the bins' centres weighted by the embeddings' magnitudes.
+    """Read the scale from embeddings: the mean of the bin centres, weighted by magnitudes.
 
-    tag_maps: (B, K, D, H, W). Returns (B, K, H, W) between 1/(2D) and 1 − 1/(2D), detached: Γ
-    reads the embeddings and does not train them (released code).
+    The result is detached: Γ reads the embeddings and does not train them.
+
+    Args:
+        tag_maps: (B, K, D, H, W).
+
+    Returns:
+        (B, K, H, W) scales between 1/(2D) and 1 − 1/(2D), in float32 at least and in the maps'
+        layout; the middle where an embedding is 0.
+
+    Raises:
+        ValueError: The shape does not fit.
+
+    Source:
+        The poster's Γ; the released code.
+
+    Example:
+        >>> import torch
+        >>> tags = torch.tensor([1.0, -3.0]).view(1, 1, 2, 1, 1)  # the centres are ¼ and ¾
+        >>> scale_from_tags(tags).item()  # (1 · ¼ + 3 · ¾) / 4
+        0.625
     """
     if tag_maps.ndim != 5 or 0 in tag_maps.shape[2:]:
         raise ValueError(f"tag_maps: expected (B, K, D, H, W), got {tuple(tag_maps.shape)}")
-    magnitude = at_least_float32(tag_maps.detach()).abs()
+    tag_maps = tag_maps.detach()
+    if can_be_compiled([tag_maps], 1):
+        return compiled_scale(without_float16(tag_maps))
+    magnitude = at_least_float32(tag_maps).abs()
     centres = _bin_centres(tag_maps.shape[2], magnitude)
     total = magnitude.sum(2)
     with torch.autocast(magnitude.device.type, enabled=False):  # in float16 it would be infinite
