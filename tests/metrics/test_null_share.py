@@ -39,7 +39,7 @@ def test_isotropic_people_have_a_share_by_chance_and_no_excess(persons, share):
 def test_no_excess_either_at_other_ratios_and_with_hidden_joints(ratio):
     generator = np.random.default_rng(7)
     excess = []
-    for _ in range(400):
+    for _ in range(200):
         persons = generator.integers(2, 12)
         seen = generator.random((persons, 14)) < generator.random((persons, 1))
         seen[:2, :2] = True
@@ -47,28 +47,30 @@ def test_no_excess_either_at_other_ratios_and_with_hidden_joints(ratio):
     assert np.mean(excess) == pytest.approx(0, abs=0.03)
 
 
-def test_the_null_equals_a_plain_simulation_of_joints():
-    """Without Wishart's law, cache, angles or interpolation: joint by joint, then scaled."""
+@pytest.mark.parametrize(
+    ("counts", "dim", "within", "between"),
+    [([1, 2, 5], 3, 0.5, 2.0), ([1, 17, 17], 8, 1.0, 1.0), ([2, 2], 8, 1.0, 1.0)],
+)
+def test_the_null_equals_a_plain_simulation_of_joints(counts, dim, within, between):
+    """Without Wishart's law, cache, angles or interpolation: joint by joint, scaled to W and B."""
     generator = np.random.default_rng(3)
-    counts, dim, within, between = [1, 2, 5], 3, 0.5, 2.0  # W and B
-    owner = np.repeat(range(3), counts)
+    persons, joints = len(counts), sum(counts)
+    owner = np.repeat(range(persons), counts)
+    true = between - within * np.mean(1 / np.array(counts))
+    mean_of = (owner == np.arange(persons)[:, None]) / np.array(counts)[:, None]  # (P, n)
     shares = []
     for _ in range(6000):
-        true = between - within * np.mean(1 / np.array(counts))
-        points = generator.normal(size=(3, dim))[owner] * math.sqrt(true)
-        points += generator.normal(size=(8, dim)) * math.sqrt(within)
-        means = np.stack([points[owner == p].mean(axis=0) for p in range(3)])
+        points = generator.normal(size=(persons, dim))[owner] * math.sqrt(true)
+        points += generator.normal(size=(joints, dim)) * math.sqrt(within)
+        means = mean_of @ points
         around = points - means[owner]
-        around *= math.sqrt(within * (8 - 3) / (around**2).sum())
+        around *= math.sqrt(within * (joints - persons) / (around**2).sum())
         apart = means - means.mean(axis=0)
-        apart *= math.sqrt(between * (3 - 1) / (apart**2).sum())
-        points = apart[owner] + around
-        values = np.linalg.eigvalsh(np.cov(points.T))
+        apart *= math.sqrt(between * (persons - 1) / (apart**2).sum())
+        values = np.linalg.eigvalsh(np.cov((apart[owner] + around).T))
         shares.append(values[-1] / values.sum())
-    ratio = math.sqrt(within / true)
-    assert expected_share(counts, dim, ratio, draws=6000) == pytest.approx(
-        np.mean(shares), abs=0.008
-    )
+    expected = pytest.approx(np.mean(shares), abs=0.007)
+    assert expected_share(counts, dim, math.sqrt(within / true), draws=6000) == expected
 
 
 def test_a_line_exceeds_the_null_by_all_there_is():
@@ -119,11 +121,17 @@ def test_the_share_is_continuous_in_the_ratio_and_ends_with_one_cloud():
     ratios = np.tan(np.linspace(0, math.pi / 2, 300, endpoint=False))
     shares = [expected_share([3, 4, 5], 4, ratio, draws=200) for ratio in (*ratios, math.inf)]
     assert np.abs(np.diff(shares)).max() < 0.01
-    cloud = np.random.default_rng(2).normal(size=(2000, 12, 4))
-    alone = [linearity(points[None], np.ones((1, 12))).first_component for points in cloud]
-    assert expected_share([12], 4, 0.5) == pytest.approx(np.mean(alone), abs=0.01)
-    assert shares[-1] == pytest.approx(np.mean(alone), abs=0.03)
-    assert expected_share([1] * 12, 4, 9) == pytest.approx(np.mean(alone), abs=0.01)
+    assert shares[-1] == pytest.approx(expected_share([12], 4, 1, draws=6000), abs=0.03)
+
+
+@pytest.mark.parametrize(("joints", "dim"), [(12, 4), (5, 4), (4, 8)])
+def test_one_person_or_one_joint_each_is_one_isotropic_cloud(joints, dim):
+    cloud = np.random.default_rng(2).normal(size=(3000, joints, dim))
+    alone = [linearity(points[None], np.ones((1, joints))).first_component for points in cloud]
+    expected = pytest.approx(np.mean(alone), abs=0.006)
+    assert expected_share([joints], dim, 0.5, draws=6000) == expected
+    assert expected_share([joints], dim, 0, draws=6000) == expected
+    assert expected_share([1] * joints, dim, 9, draws=6000) == expected
 
 
 def test_nothing_to_exceed_is_nan():
