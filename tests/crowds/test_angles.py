@@ -1,4 +1,4 @@
-"""Joint angles and the poses behind them: worked out by hand, and what must not change them."""
+"""Joint angles and the poses behind them: values worked out by hand, and invariances."""
 
 import importlib
 import json
@@ -21,7 +21,7 @@ MIDDLE = {"nose": (0, 60), "eye": (5, 55), "ear": (8, 58), "head": (0, 40), "nec
 
 
 def person(skeleton="coco", **moved):
-    """(1, K, 3): one who stands upright with the arms down, some joints moved."""
+    """Return (1, K, 3) keypoints of an upright person, arms down, with some joints moved."""
     joints = []
     for name in get_skeleton(skeleton).keypoints:
         side, _, part = name.rpartition("_")
@@ -44,7 +44,7 @@ def crowd(count=40, skeleton="coco", seed=0):
 
 
 @pytest.mark.parametrize("skeleton", ["coco", "crowdpose"])
-def test_who_stands_straight_has_angles_of_zero(skeleton):
+def test_a_straight_person_has_angles_of_zero(skeleton):
     angles = joint_angles(person(skeleton), skeleton)
     assert tuple(angles) == ANGLES[: 10 if skeleton == "crowdpose" else 9]
     assert all(value.tolist() == [0.0] for value in angles.values())
@@ -137,7 +137,7 @@ def test_wrong_keypoints(keypoints, skeleton, expected):
         joint_angles(keypoints, skeleton)
 
 
-def test_nobody_gives_no_angles():
+def test_no_persons_give_no_angles():
     assert all(len(value) == 0 for value in joint_angles(np.zeros((0, 17, 3))).values())
 
 
@@ -154,7 +154,7 @@ def test_distances_by_hand(a, b, expected):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_distance_is_that_of_the_best_assignment(seed):
+def test_distance_equals_the_best_assignment(seed):
     a, b = np.random.default_rng(seed).uniform(-180, 180, (2, 30)) * (1, 1, 0.3, 2, 0.1)[seed]
     cost = np.abs((a[:, None] - b + 180) % 360 - 180)
     rows, columns = linear_sum_assignment(cost)
@@ -173,12 +173,12 @@ def test_distance_is_a_distance_on_the_circle():
 
 
 @pytest.mark.parametrize(("a", "b"), [([], [1]), ([1], []), ([np.inf], [1]), ([1], [np.nan])])
-def test_no_distance_from_nothing(a, b):
+def test_empty_samples_have_no_distance(a, b):
     with pytest.raises(ValueError, match="none of them empty"):
         angle_distance(a, b)
 
 
-def test_the_committed_comparison_is_that_of_the_committed_bank(made_with):
+def test_the_committed_comparison_belongs_to_the_committed_bank(made_with):
     path = DATA / "pose_angles.json"
     assert path.stat().st_size < 60_000
     found = json.loads(path.read_text(encoding="utf-8"))
@@ -220,7 +220,7 @@ def test_poses_keep_to_the_table_of_limits(made_with):
 
 
 def test_a_limb_reaches_its_target(made_with):
-    """Two segments from the root end at the target, if it is near enough."""
+    """The two segments end at a target that is near enough."""
     poses = made_with("body_poses")
     target, (upper, lower) = np.array((0.1, -0.3, 0.3)), poses.ARM
     found = poses.arm_to(target)

@@ -1,4 +1,4 @@
-"""Clothes: what covers whom, by how much, and in which colours."""
+"""Clothes: what they cover, how thick they are, and their colours."""
 
 import cv2
 import numpy as np
@@ -61,7 +61,7 @@ def test_the_body_comes_first(crowd):
 
 @pytest.mark.parametrize("hem", [0.4, 0.6, 0.9])
 def test_a_skirt_goes_round_the_legs(crowd, hem):
-    """In the plane of each ring: nothing that is as far down the legs lies outside."""
+    """In the plane of each ring, no vertex at the same level of the legs lies outside."""
     bodies, who, clothes = crowd
     dressed = dress(bodies, who, skirted(clothes, hem))
     anchors = mesh_and_anchors(bodies)[1]
@@ -82,7 +82,7 @@ def test_a_skirt_goes_round_the_legs(crowd, hem):
     assert checked > 2000
 
 
-def test_who_wears_no_skirt_has_none(crowd):
+def test_a_skirt_that_is_not_worn_has_no_extent(crowd):
     bodies, who, clothes = crowd
     count = len(who)
     bare = clothes._replace(hem=np.full(count, -1.0), skirt_top=np.zeros(count),
@@ -93,7 +93,7 @@ def test_who_wears_no_skirt_has_none(crowd):
         corners.shape[1], 1))  # fmt: skip
 
 
-def test_persons_dress_alone(crowd):
+def test_clothes_do_not_depend_on_the_others(crowd):
     bodies, who, clothes = crowd
     everybody = dress(bodies, who, clothes)
     keep = np.arange(len(who)) % 3 == 1

@@ -1,4 +1,4 @@
-"""The bank of bodies: what it promises, and what bad files end with."""
+"""The bank of bodies: its promises, and the errors for bad files."""
 
 import importlib
 from pathlib import Path
@@ -34,7 +34,7 @@ def made_with(monkeypatch):
 
 @pytest.fixture(scope="module")
 def arrays():
-    """The arrays of three bodies of the bank, one a split, as its file holds them."""
+    """Return the arrays of three bodies, one per split, as the bank's file holds them."""
     with np.load(bodies_path(), allow_pickle=False) as file:
         bank = {name: file[name] for name in file.files}
     few = [int(np.flatnonzero(bank["split"] == i)[0]) for i in range(3)]
@@ -65,7 +65,7 @@ def test_every_split_has_every_family_and_age(bodies):
         assert bodies.phenotype[chosen, 1].max() > 0.9
 
 
-def test_families_are_those_wanted_and_spread_over_the_splits(bodies):
+def test_families_have_their_shares_and_are_spread_over_the_splits(bodies):
     assert set(bodies.families) >= FAMILIES
     for family in range(len(bodies.families)):
         counts = np.bincount(bodies.split[bodies.family == family], minlength=3)
@@ -81,7 +81,7 @@ def members(bodies, *names):
 
 
 def test_everybody_rests_on_the_ground(bodies, made_with):
-    """Lowest points of the parts that carry, in metres; and what they are for who stands."""
+    """The supporting parts are on the ground, as close as RESTS asks, in metres."""
     checks = made_with("body_checks")
     anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
     assert set(checks.RESTS) <= set(bodies.families)
@@ -96,7 +96,7 @@ def test_everybody_rests_on_the_ground(bodies, made_with):
     assert np.quantile([low["right foot"] for low in lowest], 0.95) < 0.01
 
 
-def test_who_lies_lies_flat_and_who_sits_has_a_seat(bodies):
+def test_lying_bodies_are_flat_and_sitting_ones_have_a_seat(bodies):
     lying = members(bodies, "lying")
     rise = bodies.joints[lying, 5:7, 2].mean(1) - bodies.joints[lying, 11:13, 2].mean(1)
     assert abs(rise).max() < 0.3
@@ -110,7 +110,7 @@ def test_who_lies_lies_flat_and_who_sits_has_a_seat(bodies):
 
 
 def turned(bodies, part, low, high):
-    """(N, 3, 3) rotation, from the rest pose, of the left limb between two places along it."""
+    """Return (N, 3, 3) rotations, from the rest pose, of a stretch of the left limb."""
     on = np.zeros(len(bodies.template), bool)
     on[bodies.triangles[bodies.parts == part]] = True
     place = bodies.along[:, part]
@@ -124,7 +124,7 @@ def turned(bodies, part, low, high):
 
 @pytest.mark.parametrize(("part", "limit"), [(ARM, "elbow bends"), (LEG, "knee bends")])
 def test_elbows_and_knees_bend_one_way_and_not_too_far(bodies, made_with, part, limit):
-    """By the skin above and below the joint, which no joint's place can mislead."""
+    """Measured on the skin above and below the joint, independently of the joints' positions."""
     root, joint, end = np.array(REST[part])
     upper, lower = ((b - a) / np.linalg.norm(b - a) for a, b in ((root, joint), (joint, end)))
     axis = np.cross(upper, lower) / np.linalg.norm(np.cross(upper, lower))
@@ -139,7 +139,7 @@ def test_elbows_and_knees_bend_one_way_and_not_too_far(bodies, made_with, part, 
 
 
 def test_no_limb_passes_through_a_body(bodies, made_with):
-    """Of every sixtieth body, by the winding number of its skin."""
+    """Checked for every sixtieth body, by the winding number of its skin."""
     checks = made_with("body_checks")
     anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
     for i in range(0, len(bodies), 60):
@@ -149,7 +149,7 @@ def test_no_limb_passes_through_a_body(bodies, made_with):
 
 
 def test_a_limb_in_the_body_is_found(bodies, made_with):
-    """A left hand moved into the middle of the trunk lies deep in it; the rest is as it was."""
+    """A left hand moved into the trunk lies deep in it; the right hand does not."""
     checks = made_with("body_checks")
     anatomy = checks.Anatomy(bodies.triangles, bodies.parts, bodies.along, bodies.template)
     body = bodies.vertices[members(bodies, "walking")[0]].copy()
@@ -226,8 +226,10 @@ def test_missing_file(tmp_path, monkeypatch):
     assert "no such file" in message(tmp_path / "none.npz")
     assert "data/make_bodies.py" in message(tmp_path / "none.npz")
     monkeypatch.setenv("SPARSE_AE_BODIES", str(tmp_path / "elsewhere.npz"))
-    with pytest.raises(BodiesError, match=r"elsewhere\.npz: no such file"):
+    with pytest.raises(BodiesError, match=r"elsewhere\.npz: no such file; SPARSE_AE_BODIES names"):
         load_bodies()
+    with pytest.raises(BodiesError, match=r"none\.npz: no such file; restore it"):
+        load_bodies(tmp_path / "none.npz")  # which SPARSE_AE_BODIES does not name
 
 
 def test_folder_instead_of_a_file(tmp_path):

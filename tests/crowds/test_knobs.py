@@ -1,4 +1,4 @@
-"""The knobs of a crowd: each does what it says, and leaves what the others say as it was."""
+"""The knobs of a crowd: each does what it says, and leaves the others' distributions alone."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ TURNED = {"persons": (10, 13), "scale_spread": (4.0, 6.0), "crowding": ((1.2, 1.
 
 
 def measure(scenes) -> dict[str, np.ndarray]:
-    """What the knobs turn, measured on drawn scenes: one value a scene."""
+    """Measure what the knobs turn, one value per scene."""
     scales = [np.sqrt(scene.boxes[:, 2] * scene.boxes[:, 3]) / 64 for scene in scenes]
     joints = [scene.keypoints[..., 2] for scene in scenes]
     return {
@@ -40,7 +40,7 @@ def plain():
 
 
 def shift(values, plain) -> float:
-    """How far a distribution moved: Cohen's d."""
+    """Return how far a distribution moved, as Cohen's d."""
     return (values.mean() - plain.mean()) / np.sqrt((values.var() + plain.var()) / 2 + 1e-12)
 
 
@@ -73,7 +73,7 @@ def test_everybody_at_one_scale():
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.2), (0.2, 0.8), (0.8, 2.0)])
-def test_the_crowd_index_is_the_one_asked_for(bounds):
+def test_the_crowd_index_lies_in_its_range(bounds):
     index = measure(drawn(crowding=(bounds,)))["crowding"]
     assert ((bounds[0] <= index) & (index <= bounds[1])).mean() > 0.9
 
@@ -92,7 +92,7 @@ def test_scales_from_tiny_to_filling_the_picture():
 
 
 def annotations(skeleton: str = "coco") -> dict:
-    """Two persons of a rendered crowd as a JSON of annotations has them, in a wide photograph."""
+    """Return annotations of two rendered persons, as if from a wide photograph."""
     config = CrowdConfig(skeleton=skeleton, persons=(2, 2), size=256, scales=(0.3, 0.3),
                          scale_spread=(2.0, 2.0), crowding=((0.0, 0.1),))  # fmt: skip
     scene, rows = render_scene(config, 3), []

@@ -1,4 +1,4 @@
-"""Pictures of stages: light, shadows, horizon, lens."""
+"""Painted pictures: light, shadows, horizon, lens."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def nobody(light):
 
 
 def gather_far():
-    """A speck far away, since something has to stand somewhere."""
+    """Cast the shadow of a speck far away, because something must stand somewhere."""
     speck = np.array([(50, 90, 0), (50.01, 90, 0), (50, 90.01, 0)], np.float32)
     return NOTHING._replace(vertices=speck, triangles=np.array([(0, 1, 2)], np.int32))
 
@@ -131,7 +131,7 @@ def test_a_picture_is_a_function_of_the_generator(rasterised):
     assert first.shape == (SIZE, SIZE, 3)
 
 
-def test_painting_leaves_the_stage_alone(rasterised):
+def test_painting_changes_no_input(rasterised):
     before = [
         array.copy() for array in (*rasterised.surface, rasterised.points, *rasterised.clothes)
     ]
@@ -143,7 +143,7 @@ def test_painting_leaves_the_stage_alone(rasterised):
 
 
 def test_persons_differ_from_their_background(rasterised):
-    """Where a person is, the picture is not what it would be without one."""
+    """Where a person is, the picture differs from the background."""
     config, rng = CrowdConfig(size=SIZE, noise=0.0), np.random.default_rng
     empty = rasterised._replace(surface=empty_surface(SIZE * SAMPLES))
     seen = (rasterised.surface.owner >= 0).reshape(SIZE, SAMPLES, SIZE, SAMPLES).all((1, 3))

@@ -1,4 +1,4 @@
-"""Projection and rasteriser, worked out by hand."""
+"""Projection and rasteriser, against values worked out by hand."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_projection_by_hand():
 
 
 def test_samples_of_a_finer_image_cover_the_pixels():
-    """Pixel 0's centre is, in an image of twice the side, half a sample after sample 0."""
+    """At two samples per side, the centre of pixel 0 lies half a sample after sample 0."""
     camera = Camera(focal=100.0, height=1.0, pitch=0.1, roll=0.2, centre=31.5)
     point = np.array([0.3, 4.0, 0.7])
     x, y, depth = camera.project(point)

@@ -1,5 +1,7 @@
-"""The committed counts of COCO and CrowdPose: whole, in agreement with what is published, and
-counted again where the annotations are at hand."""
+"""The committed counts of COCO and CrowdPose are complete and agree with the published numbers.
+
+They are counted again where the annotations are present.
+"""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Rendered crowds: the same scene always, and everything said of a scene true of its picture."""
+"""Rendered crowds: scenes are reproducible, and their labels are true of their pictures."""
 
 import hashlib
 import os
@@ -73,8 +73,8 @@ def test_a_split_shows_its_own_bodies_only():
 
 
 @pytest.mark.parametrize("near", [0, 1])
-def test_who_stands_in_front_hides_the_other(near):
-    """Two upright persons, one half a step beside and behind the other."""
+def test_the_nearer_person_hides_the_other(near):
+    """Two upright persons, one of them a quarter of a metre beside and 1.5 m behind the other."""
     bodies = load_bodies()
     tall = bodies.joints[..., 2].max(1) > 1.5
     standing = np.flatnonzero(tall & (bodies.family == bodies.families.index("standing")))
@@ -151,9 +151,8 @@ def test_a_third_each_of_easy_medium_and_hard(scenes):
         assert 0.2 < ((low <= index) & (index < high)).mean() < 0.47  # 60 scenes
 
 
-def test_a_back_has_nothing_to_label():
-    """Somebody's back in front of the others: none of its joints is in the frame, it is nobody's
-    mask, and the others' labels count what it hides."""
+def test_a_bystander_has_nothing_to_label():
+    """No joint of a bystander is in the frame, no mask contains it, and it hides others."""
     config, found = CrowdConfig(size=128, persons=(2, 4), occlusion=1.0), 0
     bodies = load_bodies()
     for i in range(40):
@@ -177,7 +176,7 @@ def test_a_back_has_nothing_to_label():
     assert found >= 5
 
 
-def test_wishes_keep_to_the_configuration():
+def test_targets_keep_to_the_configuration():
     bodies = load_bodies()
     config = CrowdConfig(persons=(2, 5), scale_spread=(2.0, 3.0), scales=(0.1, 0.2),
                          crowding=((0.3, 0.5),))  # fmt: skip
@@ -208,7 +207,7 @@ OLDER = "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"  # than AVX2
 
 
 def labels_on(**variables) -> list[str]:
-    """What LABELS prints in a process with these environment variables."""
+    """Return what LABELS prints in a process with these environment variables."""
     run = subprocess.run([sys.executable, "-c", LABELS], capture_output=True, text=True,
                          cwd=ROOT, env={**os.environ, **variables})  # fmt: skip
     assert not run.returncode, run.stderr
@@ -216,8 +215,11 @@ def labels_on(**variables) -> list[str]:
 
 
 def test_labels_are_the_same_on_other_processors(tmp_path):
-    """NumPy without AVX-512; and NumPy without AVX2, the C library without fused multiplication,
-    numba compiling for any x86-64, linear algebra for one of 2004."""
+    """Labels agree between this processor, one without AVX-512, and an old one.
+
+    The old one has NumPy without AVX2, a C library without fused multiplication, numba for any
+    x86-64, and linear algebra for a processor of 2004.
+    """
     if not np._core._multiarray_umath.__cpu_features__.get("X86_V3"):
         pytest.skip("this processor, or this NumPy, has no AVX2 to do without")
     here, plain = labels_on(), labels_on(NPY_DISABLE_CPU_FEATURES=OLDER.removeprefix("X86_V3 "))
@@ -277,7 +279,7 @@ def test_bad_configurations(changes, expected):
 
 
 def test_a_skeleton_of_ones_own_is_read_but_not_rendered(tmp_path):
-    """The bodies have no such joints: COCO's would be written under the names of the file."""
+    """Bodies lack its joints; COCO's joints would be written under the names of the file."""
     path = tmp_path / "kite.yaml"
     path.write_text(
         "name: kite\nkeypoints: [tip, left_wing, right_wing, tail]\n"

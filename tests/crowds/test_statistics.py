@@ -1,4 +1,4 @@
-"""Distributions of a data set, worked out by hand."""
+"""Distributions of a data set, against values worked out by hand."""
 
 import copy
 
@@ -12,7 +12,7 @@ NAMES = ["a", "b", "c", "d"]
 
 
 def person(number, image, box, *joints, **fields):
-    """joints: x, y, v of four keypoints."""
+    """Return a person; joints: x, y, v of four keypoints."""
     return {"id": number, "image_id": image, "category_id": 1, "iscrowd": 0, "bbox": list(box),
             "keypoints": [value for joint in joints for value in joint],
             "num_keypoints": sum(joint[2] > 0 for joint in joints), **fields}  # fmt: skip
@@ -40,7 +40,7 @@ DATA = {
 
 
 def filled(found, name):
-    """The lower edges of the bins that hold something, with their counts."""
+    """Return the lower edges of the bins that are not empty, with their counts."""
     histogram = found["histograms"][name]
     assert len(histogram["edges"]) == len(histogram["counts"]) + 1
     pairs = zip(histogram["edges"], histogram["counts"], strict=False)
@@ -118,7 +118,7 @@ def test_bad_annotations_are_named():
         statistics(data)
 
 
-def test_of_our_own_crowds(tmp_path):
+def test_statistics_of_rendered_crowds(tmp_path):
     config = CrowdConfig(split="val", size=96, persons=(2, 5))
     crowds = CrowdDataset(config, 8, tmp_path, workers=1)
     found = statistics(crowds.annotations())

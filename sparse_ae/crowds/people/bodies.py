@@ -139,8 +139,10 @@ def load_bodies(path: str | os.PathLike | None = None) -> Bodies:
 def _load(path: str) -> Bodies:
     """Read, check and decode the bank at a path."""
     advice = "restore it with `git checkout data/bodies.npz` or build it: data/make_bodies.py"
-    if "SPARSE_AE_BODIES" in os.environ:
-        advice = "the environment variable SPARSE_AE_BODIES names it; without it the bank is found"
+    if path == str(Path(os.environ.get("SPARSE_AE_BODIES", ""))):
+        advice = (
+            "SPARSE_AE_BODIES names this file; unset it to use the bank that comes with sparse_ae"
+        )
     try:
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
         arrays = read_npz(path)
