@@ -26,3 +26,39 @@ def by_section(values: dict) -> dict[str, dict]:
             raise KeyError(name)
         found.setdefault(section, {})[name] = value
     return found
+
+
+def stream_of(settings: Settings, *, workers: int = 0, skip_broken: bool = False):
+    """The stream of batches that a run with these settings is trained on, in this one process."""
+    from sparse_ae.companion.experiment import open_stream
+    from sparse_ae.runtime.launch import Options, launch_fabric
+
+    options = Options(accelerator="cpu", workers=workers, skip_broken=skip_broken)
+    return open_stream(settings, options, launch_fabric(options), progress=False)
+
+
+def net_of(settings: Settings):
+    """The net of a run, with the first weights that its seed draws."""
+    import torch
+
+    from sparse_ae.models.make import make_net
+    from sparse_ae.skeleton import get_skeleton
+
+    torch.manual_seed(settings.run.seed)
+    return make_net(settings.model, len(get_skeleton(settings.data.skeleton)))
+
+
+def train_run(settings: Settings, stream=None, **arguments):
+    """A run's training alone; arguments: of `train`."""
+    from sparse_ae.training import train
+
+    stream = stream_of(settings) if stream is None else stream
+    return train(net_of(settings), stream, settings.loss, settings.optim, progress=False,
+                 **arguments)  # fmt: skip
+
+
+def losses_of(net, batch, settings: Settings):
+    """The unweighted losses of a batch, and the embeddings at its joints."""
+    from sparse_ae.training.objective import training_losses
+
+    return training_losses(net, batch, settings.loss, settings.optim.precision)

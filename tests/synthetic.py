@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from sparse_ae.companion import records as results
-from sparse_ae.evaluation.evaluate import DISTANCES
+from sparse_ae.evaluation.evaluation import THRESHOLDS
 from sparse_ae.skeleton import COCO
 
 # a skeleton of two joints, for cases worked out by hand
@@ -48,7 +48,7 @@ def make_arrays(images=4, **arrays) -> dict:
     """Per-image arrays, each 0, 1, 2, … unless given."""
     return {
         **{name: np.arange(images, dtype=float) for name in results.PER_IMAGE},
-        "accuracy_at": np.full((images, len(DISTANCES)), 0.5, np.float32),
+        "accuracy_at": np.full((images, len(THRESHOLDS)), 0.5, np.float32),
         **make_matches(images),
         **arrays,
     }

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import torch
+from flat import flat_settings, losses_of, net_of, stream_of, train_run
 from safetensors.torch import save_file
 
-from sparse_ae.datasets.preset_crowds import preset_crowds
 from sparse_ae.models import save_checkpoint
 from sparse_ae.runtime.distributed import (
     all_reduce_mean,
@@ -21,30 +21,25 @@ from sparse_ae.runtime.distributed import (
     share_norms,
 )
 from sparse_ae.runtime.launch import Options, finish, launch_fabric
-from sparse_ae.settings.presets import load_config
-from sparse_ae.training.batches import batches
-from sparse_ae.training.loop import train
-from sparse_ae.training.objective import make_net, total, training_losses
+from sparse_ae.training.objective import weighted_sum
 
-METHODS = ("rve", "offset", "ae8_spread", "swahr")
+METHODS = ("rve", "offset", "ae8_decorrelated", "swahr")
 
 
 def settings(method):
-    spread = {"tag_init": "large"} if method == "ae8_spread" else {}  # else nothing to decorrelate
-    return load_config("smoke", method, 8, steps=1, precision="float32", **spread)
+    spread = (
+        {"tag_init": "large"} if method == "ae8_decorrelated" else {}
+    )  # else nothing to decorrelate
+    return flat_settings("smoke", method, 1, steps=1, precision="float32", **spread)
 
 
 def gathered(method, fabric):
     """Losses, gradients and running statistics after one batch."""
     config = settings(method)
-    scenes = preset_crowds(config, "train").arrays(progress=False)
-    torch.manual_seed(1)
-    model = share_norms(make_net(config).train(), torch.device("cpu"))
+    model = share_norms(net_of(config).train(), torch.device("cpu"))
     net = model if fabric is None else fabric.setup_module(model)
-    parts, _ = training_losses(
-        net, next(batches(config, scenes, place=rank_and_world_size())), config
-    )
-    whole = total(parts, config)
+    parts, _ = losses_of(net, next(stream_of(config).batches()), config)
+    whole = weighted_sum(parts, config.loss)
     whole.backward() if fabric is None else fabric.backward(whole)
     found = {f"loss.{name}": all_reduce_mean(value.detach()) for name, value in parts.items()}
     found |= {f"gradient.{name}": p.grad for name, p in model.named_parameters()}
@@ -53,10 +48,9 @@ def gathered(method, fabric):
 
 def short_run(folder, fabric):
     """Four steps with shared normalisation."""
-    config = load_config("smoke", "rve", 6, steps=4, precision="float32", sync_norm=True)
-    scenes = preset_crowds(config, "train").arrays(progress=False)
-    return train(config, scenes, fabric=fabric, options=Options(save_every=2), progress=False,
-                 record=Path(folder, "seed.json"))  # fmt: skip
+    run = flat_settings("smoke", "rve", 6, steps=4, precision="float32", sync_batch_norm=True)
+    return train_run(run, fabric=fabric, options=Options(save_every=2),
+                     record=Path(folder, "seed.json"))  # fmt: skip
 
 
 def main(folder):

@@ -29,6 +29,7 @@ from sparse_ae.metrics import Matches, ap_of_matches
 from sparse_ae.runtime.launch import Options
 from sparse_ae.settings import Settings
 from sparse_ae.settings.settings import validated
+from sparse_ae.training.resume import flat
 
 TIMES = ("train_seconds", "images_per_second")  # differ from run to run
 ROUNDING = 1e-6  # of AP from arrays: they keep in single precision the scores that it ranks by
@@ -99,7 +100,7 @@ def settings_of(record: Mapping, path: Path) -> Settings:
         raise ValueError(f"{path}: settings: {error}") from None
     commit = (record["provenance"].get("commit") or "unknown")[:12]
     for part in ("settings", "data"):
-        ours, theirs = flat(wanted[part]), flat(record[part])
+        ours, theirs = (flat(json.loads(json.dumps(one[part]))) for one in (wanted, record))
         for name in sorted({*ours, *theirs}):
             if ours.get(name) != theirs.get(name):
                 raise ValueError(
@@ -107,17 +108,6 @@ def settings_of(record: Mapping, path: Path) -> Settings:
                     f"{ours.get(name)}: it cannot be made again but with commit {commit}"
                 )
     return settings
-
-
-def flat(values: Mapping, before: str = "") -> dict:
-    """Nested values by their names joined with dots, tuples as lists, as JSON has them."""
-    found = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{name}.")
-        else:
-            found[f"{before}{name}"] = json.loads(json.dumps(value))
-    return found
 
 
 def _unequal_numbers(recorded: Mapping, found: Mapping) -> list[Difference]:

@@ -70,7 +70,7 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
                 f"{path}: written with {package} {header['versions'].get(package)}, this is "
                 f"{version}: go on with the other version, or {ADVICE}"
             )
-    wanted, theirs = json.loads(json.dumps(settings)), header["settings"]
+    wanted, theirs = flat(json.loads(json.dumps(settings))), flat(header["settings"])
     for name in sorted({*wanted, *theirs}):
         if wanted.get(name) != theirs.get(name):
             raise ValueError(
@@ -78,6 +78,17 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
                 f"{wanted.get(name)}: set it back, or {ADVICE}"
             )
     return header, contents.tensors
+
+
+def flat(values: Mapping, before: str = "") -> dict:
+    """Return nested values by their names joined with dots."""
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = value
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -16,7 +16,6 @@ from two_processes import METHODS, gathered, short_run
 
 from sparse_ae.runtime.distributed import SharedNorm, share_norms
 from sparse_ae.runtime.launch import Options, _devices_and_nodes, count_workers, launch_fabric
-from sparse_ae.training.batches import Draw
 
 TESTS = Path(__file__).parents[1]
 # of the largest gradient of a net, and of each loss: sums over 8 images are taken in another order,
@@ -136,7 +135,3 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     with pytest.raises(ValueError, match=r"--accelerator cuda --devices auto: .*accelerator"):
         launch_fabric(Options(accelerator="cuda"))
-
-
-def test_random_numbers_do_not_depend_on_the_share():
-    assert Draw(3).state() == Draw(3).state() != Draw(4).state()

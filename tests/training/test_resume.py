@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from flat import flat_settings, stream_of, train_run
 from photos import custom_preset
 from safetensors.torch import save_file
 
 from sparse_ae.models.weights_files import read_tensors
 from sparse_ae.runtime.launch import Options
-from sparse_ae.settings.config import Config
-from sparse_ae.settings.presets import load_config
-from sparse_ae.training.loop import train
+from sparse_ae.settings import OptimSettings
 from sparse_ae.training.resume import FORMAT, read_state, remove_state, state_path, write_state
 from sparse_ae.training.schedule import factor, in_steps, make_schedule
-from sparse_ae.training.streams import SceneStream, open_stream
 
 TESTS = Path(__file__).parents[1]
 
@@ -37,7 +35,7 @@ class Stopping:
 
     def __init__(self, stream, last, quiet=False):
         self._stream, self._last, self._quiet = stream, last, quiet
-        self.state, self.restore, self.broken = stream.state, stream.restore, stream.broken
+        self.broken = stream.broken
 
     def batches(self, done=0):
         for step, batch in enumerate(self._stream.batches(done), done + 1):
@@ -69,37 +67,42 @@ def score(net, step):
     return -abs(step - 20.0) + 0 * sum(float(p.detach().sum()) for p in net.parameters())
 
 
+def of_whom(settings):
+    """What a state says of whose it is, where nothing else is given."""
+    return {name: getattr(settings, name).model_dump(mode="json") for name in ("loss", "optim")}
+
+
 @pytest.mark.parametrize(
     ("settings", "workers"),
     [
-        ({"data": "crowds"}, 0),
-        ({"data": "crowds", "schedule": "steps", "warm_up": 5.0, "validate_every": 10}, 0),
-        ({"data": "rendered", "train_scenes": 24}, 0),
-        ({"data": "custom"}, 2),
+        ({"source": "crowds"}, 0),
+        ({"source": "crowds", "schedule": "steps", "warm_up": 5.0, "validate_every": 10}, 0),
+        ({"source": "crowds", "ema": 0.9, "validate_every": 10}, 0),
+        ({"source": "rendered", "train_scenes": 24}, 0),
+        ({"source": "custom"}, 2),
     ],
-    ids=["memory", "steps", "rendered", "photos"],
+    ids=["memory", "steps", "average", "rendered", "photos"],
 )
 def test_a_stopped_run_goes_on_to_the_same_weights(settings, workers, tmp_path):
     steps = 24
-    if settings["data"] == "custom":
-        config = load_config(str(custom_preset(tmp_path, steps=steps)), "rve", 4)
+    if settings["source"] == "custom":
+        config = flat_settings(str(custom_preset(tmp_path, steps=steps)), "rve", 4)
     else:
-        config = load_config("smoke", "rve", 4, steps=steps, batch=4, **settings)
-    validate = score if config.validate_every else None
+        config = flat_settings("smoke", "rve", 4, steps=steps, batch=4, **settings)
+    validate = score if config.optim.validate_every else None
 
     def stream():
-        return open_stream(config, workers=workers, progress=False)
+        return stream_of(config, workers=workers)
 
-    whole = train(config, stream(), validate=validate, progress=False)
+    whole = train_run(config, stream(), validate=validate)
     record = tmp_path / "seed-4.json"
     options = Options(save_every=7, resume=True)
     for last in (9, 22):  # a curve's point lies at 20; states at 7, 14, 21
         with pytest.raises(Stopped):
-            train(config, Stopping(stream(), last), options=options, record=record,
-                  validate=validate, progress=False)  # fmt: skip
-    assert read_state(state_path(record), config.to_dict())[0]["step"] == 21
-    done = train(config, stream(), options=options, record=record, validate=validate,
-                 progress=False)  # fmt: skip
+            train_run(config, Stopping(stream(), last), options=options, record=record,
+                      validate=validate)  # fmt: skip
+    assert read_state(state_path(record), of_whom(config))[0]["step"] == 21
+    done = train_run(config, stream(), options=options, record=record, validate=validate)
     assert_same(whole, done)
     assert done.seconds > 0
     rows = record.with_suffix(".csv").read_text().splitlines()
@@ -108,12 +111,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(settings, workers, tmp_path):
     if validate:
         assert done.validation["validation_step"].tolist() == [10, 20, 24]
         assert done.validation["validation_value"].tolist() == [-10, 0, -4]
-        last = train(config, stream(), progress=False)
+        last = train_run(config, stream())
         assert not torch.equal(
             next(iter(weights(last).values())), next(iter(weights(done).values()))
         )
-    again = train(config, stream(), options=options, record=record, validate=validate,
-                  progress=False)  # fmt: skip
+    again = train_run(config, stream(), options=options, record=record, validate=validate)
     assert_same(whole, again)  # the state after the last step
 
 
@@ -137,7 +139,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     """Killed at random moments, while it starts, computes or writes its state; then asked to end,
     as clusters do."""
     torch.set_num_threads(1)  # as in the processes that it is compared with
-    config = load_config("smoke", "rve", 6, steps=2000, batch=2, precision="float32")
+    config = flat_settings("smoke", "rve", 6, steps=2000, batch=2, precision="float32")
     state, rng = state_path(tmp_path / "seed.json"), np.random.default_rng(11)
     options = ("steps=2000", "batch=2", "save=1", "resume=1")
     for kill in range(2):
@@ -148,7 +150,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-    killed = read_state(state, config.to_dict())[0]["step"]
+    killed = read_state(state, of_whom(config))[0]["step"]
     assert killed > 0
     process = launch(tmp_path, *options)
     under_way(process, state)
@@ -158,10 +160,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     assert process.returncode == 1, errors[-2000:]
     assert "interrupted; SIGTERM:" in errors
     assert "the same command with --resume goes on" in errors
-    header, tensors = read_state(state, config.to_dict())
+    header, tensors = read_state(state, of_whom(config))
     assert killed < header["step"] < 2000
-    whole = train(config, Stopping(open_stream(config), header["step"], quiet=True),
-                  progress=False)  # fmt: skip
+    whole = train_run(config, Stopping(stream_of(config), header["step"], quiet=True))
     for name, value in weights(whole).items():
         assert torch.equal(value, tensors[f"weights.{name}"]), name
 
@@ -169,16 +170,15 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """The state of a run, its settings and the folder."""
-    config = load_config("smoke", "ae8", 0, steps=8)
+    config = flat_settings("smoke", "ae8", 0, steps=8)
     record = tmp_path_factory.mktemp("state") / "seed-0.json"
-    train(config, open_stream(config), options=Options(save_every=4), record=record,
-          progress=False)  # fmt: skip
+    train_run(config, options=Options(save_every=4), record=record)
     return config, state_path(record)
 
 
 def test_what_a_state_holds(kept):
     config, path = kept
-    header, tensors = read_state(path, config.to_dict())
+    header, tensors = read_state(path, of_whom(config))
     assert header["step"] == 8
     assert {name.partition(".")[0] for name in tensors} == {
         "weights", "optimizer", "random", "curve"}  # fmt: skip
@@ -197,10 +197,10 @@ def change(path, folder, **changes):
 
 def test_states_that_do_not_fit_are_refused(kept, tmp_path):
     config, path = kept
-    settings = config.to_dict()
+    settings = of_whom(config)
     advice = "delete it to start anew, or run without --resume"
-    other = load_config("smoke", "ae8", 0, steps=9).to_dict()
-    with pytest.raises(ValueError, match=f"run with steps 8, this one has 9: .*{advice}"):
+    other = of_whom(flat_settings("smoke", "ae8", 0, steps=9))
+    with pytest.raises(ValueError, match=f"run with optim.steps 8, this one has 9: .*{advice}"):
         read_state(path, other)
     cut = tmp_path / "cut.safetensors"
     for length in (0, 4, 2000, path.stat().st_size - 1):
@@ -211,10 +211,9 @@ def test_states_that_do_not_fit_are_refused(kept, tmp_path):
         read_state(change(path, tmp_path, versions={"sparse_ae": "0.0.9"}), settings)
     with pytest.raises(ValueError, match=f"format {FORMAT}, got sparse_ae/resume 0.*{advice}"):
         read_state(change(path, tmp_path, format="sparse_ae/resume 0"), settings)
-    changed = load_config("smoke", "ae8", 0, steps=9)
-    stream, resumed = open_stream(changed), Options(resume=True)
+    changed = flat_settings("smoke", "ae8", 0, steps=9)
     with pytest.raises(ValueError, match="steps 8"):
-        train(changed, stream, options=resumed, record=path.with_name("seed-0.json"))
+        train_run(changed, options=Options(resume=True), record=path.with_name("seed-0.json"))
 
 
 def test_a_state_is_whole_or_not_there(tmp_path, monkeypatch):
@@ -234,7 +233,7 @@ def test_a_state_is_whole_or_not_there(tmp_path, monkeypatch):
 
 
 def test_the_schedule_of_the_paper_by_hand():
-    config = Config("p", "rve", 0, steps=300, schedule="steps", warm_up=4.0, learning_rate=1.0)
+    config = OptimSettings(steps=300, schedule="steps", warm_up=4.0, learning_rate=1.0)
     assert [in_steps(value, 300) for value in (*config.milestones, 12.0)] == [200, 260, 12]
     assert [factor(step, config) for step in (0, 1, 3, 4, 199)] == [0.25, 0.5, 1, 1, 1]
     assert factor(200, config) == factor(259, config) == pytest.approx(0.1)
@@ -248,15 +247,12 @@ def test_the_schedule_of_the_paper_by_hand():
         optimizer.step()
         schedule.step()
     assert rates == pytest.approx([factor(step, config) for step in range(300)])
-    wrong = Config("p", "rve", 0, steps=300, schedule="steps", milestones=(0.9, 0.5))
+    wrong = OptimSettings(steps=300, schedule="steps", milestones=(0.9, 0.5))
     with pytest.raises(ValueError, match=r"milestones: expected rising steps up to 300"):
         make_schedule(optimizer, wrong)
 
 
-def test_a_scene_stream_is_what_arrays_become(tmp_path):
-    config = load_config("smoke", "ae8", 0, steps=2)
-    stream = open_stream(config)
-    assert isinstance(stream, SceneStream)
-    training = train(config, stream, options=Options(), record=tmp_path / "a.json", progress=False)
+def test_a_state_stays_till_the_record_is_written(tmp_path):
+    training = train_run(flat_settings("smoke", "ae8", 0, steps=2), record=tmp_path / "a.json")
     assert training.broken == ()
-    assert state_path(tmp_path / "a.json").is_file()  # till its record is written
+    assert state_path(tmp_path / "a.json").is_file()
