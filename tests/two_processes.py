@@ -30,7 +30,7 @@ def settings(method):
     spread = (
         {"tag_init": "large"} if method == "ae8_decorrelated" else {}
     )  # else nothing to decorrelate
-    return flat_settings("smoke", method, 1, steps=1, precision="float32", **spread)
+    return flat_settings("smoke", method, 3, steps=1, precision="float32", **spread)
 
 
 def gathered(method, fabric):
@@ -48,7 +48,7 @@ def gathered(method, fabric):
 
 def short_run(folder, fabric):
     """Four steps with shared normalisation."""
-    run = flat_settings("smoke", "rve", 6, steps=4, precision="float32", sync_batch_norm=True)
+    run = flat_settings("smoke", "rve", 2, steps=4, precision="float32", sync_batch_norm=True)
     return train_run(run, fabric=fabric, options=Options(save_every=2),
                      record=Path(folder, "seed.json"))  # fmt: skip
 
