@@ -31,7 +31,7 @@ from sparse_ae.runtime.files import is_alive
 from sparse_ae.runtime.workers import cores, in_processes
 from sparse_ae.skeleton import get_skeleton
 
-RENDERER = 6  # raise it when the same configuration gives other pictures
+RENDERER = 7  # raise it when the same configuration gives other pictures
 CHUNK = 64  # scenes that a worker draws between two reports
 NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
 

@@ -153,7 +153,7 @@ def trace_ray(dx, dy, dz, room, floors, walls):
         palette, and the tone that mixes it with the next row; another row, and how much of it; the
         shares of the light from everywhere and of the sun; 1 if it shines by itself.
     """
-    ahead = room.distance / dy if dy > 1e-6 else FAR
+    ahead = room.distance / dy if dy > 1e-6 and room.distance < FAR else FAR
     aside = room.side / dx if room.side * dx > 0 and room.side < FAR else FAR
     reach = min(ahead, aside, FAR)
     floor = -room.height / dz if dz < -1e-5 else FAR

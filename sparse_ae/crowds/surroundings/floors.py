@@ -107,7 +107,9 @@ def floor_tone(x, y, across, deep, style):
         lane = 14 * fraction(v / 14) - 7
         dash = square_wave(u / 3, 2 * wide / 3) * stroke((lane - 2.5) / 14, 0.011, long / 14)
         kerb = stroke((lane - 5.6) / 14, 0.014, long / 14)
-        pavement = 0.55 if lane > 5.6 else 0.0
+        kerb = max(kerb, stroke((lane - 7) / 14, 0.014, long / 14))
+        aside = min(abs(lane - 6.3), 14 - abs(lane - 6.3))  # metres from the pavement's middle
+        pavement = 0.55 * min(max((0.7 - aside) / max(long, 1e-3) + 0.5, 0.0), 1.0)
         return pavement + 0.3 * stain + 0.6 * speck, max(0.85 * dash, 0.6 * kerb)
     if kind == CARPET:
         figure = noise(SMOOTH, u * 5 + key, v * 5) > 0.55
