@@ -34,7 +34,7 @@ __all__ = [
 SCHEMA = 3
 METRICS = (  # of photos and of crowds; what is not defined is null
     "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "APM", "APL", "AR",
-    *MEASURES, "grouping_accuracy_hard", "group_margin_hard", "closest_gap_hard",
+    *MEASURES, "excess_share", "grouping_accuracy_hard", "group_margin_hard", "closest_gap_hard",
     "group_margin_negative", "train_seconds", "images_per_second",
 )  # fmt: skip
 PER_IMAGE = ("image_id", "persons", "crowd_index", *MEASURES)

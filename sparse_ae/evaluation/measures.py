@@ -18,10 +18,10 @@ from sparse_ae.losses.offset import person_centres
 from sparse_ae.metrics import (
     HARD,
     closest_gap,
-    excess_share,
     group_margin,
     group_spread,
     grouping_accuracy,
+    isotropic_share,
     linearity,
     sparsity,
 )
@@ -31,7 +31,7 @@ from sparse_ae.skeleton import Skeleton
 
 MEASURES = (
     "grouping_accuracy", "projected_accuracy", "group_margin", "group_spread", "closest_gap",
-    "first_component", "excess_share", "correlation", "effective_rank", "sparsity",
+    "first_component", "isotropic_share", "correlation", "effective_rank", "sparsity",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def measure_tags(
         "group_spread": group_spread(tags, visible),
         "closest_gap": closest_gap(tags, visible),
         "first_component": line.first_component,
-        "excess_share": excess_share(tags, visible),
+        "isotropic_share": isotropic_share(tags, visible),
         "correlation": line.correlation,
         "effective_rank": line.effective_rank,
         "sparsity": sparsity(tags, visible),
@@ -113,13 +113,25 @@ def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
     hard = per_image["crowd_index"] >= HARD
     margin = per_image["group_margin"]
     means = {name: mean_of_defined(per_image[name]) for name in MEASURES}
+    share, null = per_image["first_component"], per_image["isotropic_share"]
+    both = ~np.isnan(share) & ~np.isnan(null)
     return {
         **means,
+        "excess_share": pooled_excess(share[both], null[both]),
         "grouping_accuracy_hard": mean_of_defined(per_image["grouping_accuracy"][hard]),
         "group_margin_hard": mean_of_defined(margin[hard]),
         "closest_gap_hard": mean_of_defined(per_image["closest_gap"][hard]),
         "group_margin_negative": mean_of_defined(np.where(np.isnan(margin), np.nan, margin < 0)),
     }
+
+
+def pooled_excess(share: np.ndarray, null: np.ndarray) -> float:
+    """Return how far the first component's mean share exceeds its null's, (share − null)/(1 − null).
+
+    Of the means, not the mean of each image's: with two or three persons almost nothing is left
+    between the null and 1, and a single image's excess says little (`metrics.excess_share`).
+    """
+    return float((share.mean() - null.mean()) / (1 - null.mean())) if len(share) else float("nan")
 
 
 def mean_of_defined(values: np.ndarray) -> float:
