@@ -126,7 +126,7 @@ def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def pooled_excess(share: np.ndarray, null: np.ndarray) -> float:
-    """Return how far the first component's mean share exceeds its null's, (share − null)/(1 − null).
+    """Return how far the mean first share exceeds its null, (share − null) / (1 − null).
 
     Of the means, not the mean of each image's: with two or three persons almost nothing is left
     between the null and 1, and a single image's excess says little (`metrics.excess_share`).
