@@ -20,6 +20,8 @@ from sparse_ae.cli.verify import add_verify
 
 INTERRUPTED = 130  # the exit code
 NOTHING_LEFT = "nothing half-written is left"
+# packages that only some commands need, and the extra that brings them
+EXTRAS = {"lightning_fabric": "train", "matplotlib": "book", "pandas": "book", "seaborn": "book"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
             return options.command(options) or 0
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         print(f"sparse-ae: error: {str(error) or 'out of memory'}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (extra := EXTRAS.get((error.name or "").partition(".")[0])) is None:
+            raise
+        print(f"sparse-ae: error: this command needs {error.name}: "
+              f"pip install 'sparse-ae[{extra}]'", file=sys.stderr)  # fmt: skip
         return 1
     except KeyboardInterrupt as error:
         return _interrupted(error)
