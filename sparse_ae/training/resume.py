@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from sparse_ae import __version__
 from sparse_ae.models.weights_files import read_tensors, write_tensors
 from sparse_ae.runtime.files import remove_parts, write_whole
+from sparse_ae.runtime.values import short_repr
 
 FORMAT = "sparse_ae/resume 1"
 ADVICE = "delete it to start anew, or run without --resume"
@@ -70,14 +71,23 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
                 f"{path}: written with {package} {header['versions'].get(package)}, this is "
                 f"{version}: go on with the other version, or {ADVICE}"
             )
-    wanted, theirs = json.loads(json.dumps(settings)), header["settings"]
+    wanted, theirs = _flat(json.loads(json.dumps(settings))), _flat(header["settings"])
     for name in sorted({*wanted, *theirs}):
         if wanted.get(name) != theirs.get(name):
             raise ValueError(
-                f"{path}: the state of a run with {name} {theirs.get(name)}, this one has "
-                f"{wanted.get(name)}: set it back, or {ADVICE}"
+                f"{path}: the state of a run with {name} {short_repr(theirs.get(name))}, this one "
+                f"has {short_repr(wanted.get(name))}: set it back, or {ADVICE}"
             )
     return header, contents.tensors
+
+
+def _flat(settings: Mapping, prefix: str = "") -> dict:
+    """Settings in sections by names such as "settings.optim.steps"."""
+    found = {}
+    for name, value in settings.items():
+        inner = isinstance(value, dict) and value
+        found |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return found
 
 
 def _versions() -> dict[str, str]:

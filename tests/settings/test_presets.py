@@ -70,7 +70,7 @@ def test_overrides_come_last():
     assert changed.optim.batch == plain.optim.batch
     with pytest.raises(ValueError, match=r"^optim.steps: expected at least 1, got 0$"):
         plain.override({"optim": {"steps": 0}})
-    with pytest.raises(ValueError, match="unknown setting 'optim.step': expected one of batch, "):
+    with pytest.raises(ValueError, match=r"unknown setting 'optim\.step': expected one of batch, "):
         plain.override({"optim": {"step": 1}})
 
 
