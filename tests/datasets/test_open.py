@@ -77,7 +77,9 @@ def test_train2017_is_trained_on_too_if_it_is_there(tmp_path, monkeypatch):
 
 
 def test_data_that_cannot_be_divided_by_ids(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"data\.split: by_id is for `source: coco`, not for crowdp"):
+    with pytest.raises(
+        ValueError, match=r"data\.split: by_id is for `source: coco`, not for crowdp"
+    ):
         flat_settings("smoke", "rve", 0, source="crowdpose", split="by_id")
     monkeypatch.setenv("SPARSE_AE_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=r"person_keypoints_val2017\.json: no such file"):

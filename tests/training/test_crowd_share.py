@@ -89,5 +89,7 @@ def test_crowds_cannot_be_mixed_in_where_they_have_other_joints(tmp_path):
     assert settings.data.crowd_share == 0
     with pytest.raises(ValueError, match="crowd_share: only crowds of coco and crowdpose can"):
         load_settings(custom_preset(tmp_path, crowd_share=0.5), "rve", 0)
-    with pytest.raises(ValueError, match=r"crowd_share: expected 0, for all images of .source: cro"):
+    with pytest.raises(
+        ValueError, match=r"crowd_share: expected 0, for all images of .source: cro"
+    ):
         flat_settings("smoke", "rve", 0, crowd_share=0.5)
