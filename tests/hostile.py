@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bad_inputs.pictures import png
-from bad_inputs.settings import BOMB
+from bad_inputs.settings import BOMB, BOMB_OF_LISTS
 
 from sparse_ae.companion.records import read_arrays
 from sparse_ae.crowds.imitate import read_photos
@@ -31,7 +31,7 @@ from sparse_ae.crowds.people.bodies import load_bodies
 from sparse_ae.datasets.pictures import read_photo
 from sparse_ae.evaluation.photo_files import read_picture
 from sparse_ae.models import load_checkpoint
-from sparse_ae.settings.presets import load_config
+from sparse_ae.settings import load_settings
 from sparse_ae.skeleton import read_skeleton
 
 MANY = 10**12  # numbers
@@ -95,7 +95,7 @@ def npz(shape, data: bytes = bytes(8), method=zipfile.ZIP_STORED) -> bytes:
 
 def preset(path: Path):
     """Read a preset."""
-    return load_config(str(path), "rve", 0)
+    return load_settings(path, "rve", 0)
 
 
 FILES = {  # name: the bytes, made when they are needed; what reads them; what has to be said
@@ -115,10 +115,11 @@ FILES = {  # name: the bytes, made when they are needed; what reads them; what h
     "seed-3.npz": (lambda: npz((2**26,), bytes(2**28), zipfile.ZIP_DEFLATED), read_arrays,
                    "claims more than"),
     "bodies.npz": (lambda: npz((MANY,)), load_bodies, "claims 4,000,000,000,000 bytes, and has 8"),
-    "bomb.yaml": (lambda: f"{BOMB}\nsize: *l".replace("a: &a", "widths: &a").encode(), preset,
-                  "bomb.yaml: unknown setting 'b'"),
-    "value.yaml": (lambda: b"size:\n" + BOMB.replace("\n", "\n  ").encode().join((b"  ", b"")),
-                   preset, "value.yaml: size: expected an integer, got "),
+    "bomb.yaml": (lambda: f"{BOMB}\ndata: *l".encode(), preset, "bomb.yaml: unknown setting 'a'"),
+    "value.yaml": (lambda: f"data: {{crowding: {BOMB_OF_LISTS}}}".encode(), preset,
+                   "value.yaml: data.crowding: expected "),
+    "table.yaml": (lambda: "\n    ".join(["data:\n  size:", *BOMB.split("\n")]).encode(), preset,
+                   "table.yaml: data.size: expected an integer, got "),
     "skeleton.yaml": (lambda: f"name: b\n{BOMB}".encode(), read_skeleton, "missing or unknown"),
     "bomb.json.gz": (lambda: gzip.compress(bytes(10**8), 1), lambda path: read_photos(
         str(path), 1, 9), "unfolds to more than 60 times its size"),

@@ -21,14 +21,13 @@ from synthetic import make_arrays, make_record
 
 from sparse_ae.companion import records as results
 from sparse_ae.companion import runs
-from sparse_ae.companion.tables import photo_tables, tables
+from sparse_ae.companion.tables import tables
 from sparse_ae.crowds.imitate import read_photos
 from sparse_ae.crowds.people.bodies import load_bodies
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
-from sparse_ae.evaluation.evaluate_photos import SCHEMA
 from sparse_ae.evaluation.photo_files import read_picture
 from sparse_ae.models import load_checkpoint
-from sparse_ae.settings.presets import load_config
+from sparse_ae.settings import load_settings
 from sparse_ae.skeleton import read_skeleton
 from sparse_ae.training.resume import read_state
 
@@ -84,7 +83,7 @@ def test_code_in_other_files_is_never_executed(tmp_path, name):
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("read", [read_skeleton, lambda path: load_config(str(path), "rve", 0)])
+@pytest.mark.parametrize("read", [read_skeleton, lambda path: load_settings(path, "rve", 0)])
 @pytest.mark.parametrize(
     "tag", ["object/apply:os.mkdir [{}]", "object/new:os.mkdir [{}]", "name:os.mkdir", "module:os"]
 )
@@ -140,7 +139,7 @@ def test_texts_of_a_record_are_shown_as_they_are_written(tmp_path, monkeypatch):
     monkeypatch.setenv("SPARSE_AE_SEED", "1")
     records = results.read_records("smoke", tmp_path)
     for record in records:
-        record["config"]["steps"] = 3
+        record["settings"]["optim"]["steps"] = 4
     shown(tables.html_table(tables.provenance_table(records), index=False))
     shown(runs.run_note(records), markdown=True)
     shown(runs.cost_note(records, tmp_path), markdown=True)
@@ -150,19 +149,9 @@ def test_texts_of_a_record_are_shown_as_they_are_written(tmp_path, monkeypatch):
     shown(runs.source([]))
 
 
-def test_texts_of_a_record_of_photos_are_shown_as_they_are_written():
-    record = {
-        "schema": SCHEMA, "data": EVIL, "weights": {"sha256": EVIL}, "settings": {"size": 384},
-        "metrics": {EVIL: 0.125}, "wrong": {"photos": 2}, "provenance": {"commit": EVIL},
-        "method": "rve", "preset": EVIL,
-    }  # fmt: skip
-    shown(photo_tables.photo_source([record]))
-    shown(tables.html_table(photo_tables.precision_table([record])))
-
-
 def test_a_search_has_no_texts_but_names_of_settings(tmp_path):
     metrics = dict.fromkeys(("AP", "AP_hard", "grouping_accuracy"), 0.5)
-    trial = {"settings": {EVIL: 1.0}, "metrics": metrics, "runs": []}
+    trial = {"settings": {"optim": {EVIL: 1.0}}, "metrics": metrics, "runs": []}
     (tmp_path / "p" / "rve").mkdir(parents=True)
     content = json.dumps({"trials": [trial], "best": {}})
     (tmp_path / "p" / "rve" / "search.json").write_text(content)
@@ -184,7 +173,7 @@ def test_photos_may_be_links_within_their_folder(tmp_path):
     photo.rename(photo.with_name("kept.jpg"))
     photo.symlink_to("kept.jpg")
     (tmp_path / "elsewhere").symlink_to(tmp_path / "images")
-    data = KeypointDataset(path, tmp_path / "elsewhere", TRIANGLE, size=64)
+    data = KeypointDataset(path, tmp_path / "elsewhere", TRIANGLE)
     assert [sample.id for sample in data] == [1, 2, 3]
 
 

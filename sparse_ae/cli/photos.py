@@ -70,6 +70,10 @@ def evaluate(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {path}: no such folder; make it first")
     data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
     used = predictor(options)
+    if used.skeleton.keypoints != data.skeleton.keypoints:
+        ours, theirs = used.skeleton.name, data.skeleton.name
+        raise ValueError(f"{options.weights}: finds the keypoints of {ours!r}, not those of "
+                         f"{theirs!r}: evaluate a net that was trained on them")  # fmt: skip
     result = evaluate_net(used.net, data, used.usage.decode, used.usage.size,
                           precision=used.precision, keep_detections=True, name=options.data,
                           )  # fmt: skip

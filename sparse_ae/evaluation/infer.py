@@ -64,8 +64,8 @@ def find_people(
         People in the image's pixels; joints may lie a little outside of it.
 
     Raises:
-        ValueError: For an image that is none, or longer than `LONGEST` times its short side, and
-            for a net of another skeleton.
+        ValueError: For an image that is none, or longer than `LONGEST` times its short side, for a
+            net of another skeleton, another precision, and scales without 1.
         FloatingPointError: Where the net's maps are not finite.
     """
     check_net(net, skeleton)
@@ -104,6 +104,8 @@ def views(
     if max(height, width) > LONGEST * min(height, width):
         raise ValueError(f"image: {width} × {height} pixels: longer than {LONGEST} times the short "
                          "side; cut it into parts")  # fmt: skip
+    if 1 not in scales or not all(0 < scale <= 4 for scale in scales):
+        raise ValueError(f"scales: expected numbers up to 4 with 1 among them, got {list(scales)}")
     matrix, shape = aligned_view(width, height, size)
     found = []
     for scale in sorted(set(scales), key=lambda scale: scale != 1):
@@ -130,8 +132,11 @@ def infer(
         precision: "float32" or "bfloat16".
 
     Raises:
+        ValueError: For another precision.
         FloatingPointError: Where maps are not finite.
     """
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"precision: expected float32 or bfloat16, got {precision!r}")
     count, size = len(images[0]), images[0].shape[1:3]
     device = next(net.parameters(), torch.empty(0)).device
     exchanged = torch.from_numpy(skeleton.flip).to(device)

@@ -49,12 +49,15 @@ class Usage(NamedTuple):
     def from_dict(cls, content: Mapping[str, Any]) -> Usage:
         """Return what `to_dict` gave. ValueError for anything else."""
         try:
+            if unknown := set(content) - {"size", "skeleton", "decode"}:
+                raise KeyError(*sorted(map(str, unknown)))
             parts = dict(content["skeleton"])
             pairs = {name: tuple(map(tuple, parts.pop(name))) for name in ("flip_pairs", "limbs")}
             lists = {name: tuple(value) for name, value in parts.items() if name != "name"}
             skeleton = Skeleton(name=parts["name"], **pairs, **lists)
-            return cls(content["size"], skeleton, validated(DecodeSettings, content["decode"])
-                       ).check()  # fmt: skip
+            decode = validated(DecodeSettings, dict(content["decode"]))
+            decode.check()
+            return cls(content["size"], skeleton, decode).check()
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"usage: missing or unknown: {error}") from None
 

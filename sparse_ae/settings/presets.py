@@ -85,12 +85,15 @@ def load_settings(
     run = {"preset": path.stem, "method": method, "seed": seed}
     validated(Settings, {"run": run})  # errors of the seed are not the file's
     sections = {name: content.get(name) or {} for name in PresetSections.model_fields}
-    for above in (content["methods"].get(method), METHODS[method], overrides):
+    for above in (content["methods"].get(method), METHODS[method]):
         sections = merged(sections, above)
     try:
-        return validated(Settings, {"run": run, **sections})
+        settings = validated(Settings, {"run": run, **sections})
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
+    if "run" in (overrides or {}):
+        raise ValueError("run: preset, method and seed are given by themselves")
+    return settings.override(overrides) if overrides else settings
 
 
 def read_search(preset: str, method: str) -> tuple[list[dict], tuple[int, ...]]:

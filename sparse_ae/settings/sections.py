@@ -127,6 +127,14 @@ class DataSettings(Section):
             raise ValueError(
                 f"skeleton: only coco and crowdpose can be rendered, got {self.skeleton!r}"
             )
+        if self.crowd_share and not self.photos:
+            raise ValueError(f"crowd_share: expected 0, for all images of `source: {self.source}` "
+                             "are crowds")  # fmt: skip
+        if self.crowd_share and self.skeleton not in ("coco", "crowdpose"):
+            raise ValueError(
+                "crowd_share: only crowds of coco and crowdpose can be rendered, not of "
+                f"{self.skeleton!r}"
+            )
         if self.split == "by_id" and self.source != "coco":
             raise ValueError(f"split: by_id is for `source: coco`, not for {self.source}")
 

@@ -99,6 +99,7 @@ WANTED = {
     "string_type": "a text",
     "finite_number": "a finite number",
     "tuple_type": "a list",
+    "list_type": "a list",
     "model_type": "settings as 'name: value' lines",
     "model_attributes_type": "settings as 'name: value' lines",
     "dict_type": "settings as 'name: value' lines",
@@ -110,9 +111,6 @@ SHORTER = {
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
     "greater than": "more than",
-    "Tuple should have at most": "",
-    "Tuple should have at least": "",
-    " after validation": "",
 }
 
 
@@ -121,25 +119,31 @@ def in_words(error: ValidationError, kind: type[Section]) -> str:
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     given = short_repr(first["input"])
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "invalid_key":  # a number for a name
+        place = ".".join(filter(None, (place, given)))
+    if first["type"] in ("extra_forbidden", "invalid_key"):
         return f"unknown setting {place!r}: expected one of {', '.join(_known(kind, first['loc']))}"
     if first["type"] == "value_error":
         return f"{place}: {first['ctx']['error']}".removeprefix(": ")
     if first["type"] == "missing":
         return f"{place}: a value is missing"
+    if first["type"] == "too_long":
+        return f"{place}: expected {first['ctx']['max_length']} values, got {len(first['input'])}"
     wanted = WANTED.get(first["type"], first["msg"])
     for theirs, ours in SHORTER.items():
         wanted = wanted.replace(theirs, ours)
     hint = ""
     if wanted == "a number" and isinstance(first["input"], str):
         hint = " (write 1.0e-3, not 1e-3)"
-    return f"{place}: expected {wanted}, got {given}{hint}"
+    return f"{place}: expected {wanted}, got {given}{hint}".removeprefix(": ")
 
 
 def _known(kind: type[Section], place: tuple) -> list[str]:
     """The settings of the section in which an unknown one stands."""
     sections = PresetSections.model_fields
     inner = [sections[part].annotation for part in place[:-1] if part in sections]
+    if place[0] in ("methods", "search"):
+        inner.insert(0, PresetSections)
     if place[0] == "runs" and len(place) > 1:
         inner = [kind.model_fields["runs"].annotation]
     return sorted((inner or [kind])[-1].model_fields)

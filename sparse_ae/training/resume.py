@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from sparse_ae import __version__
 from sparse_ae.models.weights_files import read_tensors, write_tensors
 from sparse_ae.runtime.files import remove_parts, write_whole
+from sparse_ae.runtime.values import short_repr
 
 FORMAT = "sparse_ae/resume 1"
 ADVICE = "delete it to start anew, or run without --resume"
@@ -74,8 +75,8 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
     for name in sorted({*wanted, *theirs}):
         if wanted.get(name) != theirs.get(name):
             raise ValueError(
-                f"{path}: the state of a run with {name} {theirs.get(name)}, this one has "
-                f"{wanted.get(name)}: set it back, or {ADVICE}"
+                f"{path}: the state of a run with {name} {short_repr(theirs.get(name))}, this one "
+                f"has {short_repr(wanted.get(name))}: set it back, or {ADVICE}"
             )
     return header, contents.tensors
 

@@ -13,9 +13,10 @@ from photos import TRIANGLE, WIDTH, content, write
 
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
 from sparse_ae.datasets.pictures import read_photo
+from sparse_ae.evaluation.infer import find_people, views
 from sparse_ae.evaluation.photo_files import read_picture
-from sparse_ae.evaluation.photo_settings import PhotoSettings
-from sparse_ae.evaluation.photo_test import find_people, views
+from sparse_ae.evaluation.predictor import Usage
+from sparse_ae.settings import DecodeSettings
 
 from . import Case, with_file
 
@@ -42,7 +43,7 @@ def in_data_set(spoil, **options):
     def attempt(folder: Path) -> None:
         path = write(folder, content())
         spoil(folder)
-        KeypointDataset(path, folder / "images", TRIANGLE, size=64, **options)[1]
+        KeypointDataset(path, folder / "images", TRIANGLE, **options)[1]
 
     return attempt
 
@@ -85,15 +86,17 @@ class Net:
     keypoints = 3
 
 
-def found(photo, **options):
+def found(photo, decode=None, **options):
     """An attempt to find people in an array."""
-    settings = PhotoSettings(64, TRIANGLE)
-    return lambda _: find_people(Net(), photo, settings, **options)
+    decode = decode or DecodeSettings()
+    return lambda _: find_people(Net(), photo, TRIANGLE, 64, decode, **options)
 
 
-def settings(**given):
-    """An attempt to make settings for photos."""
-    return lambda _: PhotoSettings(**{"size": 64, **given})
+def usage(**given):
+    """An attempt to read how a net is used, as a weights file says it."""
+    told = Usage(64, TRIANGLE).to_dict()
+    told["decode"] |= {name: given.pop(name) for name in list(given) if name in told["decode"]}
+    return lambda _: Usage.from_dict(told | given)
 
 
 def read(data: bytes):
@@ -137,21 +140,26 @@ CASES = [
          "data set 'voc': expected one of coco, crowdpose"),
     Case("data set: not there", lambda folder: KeypointDataset.official("coco", "val", folder),
          r"person_keypoints_val2017.json: no such file; SPARSE_AE_DATA names its root folder"),
-    Case("predict: grey", found(PHOTO[..., 0]), r"photo: expected uint8 of shape \(H, W, 3\), red"),
-    Case("predict: floats", found(PHOTO / 255), "photo: expected uint8 .*, got float64 of shape"),
-    Case("predict: no pixel", found(PHOTO[:0]), r"photo: expected uint8 .* of shape \(0, 96, 3\)"),
+    Case("predict: grey", found(PHOTO[..., 0]), r"image: expected uint8 of shape \(H, W, 3\), red"),
+    Case("predict: floats", found(PHOTO / 255), "image: expected uint8 .*, got float64 of shape"),
+    Case("predict: no pixel", found(PHOTO[:0]), r"image: expected uint8 .* of shape \(0, 96, 3\)"),
     Case("predict: a strip", found(np.zeros((1, 500, 3), np.uint8)),
-         "photo: 500 × 1 pixels: longer than 8 times the short side; cut it into parts"),
+         "image: 500 × 1 pixels: longer than 8 times the short side; cut it into parts"),
     Case("predict: half precision", found(PHOTO, precision="float16"),
          "precision: expected float32 or bfloat16, got 'float16'"),
-    Case("predict: without scale 1", found(PHOTO, scales=(0.5,)), "scales: expected numbers up to"),
+    Case("predict: without scale 1", found(PHOTO, DecodeSettings(scales=(0.5,))),
+         r"scales: expected numbers up to 4 with 1 among them, got \[0.5\]"),
     Case("predict: scales that are none", lambda _: views(PHOTO, 64, (1, float("nan"))),
          r"scales: expected numbers up to 4 with 1 among them, got \[1, nan\]"),
-    Case("predict: size 0", settings(size=0), "size: expected 1 to 8192 pixels"),
-    Case("predict: size that fills the memory", settings(size=10**9), "size: expected 1 to 8192"),
-    Case("predict: size in words", settings(size="large"), "size: expected an integer, got 'large"),
-    Case("predict: a score of 2", settings(min_score=2), "min_score: expected 0 to 1, got 2"),
-    Case("predict: nobody", settings(max_people=0), "max_people: expected 1 to 10000, got 0"),
-    Case("predict: no distance", settings(tag_threshold=float("nan")), "tag_threshold: expected"),
-    Case("predict: another rule", settings(rule="best"), "rule: expected one of released, higher"),
+    Case("predict: a field too many", usage(colour=3), "usage: missing or unknown: 'colour'"),
+    Case("predict: a mirror in words", usage(flip="yes"), "flip: expected true or false, got 'y"),
+    Case("predict: scales in a usage", usage(scales=[0.5]), r"scales: expected 1 among them, got"),
+    Case("predict: a scale without end", usage(scales=[1, float("inf")]), "scales: expected a fin"),
+    Case("predict: size 0", usage(size=0), "size: expected 1 to 8192 pixels"),
+    Case("predict: size that fills the memory", usage(size=10**9), "size: expected 1 to 8192"),
+    Case("predict: size in words", usage(size="large"), "size: expected an integer, got 'large"),
+    Case("predict: a score of 2", usage(min_score=2), "min_score: expected at most 1, got 2"),
+    Case("predict: nobody", usage(max_people=0), "max_people: expected at least 1, got 0"),
+    Case("predict: no distance", usage(tag_threshold=float("nan")), "tag_threshold: expected"),
+    Case("predict: another rule", usage(rule="best"), "rule: expected 'released' or 'higher"),
 ]  # fmt: skip

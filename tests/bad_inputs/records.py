@@ -1,4 +1,4 @@
-"""Records of runs, of searches and of photos, and states of runs, that are not what they say."""
+"""Records of runs and of searches, and states of runs, that are not what they say."""
 
 from __future__ import annotations
 
@@ -12,21 +12,14 @@ import torch
 from synthetic import make_arrays, make_record
 
 from sparse_ae.companion import records as results
-from sparse_ae.companion.tables.photo_tables import read_photo_records
 from sparse_ae.companion.trials import read_trials
-from sparse_ae.evaluation.evaluate_photos import SCHEMA
 from sparse_ae.training.resume import read_state, write_state
 
 from . import Case, with_file
 
 HALVES = dict.fromkeys(("AP", "AP_hard", "grouping_accuracy"), 0.5)
-TRIAL = {"settings": {"steps": 3}, "metrics": HALVES,
-         "runs": [{"config_digest": "0", "metrics": HALVES}]}  # fmt: skip
-PHOTOS = {
-    "schema": SCHEMA, "data": "annotations/people.json", "weights": {"sha256": "abcdef0123"},
-    "settings": {"size": 384}, "metrics": {"AP": 0.125}, "wrong": {"photos": 2},
-    "provenance": {"commit": "0123456789"},
-}  # fmt: skip
+TRIAL = {"settings": {"optim": {"steps": 3}}, "metrics": HALVES,
+         "runs": [{"settings_digest": "0", "metrics": HALVES}]}  # fmt: skip
 
 
 def edited(change):
@@ -69,28 +62,23 @@ def moved(folder: Path) -> None:
     results.read_record(path.rename(path.with_name("seed-2.json")))
 
 
-def photos(**fields):
-    """An attempt to read a record of photos with these fields, of method `ae8` or `method`."""
-    method = fields.pop("method", "ae8")
-    content = PHOTOS | fields
-    return with_file(f"photos/{method}/seed-1.photos.json", content,
-                     lambda path: read_photo_records("photos", path.parents[2]))  # fmt: skip
-
-
 def search(content):
     """An attempt to read the record of a search."""
     return with_file("search.json", content, read_trials)
 
 
-def state(spoil=None, **settings):
+RUN = {"settings": {"optim": {"steps": 3, "batch": 8}}, "data": {"train_digest": "0"}}
+
+
+def state(spoil=None, **sections):
     """An attempt to go on from a state that does not fit a run of 3 steps."""
 
     def attempt(folder: Path) -> None:
         path = folder / "seed-0.resume.safetensors"
-        write_state(path, {"steps": 3}, {"step": 1}, {"a": torch.zeros(2)})
+        write_state(path, RUN, {"step": 1}, {"a": torch.zeros(2)})
         if spoil:
             spoil(path)
-        read_state(path, {"steps": 3} | settings)
+        read_state(path, RUN | sections)
 
     return attempt
 
@@ -137,8 +125,10 @@ CASES = [
           ("metrics.AP", "high", "field 'metrics.AP' must be a number or null"),
           ("metrics.AP", math.inf, "field 'metrics.AP' must be finite, or null"),
           ("metrics.AP", math.nan, "field 'metrics.AP' must be finite, or null"),
-          ("config", {"steps": 4}, "field 'config_digest' does not belong to field 'config'"),
-          ("config", {"steps": math.nan}, "field 'config': .*"),
+          ("settings", {"steps": 4}, "field 'settings_digest' does not belong to field 'settings'"),
+          ("data", {"train_digest": "1"}, "field 'settings_digest' does not belong to field 'set"),
+          ("settings", {"steps": math.nan}, "field 'settings': .*"),
+          ("settings", [], "field 'settings' must be dict"),
           ("provenance", [], "field 'provenance' must be dict"),
           ("provenance.commit", 5, "field 'provenance.commit' must be a text or null"),
       )),
@@ -159,23 +149,27 @@ CASES = [
     Case("search: a trial without figures", search({"trials": [TRIAL | {"metrics": {}}]}),
          "search.json: .*trial 0: metrics.AP: missing; delete it and search again"),
     Case("search: a name that is markup",
-         search({"trials": [TRIAL | {"settings": {"scale_form": "<b>"}}]}),
-         "search.json: .*trial 0: settings.scale_form: expected a plain name; del"),
-    Case("search: a setting in words", search({"trials": [TRIAL | {"settings": {"steps": "a b"}}]}),
-         "search.json: .*trial 0: settings.steps: expected a finite number; del"),
+         search({"trials": [TRIAL | {"settings": {"loss": {"scale_form": "<b>"}}}]}),
+         "search.json: .*trial 0: settings.loss.'scale_form': expected a plain name; del"),
+    Case("search: a setting of no section", search({"trials": [TRIAL | {"settings": {"a": 1}}]}),
+         "search.json: .*trial 0: settings.'a': expected a section of settings; del"),
+    Case("search: a setting in words",
+         search({"trials": [TRIAL | {"settings": {"optim": {"steps": "a b"}}}]}),
+         "search.json: .*trial 0: settings.optim.'steps': expected a plain name; del"),
+    Case("search: a setting that is none",
+         search({"trials": [TRIAL | {"settings": {"optim": {"steps": None}}}]}),
+         "search.json: .*trial 0: settings.optim.'steps': expected a finite number; del"),
     Case("search: a figure that is not the mean of its runs",
          search({"trials": [TRIAL | {"metrics": HALVES | {"AP": 0.6}}]}),
          "search.json: .*trial 0: metrics.AP: expected the mean of its runs; delete it"),
     Case("search: a run that is none", search({"trials": [TRIAL | {"runs": [1]}]}),
          "search.json: .*trial 0: runs: expected metrics and the digest"),
-    Case("photos' record: another schema", photos(schema="sparse_ae/photos/0"),
-         "seed-1.photos.json: no record of schema .*: another schema; evaluate the weights again"),
-    Case("photos' record: a figure", photos(metrics={"AP": "<b>high</b>"}),
-         "seed-1.photos.json: .*'metrics' and 'wrong' must be finite numbers"),
-    Case("photos' record: weights", photos(weights={"sha256": 5}), "'weights.sha256' must be a te"),
-    Case("photos' record: a method", photos(method="best"), "best/seed-1.photos.json: .*unknown m"),
-    Case("state: of other settings", state(steps=4),
-         "resume.safetensors: the state of a run with steps 3, this one has 4: set it back, or de"),
+    Case("state: of other settings", state(settings={"optim": {"steps": 4, "batch": 8}}),
+         "resume.safetensors: the state of a run with settings.optim.steps 3, this one has 4: set"),
+    Case("state: of other data", state(data={"train_digest": "1"}),
+         "resume.safetensors: the state of a run with data.train_digest '0', this one has '1': se"),
+    Case("state: without a setting", state(settings={"optim": {"steps": 3}}),
+         "resume.safetensors: the state of a run with settings.optim.batch 8, this one has None: "),
     Case("state: cut short", state(lambda path: path.write_bytes(path.read_bytes()[:50])),
          "resume.safetensors is no complete safetensors file: .*; delete it to start anew, or run"),
     Case("state: of something else", state(foreign),

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from sparse_ae.evaluation.predict import load
+from sparse_ae.evaluation.predictor import load
 from sparse_ae.models import PoseNet, load_checkpoint, save_checkpoint
 from sparse_ae.models.checkpoints import load_backbone
 from sparse_ae.models.hrnet import HRNet
@@ -59,10 +59,10 @@ def testing(**changes) -> dict:
     """How a net is used on photos, as a file says it, changed."""
     skeleton = {"name": "triangle", "keypoints": ["a", "b", "c"], "sigmas": [0.1] * 3,
                 "flip_pairs": [], "limbs": [], "order": [0, 1, 2]}  # fmt: skip
-    told = {"size": 64, "skeleton": skeleton, "rule": "released", "min_score": 0.1,
-            "tag_threshold": 1.0, "max_people": 30}  # fmt: skip
-    parts = {name: changes.pop(name) for name in list(changes) if name in skeleton}
-    return told | {"skeleton": skeleton | parts} | changes
+    decode = {"rule": "released", "min_score": 0.1, "tag_threshold": 1.0, "max_people": 30}
+    for inner in (skeleton, decode):
+        inner |= {name: changes.pop(name) for name in list(changes) if name in inner}
+    return {"size": 64, "skeleton": skeleton, "decode": decode} | changes
 
 
 def packed(folder: Path) -> None:
@@ -120,7 +120,7 @@ CASES = [
     Case("weights: no joints", ours(settings=settings(keypoints=-1)), UNFIT),
     Case("weights: joints in words", ours(settings=settings(keypoints="many")), UNFIT),
     Case("weights: more dimensions than numbers", ours(settings=settings(dim=10**12)), UNFIT),
-    Case("weights: six widths", ours(settings=settings(widths=[4] * 6)), f"{UNFIT}widths: expecte"),
+    Case("weights: six widths", ours(settings=settings(widths=[4] * 6)), f"{UNFIT}widths and d"),
     Case("weights: NaN", ours(NAN), f"{UNFIT}.*heatmap_head.weight: .*not finite"),
     Case("weights: one tensor missing", ours({"refine.0.weight": None}),
          f"{UNFIT}first mismatch at refine.0.weight: expected .*, found none"),
@@ -134,17 +134,17 @@ CASES = [
     Case("photos: settings cut short", ours(testing="{", reader=load), f"{PHOTOS}testing: no sett"),
     Case("photos: settings without end", ours(testing=DEEP, reader=load), f"{PHOTOS}testing: no s"),
     Case("photos: no skeleton", ours(testing={"size": 64}, reader=load),
-         f"{PHOTOS}settings for photos: missing or unknown: 'skeleton'"),
+         f"{PHOTOS}usage: missing or unknown: 'skeleton'"),
     *(Case(f"photos: {name} {str(value)[:12]}", ours(testing=testing(**{name: value}), reader=load),
            f"{PHOTOS}{message}")
       for name, value, message in (
           ("size", 10**9, "size: expected 1 to 8192 pixels"),
-          ("rule", "best", "rule: expected one of released, higherhrnet, got 'best'"),
-          ("max_people", -1, "max_people: expected 1 to 10000, got -1"),
-          ("colour", 3, "settings for photos: missing or unknown: .*colour"),
-          ("sigmas", ["a"] * 3, "settings for photos: missing or unknown: "),
+          ("rule", "best", "rule: expected 'released' or 'higherhrnet', got 'best'"),
+          ("max_people", -1, "max_people: expected at least 1, got -1"),
+          ("colour", 3, "usage: missing or unknown: .*colour"),
+          ("sigmas", ["a"] * 3, "usage: missing or unknown: "),
           ("sigmas", [0.1] * 2, "skeleton 'triangle': 3 keypoints but 2 sigmas"),
-          ("keypoints", [1, 2, 3], "skeleton: name and keypoints must be texts"),
+          ("keypoints", [1, 2, 3], "skeleton: name and keypoints must be strings"),
           ("order", [0, 1, 1], r"skeleton 'triangle': order must name each of 0..2 once"),
           ("flip_pairs", [[0, 9]], r"skeleton 'triangle': \(0, 9\) names no keypoint"),
           ("limbs", [[0, 1, 2]], r"skeleton 'triangle': \(0, 1, 2\) names no keypoint"),

@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 from sparse_ae.crowds import CrowdConfig
 from sparse_ae.datasets import CrowdDataset
 from sparse_ae.datasets import crowd_dataset as dataset
+from sparse_ae.settings import AugmentSettings
 
 CONFIG = CrowdConfig(split="val", size=96, persons=[2, 5])
 
@@ -30,7 +31,7 @@ def test_arrays_are_the_scenes_padded(crowds):
     assert arrays["images"].shape == (12, 96, 96, 3)
     assert arrays["images"].dtype == np.uint8
     assert arrays["keypoints"].shape == (12, 5, 17, 3)
-    for i, scene in enumerate(crowds):
+    for i, scene in enumerate(crowds.scenes()):
         count = arrays["counts"][i]
         assert count == len(scene.keypoints)
         np.testing.assert_array_equal(arrays["images"][i], scene.image)
@@ -88,13 +89,13 @@ def test_digest_covers_what_the_scenes_depend_on(crowds, monkeypatch):
 def test_pycocotools_reads_the_annotations(skeleton, tmp_path):
     config = CrowdConfig(split="val", skeleton=skeleton, size=96, persons=(1, 6))
     scenes = CrowdDataset(config, 8, tmp_path, workers=1)
-    (tmp_path / "truth.json").write_text(json.dumps(scenes.annotations()))
+    (tmp_path / "truth.json").write_text(json.dumps(scenes.ground_truth()))
     truth = COCO(tmp_path / "truth.json")
     assert [image["crowdIndex"] for image in truth.dataset["images"]] == pytest.approx(
-        [scene.crowd_index for scene in scenes]
+        [scene.crowd_index for scene in scenes.scenes()]
     )
     persons = list(truth.anns.values())
-    assert len(persons) == sum(len(scene.keypoints) for scene in scenes)
+    assert len(persons) == sum(len(scene.keypoints) for scene in scenes.scenes())
     names = truth.cats[1]["keypoints"]
     assert min(map(min, truth.cats[1]["skeleton"])) == 1
     assert max(map(max, truth.cats[1]["skeleton"])) == len(names)
@@ -139,6 +140,48 @@ def test_bad_counts(count):
 
 def test_indices(crowds):
     assert len(crowds) == 12
+    assert crowds[-1].id == crowds.ids[-1] == 12
     np.testing.assert_array_equal(crowds[-1].image, crowds[11].image)
-    with pytest.raises(IndexError, match="scene 12 of 12"):
+    np.testing.assert_array_equal(crowds.scene(-1).image, crowds.scene(11).image)
+    with pytest.raises(IndexError, match="image 12 of 12"):
         crowds[12]
+    with pytest.raises(IndexError):
+        crowds.scene(12)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_samples_are_the_scenes(crowds, cached):
+    data = CrowdDataset(CONFIG, 12, crowds.cache, cached=cached)
+    for i, (sample, scene) in enumerate(zip(data, crowds.scenes(), strict=True)):
+        np.testing.assert_array_equal(sample.image, scene.image)
+        labelled = scene.keypoints[..., 2] > 0
+        np.testing.assert_array_equal(sample.keypoints[..., 2] > 0, labelled)
+        np.testing.assert_allclose(sample.keypoints[labelled], scene.keypoints[labelled])
+        np.testing.assert_allclose(sample.scale, np.sqrt(scene.boxes[:, 2:].prod(1)) / 96, 1e-6)
+        assert (sample.mask, sample.id) == (None, i + 1)
+
+
+def test_views_are_the_same_from_arrays_and_rendered(crowds):
+    views = [
+        CrowdDataset(CONFIG, 12, crowds.cache, cached=cached).random_view(
+            3, 64, AugmentSettings(), np.random.default_rng(5)
+        )
+        for cached in (True, False)
+    ]
+    for name in ("image", "keypoints", "boxes", "scale", "matrix"):
+        np.testing.assert_array_equal(*(getattr(view, name) for view in views), err_msg=name)
+    assert views[0].image.shape == (64, 64, 3)
+
+
+def test_crowds_that_are_not_cached_write_nothing(tmp_path):
+    data = CrowdDataset(CONFIG, 3, tmp_path, cached=False)
+    assert len(list(data)) == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_view_shows_outside_a_scene_is_black(crowds):
+    away = AugmentSettings(rotation=0.0, scale=(2.0, 2.0), shift=0.0, flip=0.0, colour=0.0)
+    sample = crowds.random_view(0, 96, away, np.random.default_rng(0))
+    assert not sample.image[:23].any()
+    assert not sample.image[:, 73:].any()
+    assert sample.image[25:71, 25:71].any(axis=2).mean() > 0.99

@@ -42,7 +42,7 @@ def crowds(request, tmp_path_factory):
     """A written data set and the scenes that it was written from."""
     chosen = config(skeleton=request.param)
     path = write(tmp_path_factory.mktemp("crowds"), skeleton=request.param)
-    return path, [CrowdDataset(chosen, COUNT)[i] for i in range(COUNT)]
+    return path, list(CrowdDataset(chosen, COUNT).scenes())
 
 
 def test_pictures_and_masks_are_those_of_the_scenes(crowds):
@@ -147,7 +147,7 @@ def test_the_data_set_says_the_same(crowds, tmp_path):
     path, _ = crowds
     content = json.loads(path.read_text())
     skeleton = "coco" if len(content["categories"][0]["keypoints"]) == 17 else "crowdpose"
-    arrays = CrowdDataset(config(skeleton=skeleton), COUNT, tmp_path, workers=1).annotations()
+    arrays = CrowdDataset(config(skeleton=skeleton), COUNT, tmp_path, workers=1).ground_truth()
     for person in content["annotations"]:
         del person["segmentation"]
     assert arrays == content

@@ -15,26 +15,27 @@ import pytest
 from photos import HEIGHT, TRIANGLE, WIDTH, content, person, write
 from torch.utils.data import DataLoader
 
-from sparse_ae.datasets.keypoint_dataset import KeypointDataset, as_list, in_worker
-from sparse_ae.datasets.pictures import (
-    View,
-    aligned_view,
-    random_view,
-    read_and_warp,
-    read_photo,
-    whole_view,
-)
+from sparse_ae.datasets.augment import aligned_view, random_view
+from sparse_ae.datasets.keypoint_dataset import KeypointDataset
+from sparse_ae.datasets.pictures import read_and_warp, read_photo
 from sparse_ae.metrics import keypoint_ap
-from sparse_ae.settings.config import Config
+from sparse_ae.settings import AugmentSettings
 from sparse_ae.skeleton import COCO, CROWDPOSE
-from sparse_ae.training.batches import collate
-
-STILL = View(rotation=0, scale=(1, 1), shift=0, flip=0)
+from sparse_ae.training.batches import Targets, collate
 
 
 def data_set(folder, data=None, **options) -> KeypointDataset:
     path = write(folder, content() if data is None else data)
-    return KeypointDataset(path, folder / "images", TRIANGLE, **{"size": 64, **options})
+    return KeypointDataset(path, folder / "images", TRIANGLE, **options)
+
+
+def square(photos, index, size=64):
+    """A photo in the middle of a square, whole: "letterboxed"."""
+    width, height = photos.sizes[index].tolist()
+    factor = size / max(width, height)
+    middle = (np.subtract(size, 1) - factor * np.array([width - 1, height - 1])) / 2
+    matrix = np.column_stack([np.eye(2) * factor, middle])
+    return photos.view(index, matrix, False, (size, size))
 
 
 def colour_at(image, point):
@@ -44,44 +45,15 @@ def colour_at(image, point):
     return int(pixel.argmax()) if np.ptp(pixel) > 60 else -1
 
 
-def test_views_by_hand():
-    rng = np.random.default_rng(0)
-    matrix, mirrored = random_view(96, 64, 32, rng, STILL)
-    assert not mirrored
-    # the middle 64 × 64 pixels, halved: pixel centre 16 + 0.5 goes to 0
-    np.testing.assert_allclose(matrix, [[0.5, 0, -8.25], [0, 0.5, -0.25]])
-    matrix, mirrored = random_view(64, 64, 64, rng, View(0, (1, 1), 0, 1))
-    assert mirrored
-    np.testing.assert_allclose(matrix, [[-1, 0, 63], [0, 1, 0]], atol=1e-12)
-    np.testing.assert_allclose(whole_view(96, 64, 96), [[1, 0, 0], [0, 1, 16]], atol=1e-12)
-    matrix, shape = aligned_view(640, 480, 512)  # 682.7 pixels wide, then a multiple of 64
-    assert shape == (704, 512)
-    assert matrix[0, 0] == pytest.approx(512 / 480)
-    assert aligned_view(480, 640, 512)[1] == (512, 704)
-    assert aligned_view(512, 512, 500)[1] == (512, 512)
-
-
-def test_the_ranges_of_views_are_the_papers():
-    rng, middle = np.random.default_rng(1), np.array([319.5, 239.5])
-    drawn = [random_view(640, 480, 512, rng, View())[0] for _ in range(4000)]
-    factors = np.array([480 / 512 * np.sqrt(abs(np.linalg.det(m[:, :2]))) for m in drawn])
-    assert 1 / 1.5 <= factors.min() < 0.67
-    assert 1.32 < factors.max() <= 1 / 0.75
-    assert np.mean(1 / factors) == pytest.approx(1.125, abs=0.02)  # uniform in the cut-out's side
-    shifts = np.array([m[:, :2] @ middle + m[:, 2] - 255.5 for m in drawn])
-    assert 39 < np.abs(shifts).max() <= 40
-    angles = np.degrees([np.arctan2(m[1, 0], m[1, 1]) for m in drawn])
-    assert 29 < np.abs(angles).max() <= 30
-    assert np.mean([np.linalg.det(m[:, :2]) < 0 for m in drawn]) == pytest.approx(0.5, abs=0.03)
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_one_affine_for_photo_joints_boxes_and_mask(tmp_path, seed):
     data = content(1)
     box = [60, 20, 30, 24]  # of a person without keypoints
     corners = [60, 20, 90, 20, 90, 44, 60, 44]
     data["annotations"].append(person(7, 1, keypoints=[0] * 9, segmentation=[corners], bbox=box))
-    sample = data_set(tmp_path, data, size=128, view=View(scale=(1.3, 1.5)), seed=seed)[0]
+    augment, rng = AugmentSettings(scale=(1.3, 1.5)), np.random.default_rng(seed)
+    sample = data_set(tmp_path, data).random_view(0, 128, augment.model_copy(update={"colour": 0}),
+                                                  rng)  # fmt: skip
     matrix = sample.matrix
     (before,) = np.reshape(data["annotations"][0]["keypoints"], (1, 3, 3))
     back = (sample.keypoints[0, :, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
@@ -113,7 +85,8 @@ def test_a_photo_decoded_small_shows_the_same(tmp_path):
     path = tmp_path / "smooth.jpg"
     cv2.imwrite(str(path), image.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 98])
     for size, reduction in ((120, 4), (200, 2), (480, 1)):
-        matrix, _ = random_view(641, 480, size, np.random.default_rng(0), View(10, (1, 1), 0, 0))
+        still = AugmentSettings(rotation=10.0, scale=(1.0, 1.0), shift=0.0, flip=0.0)
+        matrix, _ = random_view(641, 480, size, np.random.default_rng(0), still)
         small = read_and_warp(path, 641, 480, matrix, (size, size)).astype(int)
         whole = cv2.warpAffine(read_photo(path, 641, 480)[0], matrix, (size, size))[..., ::-1]
         inside = cv2.warpAffine(np.ones((480, 641)), matrix, (size, size)) > 0.99
@@ -122,37 +95,57 @@ def test_a_photo_decoded_small_shows_the_same(tmp_path):
         assert np.abs(small - whole)[inside].mean() < 1  # half a pixel off would be 1.2 and more
 
 
-def test_views_depend_on_seed_epoch_and_photo_alone(tmp_path):
-    first = data_set(tmp_path, view=View(colour=0.2), seed=3)
-    views = [sample.image for sample in first]
-    workers = DataLoader(first, 2, num_workers=2, collate_fn=as_list, worker_init_fn=in_worker,
-                         persistent_workers=True)  # fmt: skip
-    for _ in range(2):
-        loaded = [sample.image for batch in workers for sample in batch]
-        assert all(map(np.array_equal, views, loaded))
-    first.set_epoch(1)  # reaches the workers, too
-    later = [sample.image for batch in workers for sample in batch]
-    assert not any(map(np.array_equal, views, later))
-    assert all(map(np.array_equal, later, [sample.image for sample in first]))
+def test_a_photo_as_it_is(tmp_path):
+    photos = data_set(tmp_path)
+    sample = photos[1]
+    image = cv2.imread(str(tmp_path / "images" / "002.jpg"))[..., ::-1]
+    assert np.array_equal(sample.image, image)
+    assert sample.keypoints[0].ravel().tolist() == content()["annotations"][1]["keypoints"]
+    assert (sample.boxes.tolist(), sample.id) == ([[8, 8, 26, 40]], 2)
+    assert sample.scale[0] == pytest.approx(np.sqrt(26 * 40) / HEIGHT)
+    np.testing.assert_array_equal(sample.matrix, np.eye(2, 3))
+    assert photos[-2].id == 2
+    assert [sample.id for sample in photos] == photos.ids.tolist() == [1, 2, 3]
+
+
+def test_a_view_is_black_outside_the_photo(tmp_path):
+    sample = square(data_set(tmp_path), 0, 96)  # 96 × 64 pixels in the middle
+    assert not sample.image[:16].any()
+    assert not sample.image[80:].any()
+    assert sample.image[17:79].any(axis=2).all()
+    assert sample.mask.all()  # the loss may look at the black, where nobody is
+
+
+def test_views_depend_on_their_random_numbers_alone(tmp_path):
+    photos, augment = data_set(tmp_path), AugmentSettings()
+
+    def seen(seed):
+        return [photos.random_view(i, 64, augment, np.random.default_rng([seed, i])).image
+                for i in range(3)]  # fmt: skip
+
+    first = seen(0)
+    assert all(map(np.array_equal, first, seen(0)))
+    assert not any(map(np.array_equal, first, seen(1)))
+    assert not np.array_equal(first[0], first[1])
 
 
 def test_a_batch_is_made_of_samples(tmp_path):
-    samples = [data_set(tmp_path)[i] for i in range(2)]
-    whole = [np.pad(s.keypoints, ((0, 0), (0, 11), (0, 0))) for s in samples]
-    samples = [s._replace(keypoints=k) for s, k in zip(samples, whole, strict=True)]
-    batch = collate(samples, Config("x", "ae8", 0, size=64))
+    photos = data_set(tmp_path)
+    samples = [square(photos, i) for i in range(2)]
+    batch = collate(samples, Targets())
     assert batch.image.shape == (2, 3, 64, 64)
     assert batch.targets[0][0].amax((1, 2))[:3].tolist() == [1, 1, 1]
     assert batch.masks is None  # nothing to ignore
     ignored = samples[0].mask.copy()
     ignored[:32, :16] = False
-    masks = collate([samples[0]._replace(mask=ignored), samples[1]], Config("x", "ae8", 0, size=64))
+    masks = collate([samples[0]._replace(mask=ignored), samples[1]], Targets())
     coarse, fine = masks.masks
     assert not coarse[0, :8, :4].any()
     assert coarse.sum() == 2 * 16 * 16 - 8 * 4
     assert fine.sum() == 2 * 32 * 32 - 16 * 8
     scale = np.stack([np.pad(s.scale, (0, batch.scale.shape[1] - len(s.scale))) for s in samples])
     assert np.array_equal(batch.scale, scale)  # of the whole boxes, not of what is in the frame
+    assert batch.ids.tolist() == [1, 2]
 
 
 def test_photos_without_people_are_for_evaluation(tmp_path):
@@ -160,10 +153,37 @@ def test_photos_without_people_are_for_evaluation(tmp_path):
     data["annotations"] = data["annotations"][:2]
     assert len(data_set(tmp_path, data)) == 3
     assert data_set(tmp_path, data)[2].keypoints.shape == (0, 3, 3)
-    assert len(data_set(tmp_path, data, view=View())) == 2
-    assert len(data_set(tmp_path, data, view=View(), empty=True)) == 3
+    assert len(data_set(tmp_path, data, empty=False)) == 2
     with pytest.raises(ValueError, match="no photo with a labelled person"):
-        data_set(tmp_path, {**data, "annotations": []}, view=View())
+        data_set(tmp_path, {**data, "annotations": []}, empty=False)
+
+
+def test_a_part_of_the_photos_is_a_data_set_of_its_own(tmp_path):
+    photos = data_set(tmp_path)
+    part = photos.only([2, 0])
+    assert part.ids.tolist() == [3, 1]
+    assert [sample.id for sample in part] == [3, 1]
+    assert {image["id"] for image in part.ground_truth()["images"]} == {1, 3}
+    assert part.digest != photos.digest != photos.only([0, 1]).digest != part.digest
+    assert photos.only(range(3)).digest == photos.digest
+    assert len(photos) == 3
+
+
+def test_the_digest_covers_the_annotations(tmp_path):
+    first = data_set(tmp_path).digest
+    assert data_set(tmp_path).digest == first
+    assert len(first) == 16
+    data = content()
+    data["annotations"][0]["keypoints"][0] += 1
+    assert data_set(tmp_path, data).digest != first
+
+
+@pytest.mark.parametrize("crowd", [False, True])
+def test_ground_truth_has_a_crowd_index_however_it_is_evaluated(tmp_path, crowd):
+    data = content(2)
+    data["images"][0]["crowdIndex"] = 0.5
+    truth = data_set(tmp_path, data, as_crowds=crowd).ground_truth()
+    assert [image["crowdIndex"] for image in truth["images"]] == [0.5, 0.0]
 
 
 def cut_short(path):
@@ -193,9 +213,9 @@ def test_a_broken_photo_is_told_or_skipped_and_listed(tmp_path, damage, message,
     damage(tmp_path / "images" / "002.jpg")
 
     def read(skip):
-        photos = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64, skip_broken=skip)
-        return photos, [s.id for b in DataLoader(photos, 1, num_workers=workers, collate_fn=as_list)
-                        for s in b]  # fmt: skip
+        photos = KeypointDataset(path, tmp_path / "images", TRIANGLE, skip_broken=skip)
+        loader = DataLoader(photos, 1, num_workers=workers, collate_fn=list)
+        return photos, [sample.id for batch in loader for sample in batch]
 
     with pytest.raises(ValueError, match=rf"(?s){message}.*people.json: image 2.*skip_broken=True"):
         read(False)
@@ -213,7 +233,7 @@ def test_nothing_that_can_be_read(tmp_path):
         cut_short(path)
     with pytest.raises(ValueError, match=r"no photo of .*people.json can be read"):
         photos[0]
-    with pytest.raises(IndexError, match="photo 3 of 3"):
+    with pytest.raises(IndexError, match="image 3 of 3"):
         photos[3]
 
 
@@ -223,7 +243,7 @@ def test_photos_in_folders_of_their_own(tmp_path):
     path = write(tmp_path, data)
     (tmp_path / "images" / "deeper").mkdir()
     shutil.move(tmp_path / "images" / "002.jpg", tmp_path / "images" / "deeper")
-    assert KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)[1].id == 2
+    assert KeypointDataset(path, tmp_path / "images", TRIANGLE)[1].id == 2
 
 
 def test_official_folders(tmp_path, monkeypatch):
@@ -236,30 +256,31 @@ def test_official_folders(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("split", "photos", "persons"), [("train", 103, 282), ("val", 93, 315)])
 def test_real_coco(real, split, photos, persons):
-    found = KeypointDataset.official("coco", split, real, size=256, skip_broken=True)
+    found = KeypointDataset.official("coco", split, real, skip_broken=True)
     samples = list(found)
     assert (len(samples), sum(len(s.keypoints) for s in samples)) == (photos, persons)
     assert found.broken == []
     assert found.skeleton is COCO
     assert sum(not s.mask.all() for s in samples) > 5
-    for sample in samples:  # whole photos: no joint is lost, but for rounding at the edge
-        before = found.annotations.persons(found.annotations.ids.tolist().index(sample.id))[0]
+    for index, sample in enumerate(samples):  # no joint is lost, but for rounding at the edge
+        before = found.annotations.persons(index)[0]
         assert (before[..., 2] > 0).sum() - (sample.keypoints[..., 2] > 0).sum() <= 2
-    views = KeypointDataset.official("coco", split, real, view=View())
-    assert views[0].image.shape == (512, 512, 3)
-    assert found.aligned(0).image.shape[0] % 64 == 0
+    rng = np.random.default_rng(0)
+    assert found.random_view(0, 512, AugmentSettings(), rng).image.shape == (512, 512, 3)
+    matrix, shape = aligned_view(*found.sizes[0].tolist(), 256)
+    assert found.view(0, matrix, False, shape).image.shape[0] % 64 == 0
 
 
 def test_real_crowdpose(real):
     folder = real / "crowdpose"
     path = folder / "json" / "crowdpose_sample.json"
-    found = KeypointDataset(path, folder / "images", CROWDPOSE)
+    found = KeypointDataset(path, folder / "images", CROWDPOSE, as_crowds=True)
     assert [len(sample.keypoints) for sample in found] == [
         sum(any(p["keypoints"][2::3]) and not p["iscrowd"]
             for p in json.loads(path.read_text())["annotations"] if p["image_id"] == image)
-        for image in found.annotations.ids
+        for image in found.ids
     ]  # fmt: skip
-    truth = found.ground_truth(crowd=True)
+    truth = found.ground_truth()
     detections = [{**p, "score": 1.0} for p in truth["annotations"] if p["num_keypoints"]]
     assert keypoint_ap(truth, detections, CROWDPOSE, crowd=True)["AP"] == pytest.approx(1)
     with pytest.raises(ValueError, match="no such file; fetch it, or check the folder"):

@@ -86,19 +86,21 @@ def _record() -> dict:
 
 
 def _signed(record: bytes) -> bytes:
-    """The record with the digest that its configuration has."""
+    """The record with the digest that its settings and data have."""
     content = json.loads(record)
-    if isinstance(content.get("config"), dict):
-        with contextlib.suppress(ValueError):  # a configuration that has none
-            content["config_digest"] = results.config_digest(content["config"])
+    recorded = {name: content.get(name) for name in ("settings", "data")}
+    if all(isinstance(part, dict) for part in recorded.values()):
+        with contextlib.suppress(ValueError):  # settings that have none
+            content["settings_digest"] = results.settings_digest(recorded)
     return json.dumps(content).encode()
 
 
 def _search() -> dict:
     metrics = dict.fromkeys(("AP", "AP_hard", "grouping_accuracy", "first_component"), 0.5)
-    runs = [{"seed": 0, "config_digest": "0", "metrics": metrics, "provenance": {}}]
-    trial = {"settings": {"steps": 3}, "metrics": metrics, "runs": runs}
-    return {"preset": "p", "method": "rve", "trials": [trial, trial], "best": {"steps": 3}}
+    runs = [{"seed": 0, "settings_digest": "0", "metrics": metrics, "provenance": {}}]
+    tried = {"optim": {"steps": 3}}
+    trial = {"settings": tried, "metrics": metrics, "runs": runs}
+    return {"preset": "p", "method": "rve", "trials": [trial, trial], "best": tried}
 
 
 def _npz() -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,10 @@ from bad_inputs.settings import SKELETON
 from hypothesis import strategies as st
 from PIL import Image
 
-from sparse_ae.companion.experiment import recorded_config
+from sparse_ae.companion.experiment import identity
 from sparse_ae.datasets.pictures import read_photo
 from sparse_ae.evaluation.photo_files import MOST_PIXELS, read_picture
-from sparse_ae.settings.config import Config
-from sparse_ae.settings.presets import PRESETS, load_config
+from sparse_ae.settings import PRESETS, Settings, load_settings
 from sparse_ae.skeleton import read_skeleton
 
 from .arrays import in_a_line
@@ -74,7 +74,7 @@ def settings() -> st.SearchStrategy:
 
 @in_a_file
 def check_settings(path: Path) -> bool:
-    """Valid: a skeleton whose indices are within it; a configuration that is what its plain values
+    """Valid: a skeleton whose indices are within it; settings that are what their plain values
     make again, with crowds that can be described. Or a ValueError."""
     try:
         if path.stem == "skeleton":
@@ -82,13 +82,13 @@ def check_settings(path: Path) -> bool:
             assert sorted(skeleton.flip) == list(range(len(skeleton))) == sorted(skeleton.order)
             assert min(skeleton.sigmas) > 0
             return True
-        config = load_config(str(path), "rve", 0)
+        loaded = load_settings(path, "rve", 0)
     except ValueError as error:
         return told_of(error, path, "\n") if "preset" not in str(error) else False
-    assert Config(**config.to_dict()) == config
+    assert Settings.model_validate(json.loads(json.dumps(loaded.to_dict()))) == loaded
     try:
-        if config.data == "crowds" and config.train_scenes < 1e5:
-            assert recorded_config(config)["size"] == config.size
+        if loaded.data.source == "crowds" and loaded.data.train_scenes < 1e5:
+            assert identity(loaded)["settings"]["data"]["size"] == loaded.data.size
     except ValueError as error:
         return in_a_line(error)
     return True

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from photos import TRIANGLE
 from safetensors.torch import save
 
-from sparse_ae.evaluation.photo_settings import PhotoSettings
-from sparse_ae.evaluation.predict import load
+from sparse_ae.evaluation.predictor import Usage, load
 from sparse_ae.models import PoseNet, load_checkpoint
 from sparse_ae.models.weights_files import read_tensors
 
@@ -30,7 +29,7 @@ def _net() -> PoseNet:
 
 def _metadata() -> dict:
     """What stands beside the tensors of our files, as values."""
-    return {"settings": _net().settings, "testing": PhotoSettings(64, TRIANGLE).to_dict()}
+    return {"settings": _net().settings, "testing": Usage(64, TRIANGLE).to_dict()}
 
 
 def _ours(told: bytes) -> bytes:
@@ -75,7 +74,7 @@ def check_checkpoint(path: Path) -> bool:
         predictor = load(path)
     except ValueError as error:
         return told_of(error, path)
-    if predictor.settings.size > 128 or predictor.settings.max_people > 100:
+    if predictor.usage.size > 128 or predictor.usage.decode.max_people > 100:
         return True  # would take long
     try:
         people = predictor.predict(np.full((40, 60, 3), 90, np.uint8), min_score=0)

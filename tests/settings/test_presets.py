@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from sparse_ae.settings.config import METHODS, Config
-from sparse_ae.settings.presets import PRESETS, load_config, read_search
+from sparse_ae.settings import METHODS, PRESETS, LossSettings, Settings, load_settings, read_search
+from sparse_ae.settings.presets import read_base, read_runs
+from sparse_ae.settings.schema import preset_schema, schema_text
+from sparse_ae.settings.settings import PresetSections
+
+NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+@pytest.mark.parametrize("preset", NAMES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_preset_fits_every_method(preset, method):
-    config = load_config(preset, method, 0)
-    assert (config.preset, config.method) == (preset, method)
+    settings = load_settings(preset, method, 0)
+    assert (settings.run.preset, settings.run.method) == (preset, method)
 
 
 def test_what_defines_a_method_stays(tmp_path):
     path = tmp_path / "own.yaml"
-    path.write_text("scale_weight: 0.5\nmethods:\n  ae8:\n    pull_weight: 0.25\n")
-    plain = load_config(str(path), "ae8", 0)
+    path.write_text("loss: {scale_weight: 0.5}\nmethods: {ae8: {loss: {pull_weight: 0.25}}}\n")
+    plain = load_settings(path, "ae8", 0).loss
     assert (plain.scale_weight, plain.focal, plain.scale_aware) == (0.0, False, False)
     assert plain.pull_weight == 0.25
-    paper = load_config(str(path), "rve", 0)
+    paper = load_settings(path, "rve", 0).loss
     assert (paper.scale_weight, paper.focal, paper.scale_aware) == (0.5, True, True)
-    assert paper.pull_weight == Config.pull_weight
+    assert paper.pull_weight == LossSettings().pull_weight
 
 
 def test_both_methods_of_the_reader_get_the_same_data_and_steps():
-    left, right = (load_config("reader", method, 0) for method in ("ae8", "rve"))
-    for name in ("train_scenes", "test_scenes", "steps", "batch", "widths", "dim", "size",
-                 "crowd_seed", "learning_rate", "min_score", "tag_threshold"):  # fmt: skip
-        assert getattr(left, name) == getattr(right, name), name
+    left, right = (load_settings("reader", method, 0) for method in ("ae8", "rve"))
+    for name in PresetSections.model_fields:
+        if name != "loss":
+            assert getattr(left, name) == getattr(right, name), name
+    assert left.loss != right.loss
 
 
 def test_both_methods_of_the_reader_get_the_same_search():
@@ -40,13 +47,55 @@ def test_both_methods_of_the_reader_get_the_same_search():
 def test_a_preset_on_another(tmp_path):
     path = tmp_path / "upper.yaml"
     path.write_text(
-        "base: reader\nsteps: 7\nmethods:\n  ae8: {push_weight: 0.5}\n  rve: {clip: 2.0}\n"
+        "base: reader\noptim: {steps: 7}\n"
+        "methods:\n  ae8: {loss: {push_weight: 0.5}}\n  rve: {optim: {max_grad_norm: 2.0}}\n"
         "runs: {methods: [ae2]}\n"
     )
-    below, above = (load_config(preset, "ae8", 1) for preset in ("reader", str(path)))
-    assert (above.preset, above.steps, above.push_weight) == ("upper", 7, 0.5)
-    assert above.pull_weight == below.pull_weight != Config.pull_weight
-    assert above.train_scenes == below.train_scenes
-    assert load_config(str(path), "rve", 1).clip == 2.0
+    below, above = (load_settings(preset, "ae8", 1) for preset in ("reader", path))
+    assert (above.run.preset, above.optim.steps, above.loss.push_weight) == ("upper", 7, 0.5)
+    assert above.loss.pull_weight == below.loss.pull_weight != LossSettings().pull_weight
+    assert above.data == below.data
+    assert load_settings(path, "rve", 1).optim.max_grad_norm == 2.0
+    assert read_runs(path).methods == ("ae2",)
+    assert read_base(path) == "reader"
     with pytest.raises(ValueError, match="has no search for method 'ae8'"):
-        read_search(str(path), "ae8")
+        read_search(path, "ae8")
+
+
+def test_overrides_come_last():
+    changed = load_settings("smoke", "ae8", 2, {"optim": {"steps": 3}, "loss": {"sigma": 1.5}})
+    plain = load_settings("smoke", "ae8", 2)
+    assert (changed.optim.steps, changed.loss.sigma) == (3, 1.5)
+    assert changed == plain.override({"optim": {"steps": 3}, "loss": {"sigma": 1.5}})
+    assert changed.optim.batch == plain.optim.batch
+    with pytest.raises(ValueError, match=r"^optim.steps: expected at least 1, got 0$"):
+        plain.override({"optim": {"steps": 0}})
+    with pytest.raises(ValueError, match=r"unknown setting 'optim\.step': expected one of batch, "):
+        plain.override({"optim": {"step": 1}})
+
+
+@pytest.mark.parametrize("preset", NAMES)
+def test_settings_go_through_json(preset):
+    settings = load_settings(preset, "rve", 3)
+    again = Settings.model_validate(json.loads(json.dumps(settings.to_dict())))
+    assert again == settings
+
+
+def test_the_schema_of_presets_is_current():
+    written = (PRESETS / "schema.json").read_text(encoding="utf-8")
+    assert written == schema_text(), "write it again: python -m sparse_ae.settings.schema"
+
+
+def test_the_schema_knows_what_presets_may_say():
+    schema = preset_schema()
+    assert {"base", "runs", "methods", "search", *PresetSections.model_fields} == {
+        *schema["properties"]
+    }
+    steps = schema["$defs"]["OptimSettings"]["properties"]["steps"]
+    assert (steps["type"], steps["minimum"]) == ("integer", 1)
+    batch = schema["$defs"]["OptimSettings"]["properties"]["batch"]
+    assert "over all processes" in batch["description"]
+    assert schema["properties"]["methods"]["propertyNames"]["enum"] == list(METHODS)
+    for name in NAMES:
+        first = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+        assert first == "# yaml-language-server: $schema=schema.json", name

@@ -15,13 +15,15 @@ from PIL import Image
 import sparse_ae
 from sparse_ae.cli import main
 from sparse_ae.decoding import People
+from sparse_ae.decoding.nms import oks_nms
 from sparse_ae.evaluation import photo_files
-from sparse_ae.evaluation.drawing import drawn_people
+from sparse_ae.evaluation.drawing import draw_people
+from sparse_ae.evaluation.infer import find_people
 from sparse_ae.evaluation.photo_files import find_photos, predict_files, read_picture
-from sparse_ae.evaluation.photo_settings import PhotoSettings
-from sparse_ae.evaluation.predict import Predictor, load, unlike
+from sparse_ae.evaluation.predictor import Predictor, Usage, load
 from sparse_ae.models import PoseNet, save_checkpoint
 from sparse_ae.models.official import CoupledNet, HigherHRNet
+from sparse_ae.settings import DecodeSettings
 from sparse_ae.skeleton import COCO, CROWDPOSE
 
 WIDTHS = (8, 16, 16, 24, 32)
@@ -35,7 +37,7 @@ def weights(tmp_path_factory):
     for head in (net.heatmap_head, net.fine_heatmap_head):
         torch.nn.init.normal_(head.weight)
     path = tmp_path_factory.mktemp("weights") / "net.safetensors"
-    save_checkpoint(net, path, PhotoSettings(64, CROWDPOSE, min_score=0.05).to_dict())
+    save_checkpoint(net, path, Usage(64, CROWDPOSE, DecodeSettings(min_score=0.05)).to_dict())
     return path
 
 
@@ -59,7 +61,7 @@ def test_import_stays_light():
 
 def test_the_way_of_the_readme(weights):
     predictor = sparse_ae.load(weights)
-    assert (predictor.settings.size, predictor.settings.min_score) == (64, 0.05)
+    assert (predictor.usage.size, predictor.usage.decode.min_score) == (64, 0.05)
     assert predictor.skeleton == CROWDPOSE
     people = predictor.predict(photo(), min_score=0)
     assert people.keypoints.shape[1:] == (14, 3)
@@ -75,14 +77,14 @@ def test_sizes_and_skeletons_are_told_from_the_file(tmp_path):
     save_checkpoint(PoseNet(17, 2, WIDTHS), old)
     with pytest.raises(ValueError, match=r"old\.safetensors: does not say at which size"):
         load(old)
-    assert load(old, size=96).settings == PhotoSettings(96, COCO)
+    assert load(old, size=96).usage == Usage(96, COCO)
     theirs = tmp_path / "theirs.pth"
     for net, expected in (
-        (CoupledNet(14, 2, 4), PhotoSettings(512, CROWDPOSE)),
-        (HigherHRNet(17, 1, 4), PhotoSettings(512, COCO, "higherhrnet")),
+        (CoupledNet(14, 2, 4), Usage(512, CROWDPOSE)),
+        (HigherHRNet(17, 1, 4), Usage(512, COCO, DecodeSettings(rule="higherhrnet"))),
     ):
         torch.save(net.state_dict(), theirs)
-        assert load(theirs).settings == expected
+        assert load(theirs).usage == expected
     torch.save(CoupledNet(5, 2, 4).state_dict(), theirs)
     with pytest.raises(ValueError, match=r"theirs\.pth: a net for 5 keypoints, of no skeleton"):
         load(theirs)
@@ -94,22 +96,35 @@ def test_sizes_and_skeletons_are_told_from_the_file(tmp_path):
 def test_settings_that_make_no_sense_are_told_with_their_file(tmp_path):
     path = tmp_path / "net.safetensors"
     save_checkpoint(PoseNet(14, 2, WIDTHS), path, {"size": 64})
-    with pytest.raises(ValueError, match=r"net\.safetensors: settings for photos: missing or"):
+    with pytest.raises(ValueError, match=r"net\.safetensors: usage: missing or"):
         load(path)
-    save_checkpoint(PoseNet(14, 2, WIDTHS), path, PhotoSettings(64, COCO).to_dict())
+    save_checkpoint(PoseNet(14, 2, WIDTHS), path, Usage(64, COCO).to_dict())
     with pytest.raises(ValueError, match="a net for 14 keypoints; skeleton 'coco' has 17"):
         load(path).predict(photo())
 
 
-def test_a_person_that_is_found_twice_is_one():
-    one = np.column_stack([np.arange(14) * 8.0, np.arange(14) * 5.0, np.ones(14)])
-    shifted, near = one + np.array([60, 0, 0]), one + np.array([0.5, 0, 0])
-    half = one.copy()
-    half[7:] = 0
-    people = np.stack([one, shifted, near, half])
-    assert unlike(people, CROWDPOSE).tolist() == [0, 1]
-    assert unlike(people[1:], CROWDPOSE).tolist() == [0, 1]
-    assert unlike(np.zeros((0, 14, 3)), CROWDPOSE).tolist() == []
+def test_single_settings_of_decoding_replace_those_of_the_file(weights):
+    plain, changed = load(weights).usage, load(weights, decode={"flip": True}).usage
+    assert changed.decode == plain.decode.model_copy(update={"flip": True})
+    assert (changed.size, changed.skeleton) == (plain.size, plain.skeleton)
+    both = load(weights, decode={"scales": (1.0, 2.0), "max_people": 1})
+    assert len(both.predict(photo(), min_score=0).scores) == 1
+    for wrong, message in (({"scales": (0.5,)}, "scales: expected 1 among them, got .0.5"),
+                           ({"flop": True}, "unknown setting 'flop': expected one of flip, max_"),
+                           ({"min_score": 2}, "min_score: expected at most 1, got 2")):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"net\.safetensors: {message}"):
+            load(weights, decode=wrong)
+
+
+def test_a_predictor_shows_each_person_once(weights):
+    """`find_people` gives all detections, as average precision counts them."""
+    predictor = load(weights)
+    usage = predictor.usage
+    everybody = find_people(predictor.net, photo(), CROWDPOSE, usage.size, usage.decode)
+    order = np.argsort(-everybody.scores, kind="stable")
+    shown = predictor.predict(photo(), min_score=0).keypoints
+    kept = oks_nms(everybody.keypoints[order], CROWDPOSE)
+    np.testing.assert_array_equal(shown, everybody.keypoints[order][kept])
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -165,7 +180,7 @@ class Fixed(Predictor):
     """Finds one person, everywhere the same."""
 
     def __init__(self):
-        super().__init__(None, PhotoSettings(64))
+        super().__init__(None, Usage(64, CROWDPOSE))
 
     def predict(self, image, *, min_score=0.2):  # noqa: ARG002
         keypoints = np.full((1, 14, 3), 0.5, np.float32)
@@ -211,20 +226,20 @@ def test_drawings():
     people = np.zeros((2, 14, 3))
     people[0, [0, 2]] = [[30, 20, 1], [30, 90, 1]]  # a left upper arm
     people[1, [0, 2]] = [[60, 20, 0.05], [60, 90, 1]]  # its shoulder is hardly there
-    drawn = drawn_people(image, people, CROWDPOSE)
+    drawn = draw_people(image, people, CROWDPOSE)
     assert (image == 90).all()
     changed = (drawn != 90).any(axis=2)
     assert changed[20:90, 30].all()
     assert changed[89:92, 59:62].all()
     assert not changed[15:80, 45:].any()
-    assert (drawn_people(image, people[:0], CROWDPOSE) == 90).all()
+    assert (draw_people(image, people[:0], CROWDPOSE) == 90).all()
     people[1, 0, 2] = 1
-    both = drawn_people(image, people, CROWDPOSE)
+    both = draw_people(image, people, CROWDPOSE)
     assert (both[55, 30] != both[55, 60]).any()  # neighbours have different colours
     far = people + np.array([1e9, -1e9, 0])
-    assert drawn_people(image, far, CROWDPOSE).shape == image.shape
+    assert draw_people(image, far, CROWDPOSE).shape == image.shape
     with pytest.raises(ValueError, match=r"people: expected \(P, 17, 3\), got shape \(2, 14, 3\)"):
-        drawn_people(image, people, COCO)
+        draw_people(image, people, COCO)
 
 
 def test_the_command(tmp_path, weights, capsys):
@@ -246,7 +261,7 @@ def test_the_command(tmp_path, weights, capsys):
     assert main([*arguments, "--no-flip", "--bf16", "--size", "128"]) == 1
     error = capsys.readouterr().err
     assert f"left out: {photos / 'c.jpg'}: no picture" in error
-    assert f"left out: {photos / 'wide.png'}: photo: 300 × 20 pixels: longer than 8" in error
+    assert f"left out: {photos / 'wide.png'}: image: 300 × 20 pixels: longer than 8" in error
     assert "sparse-ae: error: 2 of 4 photos could not be used" in error
     (tmp_path / "other.pth").write_bytes(b"PK nonsense")
     assert main([*arguments[:3], str(tmp_path / "other.pth"), *arguments[4:]]) == 1
