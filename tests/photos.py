@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from flat import by_section
 
 from sparse_ae.skeleton import Skeleton
 
@@ -64,20 +65,21 @@ def write(folder: Path, data: dict) -> Path:
 
 
 def custom_preset(folder: Path, data: dict | None = None, **settings) -> Path:
-    """A preset file for a small net on such photos, with the skeleton of its own."""
+    """A preset file for a small net on such photos, with the skeleton of its own.
+
+    settings: by their names alone, in place of these; see `flat.by_section`.
+    """
     path = write(folder, content(6) if data is None else data)
     skeleton = {"name": "triangle", "keypoints": list(TRIANGLE.keypoints),
                 "sigmas": list(TRIANGLE.sigmas), "flip_pairs": [["left", "right"]],
                 "limbs": [["top", "left"], ["top", "right"]]}  # fmt: skip
     (folder / "triangle.yaml").write_text(json.dumps(skeleton), encoding="utf-8")
+    both = [str(path), str(folder / "images")]
     settings = {
-        "data": "custom", "size": 64,
-        "train_set": [str(path), str(folder / "images")],
-        "val_set": [str(path), str(folder / "images")],
-        "test_set": [str(path), str(folder / "images")],
+        "source": "custom", "size": 64, "train_set": both, "val_set": both, "test_set": both,
         "skeleton": str(folder / "triangle.yaml"), "widths": [8, 8, 8, 8, 8], "steps": 12,
         "batch": 4, "sigma": 1.0, "learning_rate": 3e-3, **settings,
     }  # fmt: skip
     preset = folder / "custom.yaml"
-    preset.write_text(json.dumps(settings), encoding="utf-8")
+    preset.write_text(json.dumps(by_section(settings)), encoding="utf-8")
     return preset
