@@ -46,7 +46,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:
-    """What a training runs on, and what it leaves on the way: `machine.Options`."""
+    """What a training runs on, and what it leaves on the way: `launch.Options`."""
     add = command.add_argument_group("options that change no result").add_argument
     add("--resume", action="store_true", help="go on where an interrupted run was saved last")
     add("--save-every", type=int, default=500, metavar="STEPS", help="how often it is saved")

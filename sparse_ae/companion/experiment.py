@@ -64,7 +64,7 @@ def run(
     """Train, evaluate, and write the record and the weights.
 
     Before the evaluation is over nothing is written but the training's log and state
-    (`training.train`); the state is removed when the record is there.
+    (`training.loop.train`); the state is removed when the record is there.
 
     Returns:
         The record; None in all processes but the first.

@@ -1,6 +1,6 @@
 """What is measured along something: crowding, a knob, grouping's threshold, training.
 
-Every point of a curve has a 95 % interval by the bootstrap of `resample`; differences are paired by
+Every point of a curve has a 95 % interval by the `bootstrap`; differences are paired by
 seed and by image. Tables are long: one row a method and place.
 """
 
@@ -111,7 +111,7 @@ def _knob_runs(arrays: Mapping) -> dict:
 def accuracy_by_threshold(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Grouping accuracy at each of evaluate.THRESHOLDS of the distance between embeddings; columns
+    """Grouping accuracy at each of evaluation.THRESHOLDS of the distance between embeddings; columns
     COLUMNS. A method without embeddings has no rows."""
     rows = []
     for method in methods:
