@@ -38,6 +38,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
         section, _, setting = name.partition(".")
         if not (equals and section and setting):
             raise ValueError(f"--set {text}: expected SECTION.NAME=VALUE, as optim.steps=500")
+        if section == "run":
+            raise ValueError(f"--set {text}: --preset, --method and --seed say which run it is")
         try:
             overrides.setdefault(section, {})[setting] = yaml.safe_load(value)
         except yaml.YAMLError:
