@@ -58,7 +58,7 @@ def test_papermill_gives_the_same_figures(tmp_path, reference):
     [
         ("preset", "none", "unknown preset 'none': expected a YAML file or one of"),
         ("method", "best", "unknown method 'best': expected one of ae1, ae8, ae8_scale, rve"),
-        ("seed", "three", "seed: expected an integer, got 'three'"),
+        ("seed", "three", "run.seed: expected an integer, got 'three'"),
     ],
 )
 def test_papermill_says_what_is_wrong_with_a_parameter(tmp_path, parameter, value, message):
