@@ -24,15 +24,19 @@ CROWD = {"split": "test", "skeleton": "crowdpose", "size": 64, "persons": [2, 4]
 
 def make_record(method="ae8", seed=1, **metrics) -> dict:
     """A valid record; metrics not given are 0.5, AP_hard is undefined."""
-    config = {"steps": 3, "weights": [1.0, 5e-3], "test_crowd": CROWD, "tag_threshold": 1.0}
+    identity = {
+        "settings": {"data": {"skeleton": "crowdpose"}, "optim": {"steps": 3, "batch": 8},
+                     "decode": {"tag_threshold": 1.0}},
+        "data": {"test_crowd": CROWD, "test_digest": "0"},
+    }  # fmt: skip
     values = dict.fromkeys(results.METRICS, 0.5) | {"AP_hard": math.nan} | metrics
     return {
         "schema": results.SCHEMA,
         "preset": "smoke",
         "method": method,
         "seed": seed,
-        "config": config,
-        "config_digest": results.config_digest(config),
+        **identity,
+        "settings_digest": results.settings_digest(identity),
         "metrics": values,
         "provenance": {
             "commit": "0123456789abcdef",

@@ -38,6 +38,8 @@ def read_settings(options: argparse.Namespace) -> Settings:
         section, _, setting = name.partition(".")
         if not (equals and section and setting):
             raise ValueError(f"--set {text}: expected SECTION.NAME=VALUE, as optim.steps=500")
+        if section == "run":
+            raise ValueError(f"--set {text}: --preset, --method and --seed say which run it is")
         try:
             overrides.setdefault(section, {})[setting] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -46,7 +48,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:
-    """What a training runs on, and what it leaves on the way: `machine.Options`."""
+    """What a training runs on, and what it leaves on the way: `launch.Options`."""
     add = command.add_argument_group("options that change no result").add_argument
     add("--resume", action="store_true", help="go on where an interrupted run was saved last")
     add("--save-every", type=int, default=500, metavar="STEPS", help="how often it is saved")

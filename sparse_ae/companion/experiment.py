@@ -6,83 +6,55 @@ Here alone the whole settings are known; each wing gets its section.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from sparse_ae.companion.knobs import evaluate_knobs, knobs_digest
+from sparse_ae.companion.identity import (
+    command_of,
+    forget_state,
+    identity,
+    is_made,
+    name_of,
+    path_of,
+)
+from sparse_ae.companion.knobs import evaluate_knobs
 from sparse_ae.companion.records import (
     METRICS,
     ROOT,
     SCHEMA,
     check_writable,
-    is_done,
     provenance,
-    record_path,
     settings_digest,
     write_record,
 )
+from sparse_ae.companion.training_data import open_stream
 from sparse_ae.datasets.dataset import PoseDataset
-from sparse_ae.datasets.open import crowd_config, open_crowds, open_dataset
+from sparse_ae.datasets.open import has_split, open_dataset
 from sparse_ae.evaluation.evaluation import Evaluation, evaluate
 from sparse_ae.evaluation.photo_files import results_file
 from sparse_ae.evaluation.predictor import Usage
 from sparse_ae.models.make import make_net
 from sparse_ae.models.pose_net import load_checkpoint, write_weights
-from sparse_ae.runtime.distributed import barrier, rank_and_world_size
-from sparse_ae.runtime.launch import Options, count_workers, finish, launch_fabric
+from sparse_ae.runtime.distributed import rank_and_world_size
+from sparse_ae.runtime.launch import Options, finish, launch_fabric
 from sparse_ae.runtime.precision import uses_bfloat16
 from sparse_ae.settings import Settings
 from sparse_ae.skeleton import get_skeleton
-from sparse_ae.training.batches import Targets
 from sparse_ae.training.loop import Training, train
 from sparse_ae.training.resume import remove_state, state_path
-from sparse_ae.training.streams import Stream
 
-
-def identity(settings: Settings) -> dict[str, dict]:
-    """Return what says which run it is, as its record keeps it: `settings`, and `data`, what they
-    were made on. Equal ones mean an equal run of the same code: the digests cover the scenes'
-    bodies, and the photos' annotations."""
-    plain = settings.to_dict()
-    for name in ("train_set", "val_set", "test_set"):
-        # where files lie is the machine's affair; the digests say what they are
-        plain["data"][name] = [Path(part).name for part in plain["data"][name]]
-    data: dict[str, Any] = {}
-    for split in ("train", "test"):
-        data[f"{split}_digest"] = open_dataset(settings.data, split).digest
-        if not settings.data.photos:
-            data[f"{split}_crowd"] = dataclasses.asdict(crowd_config(settings.data, split))
-    if settings.data.crowd_share:
-        data["mixed_in_digest"] = open_crowds(settings.data, "train").digest
-    if settings.report.knob_scenes:
-        data["knobs_digest"] = knobs_digest(settings.data, settings.report.knob_scenes)
-    return {"settings": plain, "data": data}
-
-
-def path_of(settings: Settings, root: str | Path = ROOT) -> Path:
-    """Return where the record of a run lies."""
-    run = settings.run
-    return record_path(run.preset, run.method, run.seed, root)
-
-
-def is_made(settings: Settings, root: str | Path = ROOT) -> bool:
-    """Return whether a complete record of just this run is there: what it says counts, not its
-    age."""
-    return is_done(path_of(settings, root), settings_digest(identity(settings)))
-
-
-def forget_state(settings: Settings, root: str | Path = ROOT) -> None:
-    """Remove the state of a run whose record is there: it was killed just after writing that."""
-    remove_state(state_path(path_of(settings, root)))
+__all__ = [
+    "command_of", "evaluate_on", "evaluate_weights", "fit", "fit_and_evaluate", "forget_state",
+    "identity", "is_made", "load_weights", "measure", "name_of", "open_stream",
+    "path_of", "precision_of", "run", "usage_of", "validation",
+]  # fmt: skip
 
 
 def run(
@@ -92,7 +64,7 @@ def run(
     """Train, evaluate, and write the record and the weights.
 
     Before the evaluation is over nothing is written but the training's log and state
-    (`training.train`); the state is removed when the record is there.
+    (`training.loop.train`); the state is removed when the record is there.
 
     Returns:
         The record; None in all processes but the first.
@@ -101,7 +73,8 @@ def run(
         FloatingPointError: And no record, where a loss, a weight or a map is not finite.
     """
     began, options = time.monotonic(), options or Options()
-    recorded = identity(settings)  # bad data are told before a folder is made
+    # bad data are told before a folder is made
+    recorded = identity(settings, skip_broken=options.skip_broken)
     path = path_of(settings, root)
     check_writable(root, settings.run.preset, settings.run.method)
     with _resumable(state_path(path)):
@@ -146,22 +119,13 @@ def measure(
             precision=precision_of(settings, net),
             progress=progress,
         )
-    if has_split(settings, "val"):
+    if has_split(settings.data, "val"):
         found, _ = evaluate_on(settings, net, "val", progress=progress, skip_broken=skip_broken)
         accuracy = found.per_image["accuracy_at"]
         defined = np.isfinite(accuracy)
         means = np.where(defined, accuracy, 0).sum(0) / np.maximum(defined.sum(0), 1)
         arrays["val_accuracy_at"] = means.astype(np.float32)
     return result.metrics, arrays, data, result.detections
-
-
-def has_split(settings: Settings, split: str) -> bool:
-    """Return whether the settings name a split."""
-    try:
-        open_dataset(settings.data, split)
-    except ValueError:
-        return False
-    return True
 
 
 @contextlib.contextmanager
@@ -177,12 +141,6 @@ def _resumable(state: Path) -> Iterator[None]:
         raise
 
 
-def command_of(settings: Settings) -> str:
-    """Return what makes this run again, also where a notebook made it."""
-    run = settings.run
-    return f"sparse-ae train --preset {run.preset} --method {run.method} --seed {run.seed}"
-
-
 def usage_of(settings: Settings) -> Usage:
     """Return how the net of a run is used."""
     return Usage(settings.data.size, get_skeleton(settings.data.skeleton), settings.decode)
@@ -192,11 +150,6 @@ def precision_of(settings: Settings, net: nn.Module) -> str:
     """Return in which precision a run's net computes where it is now."""
     kind = next(net.parameters(), torch.empty(0)).device.type
     return "bfloat16" if uses_bfloat16(settings.optim.precision, kind) else "float32"
-
-
-def name_of(settings: Settings) -> str:
-    """Return what progress bars call a run."""
-    return f"{settings.run.method} seed {settings.run.seed}"
 
 
 def fit(
@@ -225,35 +178,6 @@ def fit(
         lines = "\n  ".join((f"left out, {len(training.broken)} in all:", *training.broken))
         logging.getLogger("sparse_ae").warning(lines)
     return training
-
-
-def open_stream(settings: Settings, options: Options, fabric, *, progress: bool = True) -> Stream:
-    """Return the stream of batches that the settings describe, with its crowds rendered."""
-    data, optim, first = settings.data, settings.optim, fabric.global_rank == 0
-    images, mixed_in = open_dataset(data, "train", skip_broken=options.skip_broken), None
-    crowds = [images] if data.source == "crowds" else []
-    if data.crowd_share:
-        mixed_in = (open_crowds(data, "train"), data.crowd_share)
-        crowds = [mixed_in[0]]
-    for turn in (True, False):  # the first process renders crowds, the others find them rendered
-        if first == turn:
-            for scenes in crowds:
-                scenes.arrays(progress=progress and first)
-        barrier()
-    if data.source == "rendered":
-        images.scene(0)  # compiles once, before the workers start
-    workers = 0  # crowds that are rendered are cheap to read
-    if data.source != "crowds" or options.workers is not None:
-        workers = count_workers(options, processes_here(fabric))
-    targets = Targets(settings.model.strides, settings.loss.sigma, settings.model.offset_heads)
-    return Stream(images, settings.augment, data.size, targets, batch=optim.batch,
-                  steps=optim.steps, seed=settings.run.seed, mixed_in=mixed_in, workers=workers,
-                  pinned=fabric.device.type == "cuda")  # fmt: skip
-
-
-def processes_here(fabric) -> int:
-    """Return how many processes that train share this machine's cores."""
-    return max(1, fabric.world_size // fabric.strategy.num_nodes) if fabric.world_size > 1 else 1
 
 
 def validation(

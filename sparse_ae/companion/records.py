@@ -193,8 +193,8 @@ def _check(record: object, path: Path) -> None:
             raise ValueError(f"{path}: field {field!r} is missing")
         if not isinstance(record[field], kind) or isinstance(record[field], bool):
             raise ValueError(f"{path}: field {field!r} must be {kind.__name__}")
-    if record["schema"] != SCHEMA:
-        raise ValueError(f"{path}: field 'schema' is {record['schema']}, this code reads {SCHEMA}")
+        if field == "schema" and record[field] != SCHEMA:  # the first: others have other fields
+            raise ValueError(f"{path}: field 'schema' is {record[field]}, this code reads {SCHEMA}")
     if unknown := set(record) - set(FIELDS):
         raise ValueError(f"{path}: unknown field {min(unknown)!r}")
     if wrong := set(record["metrics"]) ^ set(METRICS):

@@ -31,7 +31,15 @@ BASE = "ae8"  # what methods are compared with
 SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
 NARROW = "ae8_narrow"  # and what Γ is
 # the modules whose code decides what a table says
-CODE = ("bootstrap", "comparisons", "curves", "measures", "resample", "summaries", "verdicts")
+CODE = (
+    "statistics.bootstrap",
+    "statistics.comparisons",
+    "statistics.curves",
+    "statistics.measures",
+    "statistics.verdicts",
+    "statistics.weighted_ap",
+    "summaries",
+)
 
 
 def methods_of(arrays: Mapping) -> list[str]:
@@ -79,7 +87,7 @@ SUMMARIES: dict[str, Callable] = {
     "ends": _ends,
     "levels": lambda _, arrays: comparisons.levels(arrays, methods_of(arrays)),
     "over_scale": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), SCALE),
-    "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_widths",), NARROW),
+    "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_gamma",), NARROW),
     "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_of(arrays)),
 }
 
@@ -148,7 +156,7 @@ def digest(name: str, arrays: Mapping) -> str:
             values = np.ascontiguousarray(run[key])
             found.update(f"{key} {values.dtype} {values.shape}".encode() + values.tobytes())
     for module in CODE:
-        origin = importlib.util.find_spec(f"sparse_ae.{module}").origin
+        origin = importlib.util.find_spec(f"sparse_ae.companion.{module}").origin
         found.update(_bare(Path(origin).read_text(encoding="utf-8")).encode())
     return found.hexdigest()[:16]
 

@@ -163,7 +163,8 @@ def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Differe
     changed by hand, or is not theirs.
 
     Average precision and recall follow to ROUNDING, the embeddings' figures exactly, and the speed
-    from the time, the steps and the batch. The time alone follows from nothing.
+    from the time, the steps and the batch. The time follows from nothing, nor do APM and APL of
+    photos: they take the areas of persons. Crowds have neither.
     """
     bits = np.arange(THRESHOLDS)[:, None]
     matched, skipped = ((arrays[f"match_{name}"][None] >> bits & 1).astype(bool)
@@ -173,6 +174,8 @@ def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Differe
     metrics, optim = record["metrics"], record["settings"]["optim"]
     founded = {**ap_of_matches(matches, arrays["crowd_index"]), **summary(arrays)}
     founded["images_per_second"] = optim["steps"] * optim["batch"] / metrics["train_seconds"]
+    if record["settings"]["data"]["source"] in ("crowds", "rendered"):
+        founded |= {"APM": math.nan, "APL": math.nan}
     lines = []
     for name in METRICS:
         value = founded.get(name, metrics[name])

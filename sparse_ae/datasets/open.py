@@ -50,6 +50,17 @@ def open_dataset(
     )
 
 
+def has_split(data: DataSettings, split: str) -> bool:
+    """Return whether the settings name a split; whether its files are there is another question."""
+    if not data.photos or data.split == "by_id":
+        return True
+    try:
+        _source(data, split)
+    except ValueError:
+        return False
+    return True
+
+
 def open_crowds(data: DataSettings, split: str) -> CrowdDataset:
     """Open the rendered crowds of a split, the same for every method and seed of a preset."""
     count = getattr(data, f"{split}_scenes")

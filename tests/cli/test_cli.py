@@ -8,6 +8,8 @@ import pytest
 
 from sparse_ae.cli import main
 from sparse_ae.companion.records import read_arrays, read_record, record_path
+from sparse_ae.settings import load_settings
+from sparse_ae.settings.settings import merged
 from sparse_ae.training.resume import state_path
 
 
@@ -16,7 +18,7 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
     assert main(["train", *arguments]) == 0
     path = record_path("smoke", "rve", 5, tmp_path)
     record = read_record(path)
-    assert record["config"]["steps"] == 40
+    assert record["settings"]["optim"]["steps"] == 40
     command = "sparse-ae train --preset smoke --method rve --seed 5"
     assert record["provenance"]["command"] == command
     assert record["provenance"]["device"].startswith("cpu")
@@ -44,6 +46,54 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
     path.with_suffix(".npz").unlink()
     assert main([*arguments, "--skip-made"]) == 0
     assert path.stat().st_mtime_ns > before
+
+
+def test_single_settings_are_set_for_a_run(tmp_path, capsys):
+    """By section and name, as YAML has values; the record and the command in it say so."""
+    arguments = ["--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
+    given = ["--set", "optim.steps=3", "--set", "data.persons=[1, 2]", "--set", "loss.form=poster",
+             "--set", "optim.steps=2"]  # fmt: skip
+    assert main(["train", *arguments, *given]) == 0
+    path = record_path("smoke", "ae8", 0, tmp_path)
+    record = read_record(path)
+    changed = {"data": {"persons": [1, 2]}, "loss": {"form": "poster"}, "optim": {"steps": 2}}
+    usual = load_settings("smoke", "ae8", 0).to_dict()
+    assert record["settings"] == merged(usual, changed)  # of two, the last
+    assert record["data"]["test_crowd"]["persons"] == [1, 2]
+    assert read_arrays(path)["persons"].max() <= 2
+    command = "sparse-ae train --preset smoke --method ae8 --seed 0"
+    assert record["provenance"]["command"] == (
+        f"{command} --set 'data.persons=[1, 2]' --set loss.form=poster --set optim.steps=2"
+    )
+    capsys.readouterr()
+    assert main(["train", *arguments, *given, "--skip-made"]) == 0
+    assert "made already" in capsys.readouterr().out
+    assert main(["evaluate", *arguments, *given]) == 0  # on the crowds that it was tested on
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(printed["AP"]) == pytest.approx(record["metrics"]["AP"], abs=1e-4)
+    assert main(["verify", str(path)]) == 0
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ("steps=3", "--set steps=3: expected SECTION.NAME=VALUE, as optim.steps=500"),
+    ("optim.steps", "--set optim.steps: expected SECTION.NAME=VALUE"),
+    ("optim.=3", "--set optim.=3: expected SECTION.NAME=VALUE"),
+    ("optim.steps=", "smoke.yaml: optim.steps: expected an integer, got None"),
+    ("optim.steps=[", "--set optim.steps=[: '[' is no value of YAML"),
+    ("optim.steps=many", "smoke.yaml: optim.steps: expected an integer, got 'many'"),
+    ("optim.steps=0", "smoke.yaml: optim.steps: expected at least 1, got 0"),
+    ("optim.learning_rate=1e-3", "expected a number, got '1e-3' (write 1.0e-3, not 1e-3)"),
+    ("optim.step=3", "smoke.yaml: unknown setting 'optim.step': expected one of batch, ema, "),
+    ("training.steps=3", "smoke.yaml: unknown setting 'training': expected one of augment, data, "),
+    ("run.method=ae1", "--set run.method=ae1: --preset, --method and --seed say which run it is"),
+])  # fmt: skip
+def test_a_setting_that_cannot_be_set_is_told(tmp_path, capsys, given, message):
+    arguments = ["train", "--preset", "smoke", "--root", str(tmp_path), "--set", given]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unwritable_folder_is_told_before_the_training(tmp_path, capsys):

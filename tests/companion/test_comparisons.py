@@ -212,11 +212,12 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
         record["metrics"]["train_seconds"] = 900.0
     assert core_hours(records) == 2.0
     for record in records:
-        record["config"]["steps"] = 300
+        record["settings"]["optim"]["steps"] = 300
     figures = {"AP": 0.1, "AP_hard": 0.1, "grouping_accuracy": 0.8}
-    run = {"metrics": figures, "config_digest": "0"}
+    run = {"metrics": figures, "settings_digest": "0"}
     tried = {"trials": [
-        {"settings": {"steps": 100, "scale_form": "released-signed"}, "metrics": figures,
+        {"settings": {"optim": {"steps": 100}, "loss": {"scale_form": "released-signed"}},
+         "metrics": figures,
          "runs": [run, run]},
         {"settings": {}, "metrics": figures, "runs": [run]},
     ]}  # fmt: skip

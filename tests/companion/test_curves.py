@@ -97,7 +97,7 @@ def test_runs_without_such_crowds_have_no_points(arrays):
 
 def test_thresholds_and_training(arrays):
     table = curves.accuracy_by_threshold(arrays, ("ae8", "offset"), **FEW)
-    assert table["place"].tolist() == list(curves.DISTANCES)
+    assert table["place"].tolist() == list(curves.THRESHOLDS)
     assert table["value"].tolist() == pytest.approx([0.8] * 9, abs=0.01)
     undefined = {("offset", 1): {**arrays["ae8", 1], "accuracy_at": np.full((IMAGES, 9), np.nan)}}
     assert curves.accuracy_by_threshold(undefined, ("offset",), **FEW).empty

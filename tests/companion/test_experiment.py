@@ -1,24 +1,18 @@
 """A run of every kind of method: its record is whole, and what it holds belongs together."""
 
-import json
+import shlex
 
 import numpy as np
 import pytest
-from photos import custom_preset
+from flat import flat_settings
 
-from sparse_ae.companion.experiment import evaluate_weights, is_made, recorded_config, run
-from sparse_ae.companion.knobs import PER_IMAGE, SETTINGS, STILL, crowds_of
-from sparse_ae.companion.records import (
-    MATCHES,
-    config_digest,
-    read_arrays,
-    read_records,
-    record_path,
-)
+from sparse_ae.cli import main
+from sparse_ae.companion.experiment import command_of, evaluate_weights, identity, is_made, run
+from sparse_ae.companion.knobs import PER_IMAGE, STILL, TURNED, crowds_of
+from sparse_ae.companion.records import MATCHES, read_arrays, record_path, settings_digest
 from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
-from sparse_ae.models import load_checkpoint
 from sparse_ae.runtime.launch import Options
-from sparse_ae.settings.presets import load_config
+from sparse_ae.runtime.provenance import clean_command
 
 KNOB_SCENES = 2
 
@@ -26,29 +20,36 @@ KNOB_SCENES = 2
 @pytest.fixture(scope="module", params=["rve", "swahr", "offset"])
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
-    config = load_config("smoke", request.param, 3, steps=2, knob_scenes=KNOB_SCENES)
-    assert not is_made(config, root)
-    return config, root, run(config, root, progress=False)
+    settings = flat_settings("smoke", request.param, 3, steps=2, knob_scenes=KNOB_SCENES)
+    assert not is_made(settings, root)
+    return settings, root, run(settings, root, progress=False)
+
+
+def arrays_of(made):
+    """The arrays beside the record."""
+    settings, root, _ = made
+    return read_arrays(record_path("smoke", settings.run.method, 3, root))
 
 
 def test_the_record_is_whole(made):
-    config, root, record = made
-    assert is_made(config, root)
-    assert not is_made(load_config("smoke", config.method, 3, steps=2), root)  # without knobs
+    settings, root, record = made
+    method = settings.run.method
+    assert is_made(settings, root)
+    assert not is_made(flat_settings("smoke", method, 3, steps=2), root)  # without knobs
     metrics = record["metrics"]
     assert np.isfinite(metrics["AP"])
     assert np.isfinite(metrics["grouping_accuracy"])
-    assert np.isnan(metrics["first_component"]) == (config.method == "offset")
+    assert np.isnan(metrics["first_component"]) == (method == "offset")
 
 
 def test_its_arrays_give_its_average_precision(made):
-    config, root, record = made
-    arrays = read_arrays(record_path("smoke", config.method, 3, root))
+    settings, _, record = made
+    arrays = arrays_of(made)
     images = len(arrays["image_id"])
     found = average_precision(ranking(arrays), np.ones((1, images), int))
     assert found[0] == pytest.approx(record["metrics"]["AP"], abs=1e-6)
     assert arrays["accuracy_at"].shape == (images, 9)
-    if config.method != "offset":  # the threshold in use is one of the nine
+    if settings.run.method != "offset":  # the threshold in use is one of the nine
         assert np.allclose(arrays["accuracy_at"][:, 4], arrays["grouping_accuracy"], equal_nan=True)
         assert "accuracy_of_given_centres" not in arrays
     else:
@@ -56,11 +57,22 @@ def test_its_arrays_give_its_average_precision(made):
     assert arrays["failure_counts"].shape == (images, 5)
 
 
-def test_it_has_every_setting_of_the_knobs(made):
-    config, root, _ = made
-    arrays = read_arrays(record_path("smoke", config.method, 3, root))
+def test_accuracy_on_validation_crowds_is_kept_by_threshold(made):
+    """The threshold of grouping can be chosen by it, and the test crowds are not asked."""
+    settings, root, _ = made
+    at = arrays_of(made)["val_accuracy_at"]
+    assert at.shape == (9,)
+    weights = record_path("smoke", settings.run.method, 3, root).with_suffix(".safetensors")
+    again = evaluate_weights(settings, weights, "val", progress=False)
+    if settings.run.method != "offset":
+        assert at[4] == pytest.approx(again.metrics["grouping_accuracy"], abs=1e-6)
+        assert np.isfinite(at).all()
+
+
+def test_it_has_every_value_of_the_knobs(made):
+    arrays = arrays_of(made)
     count = np.bincount(arrays["knob_setting"])
-    assert count.tolist() == [KNOB_SCENES] * len(SETTINGS)
+    assert count.tolist() == [KNOB_SCENES] * len(TURNED)
     assert all(len(arrays[f"knob_{name}"]) == count.sum() for name in PER_IMAGE)
     knobs = {name: arrays[f"knob_{name}"] for name in MATCHES}
     assert (knobs["match_persons"] == arrays["knob_persons"]).all()
@@ -69,66 +81,63 @@ def test_it_has_every_setting_of_the_knobs(made):
 
 
 def test_its_weights_are_those_that_were_evaluated(made):
-    config, root, record = made
-    weights = record_path("smoke", config.method, 3, root).with_suffix(".safetensors")
-    again = evaluate_weights(config, weights, progress=False)
+    settings, root, record = made
+    weights = record_path("smoke", settings.run.method, 3, root).with_suffix(".safetensors")
+    again = evaluate_weights(settings, weights, progress=False)
     assert again.metrics["AP"] == record["metrics"]["AP"]
 
 
-def test_a_setting_turns_one_knob():
-    config = load_config("laptop", "rve", 1, knob_scenes=KNOB_SCENES)
+def test_one_knob_is_turned_at_a_time():
+    data = flat_settings("laptop", "rve", 1).data
     still = {**STILL, "split": "test", "size": 128}
-    for setting in SETTINGS:
-        crowd = crowds_of(setting, config).config.as_dict()
-        turned = {name for name, value in still.items() if not np.array_equal(crowd[name], value)}
-        assert turned <= {setting.knob}
-        assert set(setting.changes) == {setting.knob}
+    for turned in TURNED:
+        crowd = crowds_of(turned, data, KNOB_SCENES).config.as_dict()
+        differ = {name for name, value in still.items() if not np.array_equal(crowd[name], value)}
+        assert differ <= {turned.knob}
+        assert set(turned.changes) == {turned.knob}
 
 
-def test_later_settings_leave_older_records_valid():
-    """What is at its default is not in a record, so its digest is that of a run before."""
-    config = load_config("reader", "rve", 1)
-    settings = config.to_dict()
-    assert not {"adapt", "offsets", "tag_init", "knob_scenes"} & set(settings)
-    assert load_config("reader", "swahr", 1).to_dict()["adapt"] is True
-    recorded = recorded_config(config)
-    assert config_digest(recorded) != config_digest(
-        recorded_config(load_config("reader", "rve", 1, tag_init="large"))
+def test_a_record_says_of_every_setting_what_it_was():
+    """So a default that is changed later makes no older record look like a new one."""
+    settings = flat_settings("reader", "rve", 1)
+    recorded = identity(settings)
+    assert recorded["settings"] == settings.to_dict()
+    assert set(recorded["settings"]["optim"]) == set(type(settings.optim).model_fields)
+    assert recorded["settings"]["model"]["swahr_head"] is False
+    assert flat_settings("reader", "swahr", 1).to_dict()["model"]["swahr_head"] is True
+    assert set(recorded["data"]) == {"train_digest", "test_digest", "train_crowd", "test_crowd"}
+    for other in ({"tag_init": "large"}, {"ema": 0.9}, {"occlusion": 0.3}):
+        different = identity(flat_settings("reader", "rve", 1, **other))
+        assert settings_digest(recorded) != settings_digest(different), other
+
+
+def test_the_recorded_command_makes_the_run_again(tmp_path, monkeypatch):
+    """Also where settings are not those of the preset: small numbers, lists and texts."""
+    values = {"steps": 2, "learning_rate": 1e-5, "persons": (1, 3), "form": "poster", "ema": 0.5,
+              "scale_form": "released-signed", "crowding": ((0.0, 0.5),)}  # fmt: skip
+    settings = flat_settings("smoke", "rve", 4, **values)
+    command = command_of(settings)
+    assert command.startswith("sparse-ae train --preset smoke --method rve --seed 4 --set ")
+    assert command.count("--set ") == len(values)
+    assert clean_command(shlex.split(command)) == command  # as provenance writes it
+    assert command_of(flat_settings("smoke", "ae8")) == (
+        "sparse-ae train --preset smoke --method ae8 --seed 0"
+    )
+    asked = []
+    monkeypatch.setattr(
+        "sparse_ae.companion.experiment.run", lambda settings, *_, **__: asked.append(settings)
+    )
+    assert main([*shlex.split(command)[1:], "--root", str(tmp_path)]) == 0
+    assert asked == [settings]
+    assert command_of(settings.override({"run": {"preset": "my-own"}})) == (
+        "sparse-ae train --preset my-own --method rve --seed 4"  # which is nowhere to compare with
     )
 
 
-def test_a_run_on_photos_leaves_weights_log_and_record(tmp_path, caplog):
-    """Tested on its own test photos, the best of validation; what was left out is listed."""
-    preset = custom_preset(tmp_path, steps=3, validate_every=2)
-    (tmp_path / "images" / "004.jpg").write_bytes(b"no photo")
-    config = load_config(str(preset), "ae8", 1)
-    root = tmp_path / "results"
-    options = Options(skip_broken=True, workers=1)
-    assert not is_made(config, root)
-    metrics = run(config, root, options=options, progress=False)["metrics"]
-    assert 0 <= metrics["AP"] <= 1
-    folder = record_path("custom", "ae8", 1, root).parent
-    left = {path.name.removeprefix("seed-1") for path in folder.iterdir()}
-    assert left == {".csv", ".safetensors", ".photos.json", ".detections.json"}
-    assert load_checkpoint(folder / "seed-1.safetensors").keypoints == 3
-    record = json.loads((folder / "seed-1.photos.json").read_text())
-    assert record["metrics"]["AP"] == metrics["AP"]
-    assert (record["method"], record["settings"]["flip"]) == ("ae8", True)
-    assert record["config"]["train_set"] == ["people.json", "images"]  # not where they lie
-    assert record["config"]["test_digest"] == record["config"]["train_digest"]
-    assert is_made(config, root)
-    assert not is_made(load_config(str(preset), "ae8", 1, steps=4), root)
-    (folder / "seed-1.photos.json").write_text("[]")
-    assert not is_made(config, root)
-    assert "left out, 1 in all:" in caplog.text
-    assert "004.jpg" in caplog.text
-    assert read_records("custom", root) == []  # that of photos is none of crowds
-
-
 def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
-    config = load_config("smoke", "ae8", 1, steps=6, validate_every=2)
-    assert config.to_dict()["validate_every"] == 2
-    run(config, tmp_path, progress=False)
+    settings = flat_settings("smoke", "ae8", 1, steps=6, validate_every=2)
+    assert settings.to_dict()["optim"]["validate_every"] == 2
+    run(settings, tmp_path, progress=False)
     arrays = read_arrays(record_path("smoke", "ae8", 1, tmp_path))
     assert arrays["validation_step"].tolist() == [2, 4, 6]
     assert np.isfinite(arrays["validation_value"]).all()
@@ -137,8 +146,8 @@ def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
 
 def test_a_run_goes_on_to_its_record(tmp_path, monkeypatch):
     """Interrupted in its evaluation, it does not train again."""
-    config = load_config("smoke", "ae8", 2, steps=3)
-    whole = run(config, tmp_path / "whole", progress=False)
+    settings = flat_settings("smoke", "ae8", 2, steps=3)
+    whole = run(settings, tmp_path / "whole", progress=False)
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -146,9 +155,9 @@ def test_a_run_goes_on_to_its_record(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("sparse_ae.companion.experiment.evaluate", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(config, tmp_path / "cut", progress=False)
-    monkeypatch.setattr("sparse_ae.training.loop.Progress.learn", interrupt)
-    record = run(config, tmp_path / "cut", options=Options(resume=True), progress=False)
+            run(settings, tmp_path / "cut", progress=False)
+    monkeypatch.setattr("sparse_ae.training.loop.TrainState.learn", interrupt)
+    record = run(settings, tmp_path / "cut", options=Options(resume=True), progress=False)
     assert record["metrics"]["grouping_accuracy"] == whole["metrics"]["grouping_accuracy"]
     assert {path.suffix for path in (tmp_path / "cut").rglob("seed-2*")} == {
         ".json", ".npz", ".csv", ".safetensors"}  # fmt: skip

@@ -8,8 +8,8 @@ from synthetic import CROWD, make_arrays, make_examples, make_record
 from sparse_ae.companion import records as results
 from sparse_ae.companion.figures import embeddings as embedding_figures
 from sparse_ae.companion.figures import figures
+from sparse_ae.companion.figures import overlays as pictures
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.evaluation import overlays as pictures
 
 mpl.use("Agg")
 

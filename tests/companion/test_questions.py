@@ -1,7 +1,5 @@
 """What the paper could not ask: levels by method, runs of two presets together, their figures."""
 
-from dataclasses import fields
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -13,7 +11,8 @@ from sparse_ae.companion.figures import questions as question_figures
 from sparse_ae.companion.records import write_record
 from sparse_ae.companion.runs import read_beside, source
 from sparse_ae.companion.statistics import comparisons
-from sparse_ae.settings.presets import load_config
+from sparse_ae.companion.verify import flat
+from sparse_ae.settings import load_settings
 
 IMAGES = 60
 
@@ -85,10 +84,10 @@ def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch
     ("method", "like", "apart"),
     [
         ("ae8_narrow", "ae8_scale", {"sigma"}),
-        ("rve_widths", "ae8_scale", {"scale_aware"}),
-        ("rve_weights", "ae8_scale", {"focal"}),
-        ("rve_same", "ae8_scale", {"scale_aware", "focal"}),
-        ("rve_same", "rve", {"pull_weight", "push_weight", "scale_weight"}),
+        ("rve_gamma", "ae8_scale", {"scale_aware"}),
+        ("rve_w", "ae8_scale", {"focal"}),
+        ("rve_equal_weights", "ae8_scale", {"scale_aware", "focal"}),
+        ("rve_equal_weights", "rve", {"pull_weight", "push_weight", "scale_weight"}),
         ("ae4", "ae8", {"dim"}),
         ("ae8_log", "ae8_scale", {"scale_bins"}),
         ("ae8_large", "ae8", {"tag_init"}),
@@ -96,9 +95,12 @@ def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch
 )
 def test_a_method_asks_one_thing(method, like, apart):
     """What differs from the method that it is compared with, its loss weights included."""
-    one, other = load_config("questions", method, 1), load_config("laptop", like, 1)
-    named = {field.name for field in fields(one)} - {"preset", "method"}
-    assert {name for name in named if getattr(one, name) != getattr(other, name)} == apart
+    one, other = (
+        flat(load_settings(preset, name, 1).to_dict())
+        for preset, name in (("questions", method), ("laptop", like))
+    )
+    differ = {name for name in one if one[name] != other[name]} - {"run.preset", "run.method"}
+    assert {name.partition(".")[2] for name in differ} == apart
 
 
 def test_dimensions_stand_at_their_number():
@@ -118,7 +120,7 @@ def test_differences_stand_in_their_row():
     arrays = {("ae8", 1): made(0.5), ("ae8_log", 1): made(0.75), ("ae8_large", 1): made(0.25)}
     found = comparisons.differences(arrays, ("ae8_log", "ae8_large"), resamples=20)
     table = found[found["quantity"] == "the same, hard"]
-    methods = ("ae8_large", "ae8_log", "ae8_spread")
+    methods = ("ae8_large", "ae8_log", "ae8_decorrelated")
     figure = question_figures.differences_figure({"the same, hard": table}, methods)
     axis = figure.axes[0]
     dots = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axis.lines[1:]

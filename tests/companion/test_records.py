@@ -40,22 +40,22 @@ def test_records_are_sorted_by_method_and_seed(tmp_path):
 
 
 def test_digest_depends_on_content_alone():
-    digest = results.config_digest({"a": 1, "b": (1.0, 2)})
-    assert digest == results.config_digest({"b": [np.float64(1.0), 2], "a": np.int64(1)})
-    assert digest != results.config_digest({"a": 2, "b": [1.0, 2]})
+    digest = results.settings_digest({"a": 1, "b": (1.0, 2)})
+    assert digest == results.settings_digest({"b": [np.float64(1.0), 2], "a": np.int64(1)})
+    assert digest != results.settings_digest({"a": 2, "b": [1.0, 2]})
     assert re.fullmatch("[0-9a-f]{16}", digest)
 
 
 def test_done_is_what_the_record_says(tmp_path):
     record = make_record()
     path = results.record_path("smoke", "ae8", 1, tmp_path)
-    assert not results.is_done(path, record["config_digest"])
+    assert not results.is_done(path, record["settings_digest"])
     results.write_record(record, make_arrays(), tmp_path)
     os.utime(path, (0, 0))
-    assert results.is_done(path, record["config_digest"])
-    assert not results.is_done(path, results.config_digest({"steps": 4}))
+    assert results.is_done(path, record["settings_digest"])
+    assert not results.is_done(path, results.settings_digest({"steps": 4}))
     path.with_suffix(".npz").write_bytes(path.with_suffix(".npz").read_bytes()[:100])
-    assert not results.is_done(path, record["config_digest"])
+    assert not results.is_done(path, record["settings_digest"])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,8 @@ def test_done_is_what_the_record_says(tmp_path):
         ({"metrics": {"AP": 0.5}}, "metrics"),
         ({"metrics": dict.fromkeys(results.METRICS, "high")}, "metrics.AP"),
         ({"metrics": dict.fromkeys(results.METRICS, math.inf)}, "JSON"),
-        ({"config": {"steps": 4}}, "config_digest"),
+        ({"settings": {"optim": {"steps": 4}}}, "settings_digest"),
+        ({"data": {"test_digest": "1"}}, "settings_digest"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -33,10 +33,10 @@ def test_a_place_for_a_record_or_why_not(place, message):
 def test_the_digest_of_committed_records_stays():
     """Another would make every record that there is look like one of other settings."""
     text = rb'{"a":{"x":true},"b":[1.5,null,"\u03b3"]}'
-    digest = results.config_digest({"b": [1.5, None, "γ"], "a": {"x": True}})
+    digest = results.settings_digest({"b": [1.5, None, "γ"], "a": {"x": True}})
     assert digest == hashlib.sha256(text).hexdigest()[:16] == "9a70b37322b4ba45"
     with pytest.raises(ValueError, match="Out of range float"):
-        results.config_digest({"a": math.nan})
+        results.settings_digest({"a": math.nan})
 
 
 def test_a_record_is_read_by_people_too(tmp_path):
@@ -51,7 +51,7 @@ def test_a_record_is_read_by_people_too(tmp_path):
     ("change", "message"),
     [
         ({"seed": 1.0}, r"^seed must be an integer from 0 on, not 1\.0$"),
-        ({"config": []}, r"seed-1\.json: field 'config' must be dict$"),
+        ({"settings": []}, r"seed-1\.json: field 'settings' must be dict$"),
         ({"schema": True}, r"seed-1\.json: field 'schema' must be int$"),
         ({"provenance": {"x": {1}}}, r"seed-1\.json: the record .* JSON: set \{1\} has no place"),
     ],
@@ -72,8 +72,8 @@ def test_a_record_without_metrics_and_what_is_none(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text("[]")
     with pytest.raises(ValueError, match=r"seed-1\.json: expected a JSON object with the fields sch"
-                                         r"ema, preset, method, seed, config, config_digest, "
-                                         r"metrics, provenance$"):  # fmt: skip
+                                         r"ema, preset, method, seed, settings, data, "
+                                         r"settings_digest, metrics, provenance$"):  # fmt: skip
         results.read_record(path)
 
 
@@ -109,9 +109,10 @@ def test_the_folder_that_is_tried_is_the_runs(tmp_path, monkeypatch):
         results.check_writable(tmp_path, "smoke", "ae8")
 
 
-def test_records_on_photos_are_others(tmp_path):
-    path = results.write_record(make_record(), make_arrays(), tmp_path)
-    path.with_suffix(".photos.json").write_text("{}")
+def test_detections_beside_a_record_are_none(tmp_path):
+    path = results.write_record(make_record(), make_arrays(), tmp_path, detections=b"[]\n")
+    assert results.files_of(path)[1] == path.with_name("seed-1.detections.json")
+    assert results.files_of(path)[1].read_bytes() == b"[]\n"
     assert [one["seed"] for one in results.read_records("smoke", tmp_path)] == [1]
 
 
@@ -136,10 +137,15 @@ def changed(**fields):
     return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
-def without_config(path):
+def without_settings(path):
     record = json.loads(path.read_text())
-    del record["config"]
+    del record["settings"]
     path.write_text(json.dumps(record))
+
+
+def of_an_older_schema(path):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({"schema": 2, "config": record["settings"]}))
 
 
 def a_folder(path):
@@ -157,7 +163,8 @@ HALF = dict.fromkeys(results.METRICS, 0.5)
         (lambda path: path.write_text("half"), "not a whole JSON file (Expecting value: line 1 "
          "column 1 (char 0)); delete it, run again"),
         (a_folder, "cannot be read (Is a directory)"),
-        (without_config, "field 'config' is missing"),
+        (without_settings, "field 'settings' is missing"),
+        (of_an_older_schema, "field 'schema' is 2, this code reads 3"),
         (changed(seed=-2), "seed must be an integer from 0 on, not -2"),
         (changed(method="rve"), "fields preset, method and seed say smoke/rve/seed-1: the file was "
          "moved"),
@@ -176,8 +183,8 @@ def test_why_a_record_cannot_be_read(tmp_path, spoil, message):
 
 def test_settings_without_a_digest_are_told_with_their_file(tmp_path):
     path = results.write_record(make_record(), make_arrays(), tmp_path)
-    changed(config={"x": math.inf})(path)
-    message = rf"^{re.escape(str(path))}: field 'config': Out of range float values"
+    changed(settings={"x": math.inf})(path)
+    message = rf"^{re.escape(str(path))}: field 'settings': Out of range float values"
     with pytest.raises(ValueError, match=message):
         results.read_record(path)
 

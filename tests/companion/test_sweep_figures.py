@@ -23,8 +23,8 @@ def write(root, method, trials):
         made = {"commit": "c0ffee1234", "data_digest": "d16e57"}
         figures = ("AP_hard", *QUANTITIES)
         runs = [{"seed": 100 * i, "metrics": dict.fromkeys(figures, value), "provenance": made,
-                 "config_digest": str(i)} for i, value in enumerate(values)]  # fmt: skip
-        content.append({"settings": {"steps": 10, **settings}, "runs": runs,
+                 "settings_digest": str(i)} for i, value in enumerate(values)]  # fmt: skip
+        content.append({"settings": {"optim": {"steps": 10}, **settings}, "runs": runs,
                         "metrics": dict.fromkeys(figures, sum(values) / len(values))})  # fmt: skip
     (folder / "search.json").write_text(json.dumps({"trials": content}))
 
@@ -33,7 +33,7 @@ def write(root, method, trials):
 def root(tmp_path):
     write(tmp_path, "ae8", [({}, (0.25, 0.75))])
     write(tmp_path, "ae8_scale", [
-        ({"scale_form": form, "scale_weight": weight}, (weight, 3 * weight))
+        ({"loss": {"scale_form": form, "scale_weight": weight}}, (weight, 3 * weight))
         for form in FORMS for weight in (0.01, 0.1)
     ])  # fmt: skip
     return tmp_path

@@ -91,9 +91,9 @@ def test_search_table_by_hand(tmp_path):
     kept = ("AP", "AP_hard", "grouping_accuracy", "first_component")
     trials = [
         {
-            "settings": {"pull_weight": weight},
+            "settings": {"loss": {"pull_weight": weight}},
             "metrics": dict.fromkeys(kept, weight),
-            "runs": [{"config_digest": "0", "metrics": dict.fromkeys(kept, weight)}] * 2,
+            "runs": [{"settings_digest": "0", "metrics": dict.fromkeys(kept, weight)}] * 2,
         }
         for weight in (0.125, 0.25)
     ]

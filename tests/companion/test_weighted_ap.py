@@ -6,7 +6,7 @@ from synthetic import PAIR, make_matches
 
 from sparse_ae.companion.statistics.bootstrap import draw
 from sparse_ae.companion.statistics.weighted_ap import at_level, average_precision, only, ranking
-from sparse_ae.evaluation.evaluate import pack_matches
+from sparse_ae.evaluation.evaluation import pack_matches
 from sparse_ae.metrics import keypoint_ap, keypoint_matches
 
 

@@ -15,7 +15,7 @@ import pytest
 from sparse_ae.cli import main
 from sparse_ae.companion.experiment import is_made
 from sparse_ae.companion.records import read_record, record_path
-from sparse_ae.settings.presets import PRESETS, load_config
+from sparse_ae.settings import PRESETS, load_settings
 from sparse_ae.training.resume import state_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def test_papermill_gives_the_same_figures(tmp_path, reference):
     [
         ("preset", "none", "unknown preset 'none': expected a YAML file or one of"),
         ("method", "best", "unknown method 'best': expected one of ae1, ae8, ae8_scale, rve"),
-        ("seed", "three", "seed: expected an integer, got 'three'"),
+        ("seed", "three", "run.seed: expected an integer, got 'three'"),
     ],
 )
 def test_papermill_says_what_is_wrong_with_a_parameter(tmp_path, parameter, value, message):
@@ -91,7 +91,7 @@ def test_snakemake_makes_the_runs_once(tmp_path, reference):
         False,
         True,
     ]
-    assert read_record(paths[0])["config"]["steps"] == 40
+    assert read_record(paths[0])["settings"]["optim"]["steps"] == 40
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_snakemake_goes_on_past_a_failed_run_and_names_it(tmp_path):
     preset = tmp_path / "bad.yaml"
     preset.write_text(
         (PRESETS / "smoke.yaml").read_text()
-        + "methods:\n  rve: {learning_rate: 1.0e+30}\n"
+        + "methods:\n  rve: {optim: {learning_rate: 1.0e+9, max_grad_norm: 0.0}}\n"
         + "runs: {methods: [rve, ae8], seeds: [1, 2]}\n"
     )
     done = run(*snakemake_in(tmp_path, f"preset={preset}"))
@@ -169,7 +169,7 @@ def test_two_in_one_folder_and_a_kill(tmp_path):
     done = run(*command)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "1 runs made" in done.stderr
-    assert is_made(load_config("smoke", "ae8", 4), tmp_path / "results")
+    assert is_made(load_settings("smoke", "ae8", 4), tmp_path / "results")
 
 
 def wait_until(condition, seconds=60):
@@ -192,7 +192,7 @@ def trainings(root):
 @pytest.mark.parametrize("method", ["ae8", "rve"])
 def test_committed_runs_are_those_that_the_preset_describes(method, seed):
     """A setting, the bodies or the renderer changed: then the reader's runs must be made anew."""
-    assert is_made(load_config("reader", method, seed), ROOT / "experiments" / "results")
+    assert is_made(load_settings("reader", method, seed), ROOT / "experiments" / "results")
 
 
 def test_the_settings_in_use_are_the_best_of_the_search():
@@ -201,9 +201,11 @@ def test_the_settings_in_use_are_the_best_of_the_search():
         found = json.loads(path.read_text(encoding="utf-8"))
         best = max(found["trials"], key=lambda trial: trial["metrics"]["AP"])["settings"]
         assert found["best"] == best
-        used = load_config("reader", method, 0)
-        for name in set(best) - {"steps"}:
-            assert getattr(used, name) == best[name], (method, name)
+        used = load_settings("reader", method, 0)
+        tried = [(section, name) for section in best for name in best[section]]
+        assert ("loss", "pull_weight") in tried
+        for section, name in set(tried) - {("optim", "steps")}:
+            assert getattr(getattr(used, section), name) == best[section][name], (method, name)
 
 
 @pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (ValueError(), None)])

@@ -38,7 +38,7 @@ def telling_runs(
 
 
 def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: int = 0) -> Figure:
-    """A panel a run, two a row: the image in which `kind` of failures.KINDS happened most
+    """A panel a run, two a row: the image in which `kind` of errors.KINDS happened most
     (`place` 1: second most), and of these failures the one whose decoded person scores highest;
     of "missed", all. Only who is concerned is drawn (`draw_case`, `draw_missed`).
 

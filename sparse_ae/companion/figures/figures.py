@@ -1,7 +1,7 @@
 """The book's figures, in one style. All are drawn from records and from scenes rendered anew.
 
 A method has one colour everywhere (`tables.METHOD_COLOURS`); persons take theirs from a second
-palette (`pictures.PERSON_COLOURS`). Figures have a white panel, so that they read on a light and
+palette (`overlays.PERSON_COLOURS`). Figures have a white panel, so that they read on a light and
 on a dark page.
 """
 

@@ -9,6 +9,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from sparse_ae.decoding.nms import oks_nms
 from sparse_ae.skeleton import SKELETONS, Skeleton
 
 # Paul Tol's "bright" and "muted" colours, which colour-blind readers can tell apart
@@ -20,23 +21,23 @@ LEAST = 0.25  # the score from which on a picture shows a person
 
 
 def distinct(people: np.ndarray, alike: float = 0.3, least: float = LEAST) -> np.ndarray:
-    """Of persons (M, K, 3), x, y, score, those that a picture shows, best first.
+    """Return the people that a picture shows, best first; evaluation counts them all.
 
-    The score of a person is the mean of its joints'. Left out are persons that score below
-    `least`, and those whose object keypoint similarity with a better one is above `alike`.
-    Evaluation counts them all.
+    Args:
+        people: (M, K, 3) x, y, score of their joints; nan where there is nobody.
+        alike: Object keypoint similarity from which on two are one (`decoding.nms.oks_nms`).
+        least: People score at least so much, in the mean over their joints.
+
+    Returns:
+        (N, K, 3) of them.
     """
     people = np.asarray(people, float)
     people = people[(people[..., 2] > 0).any(1)]
     scores = people[..., 2].clip(min=0).mean(1)
-    spread = 2 * np.array(next(s for s in SKELETONS.values() if len(s) == people.shape[1]).sigmas)
-    kept: list[np.ndarray] = []
-    for person in people[np.argsort(-scores, kind="stable")][: int((scores >= least).sum())]:
-        area = 0.53 * np.prod(np.ptp(person[person[:, 2] > 0, :2], axis=0))
-        gaps = [((person[:, :2] - other[:, :2]) ** 2).sum(1) for other in kept]  # each (K,)
-        if all(np.exp(-gap / (2 * max(area, 1) * spread**2)).mean() <= alike for gap in gaps):
-            kept.append(person)
-    return np.array(kept).reshape(-1, *people.shape[1:])
+    order = np.argsort(-scores, kind="stable")
+    people = people[order[scores[order] >= least]]
+    skeleton = next(s for s in SKELETONS.values() if len(s) == people.shape[1])
+    return people[oks_nms(people, skeleton, alike)]
 
 
 def draw_people(axis: Axes, people: np.ndarray) -> None:

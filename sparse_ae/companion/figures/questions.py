@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.settings.methods import ALL
 
-DIMENSIONS = {name: ALL[name].settings["dim"] for name in ("ae1", "ae2", "ae4", "ae8", "ae16")}
+DIMENSIONS = {
+    name: ALL[name].settings["model"]["dim"] for name in ("ae1", "ae2", "ae4", "ae8", "ae16")
+}
 IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column says of what
 AS_AXIS = {"first component": "share, or correlation"}  # where two quantities share an axis
 PER_CENT = ("grouping accuracy", "the same, hard", "AP", "AP hard")

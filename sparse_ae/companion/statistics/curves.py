@@ -1,7 +1,7 @@
 """What is measured along something: crowding, a knob, grouping's threshold, training.
 
-Every point of a curve has a 95 % interval by the bootstrap of `resample`; differences are paired by
-seed and by image. Tables are long: one row a method and place.
+Every point of a curve has a 95 % interval by the `bootstrap`; differences are paired by seed and by
+image. Tables are long: one row a method and place.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _knob_runs(arrays: Mapping) -> dict:
 def accuracy_by_threshold(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Grouping accuracy at each of evaluate.THRESHOLDS of the distance between embeddings; columns
-    COLUMNS. A method without embeddings has no rows."""
+    """Grouping accuracy at each of evaluation.THRESHOLDS of the distance between embeddings;
+    columns COLUMNS. A method without embeddings has no rows."""
     rows = []
     for method in methods:
         seeds = seeds_of(arrays, [method])

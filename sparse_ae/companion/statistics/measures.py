@@ -86,8 +86,8 @@ def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
 
 
 def regression(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Values (S, I) and regressors (S, I, Q) of `resample.slopes`: grouping accuracy in points, and
-    the named arrays in standard deviations within their run, CONTROLS after them."""
+    """Values (S, I) and regressors (S, I, Q) of `bootstrap.slopes`: grouping accuracy in points,
+    and the named arrays in standard deviations within their run, CONTROLS after them."""
     values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
     regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
                            for run in runs]).astype(float)  # fmt: skip

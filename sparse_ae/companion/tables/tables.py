@@ -78,7 +78,7 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
 
 
 def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """How often each of failures.KINDS happens among a hundred true persons of the test crowds: by
+    """How often each of errors.KINDS happens among a hundred true persons of the test crowds: by
     method, the mean (range) over the seeds whose records tell."""
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):

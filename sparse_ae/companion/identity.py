@@ -1,0 +1,111 @@
+"""Which run it is: by its settings and data, by the place of its record, by its command."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparse_ae.companion.knobs import knobs_digest
+from sparse_ae.companion.records import ROOT, is_done, record_path, settings_digest
+from sparse_ae.datasets.open import crowd_config, has_split, open_crowds, open_dataset
+from sparse_ae.settings import Settings, load_settings
+from sparse_ae.skeleton import SKELETONS, get_skeleton
+from sparse_ae.training.resume import remove_state, state_path
+
+
+def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]:
+    """Return what says which run it is, as its record keeps it.
+
+    Equal identities mean an equal run of the same code: the digests cover the scenes' bodies, the
+    photos' annotations and which of them are there, and a skeleton that is read from a file.
+
+    Args:
+        settings: Of the run.
+        skip_broken: Whether photos may be missing, and records broken; without any the digests are
+            the same.
+
+    Returns:
+        settings: All of them, by section; data: What they were made on.
+
+    Raises:
+        ValueError: For data that are not there.
+    """
+    data: dict[str, Any] = {}
+    photos, splits = settings.data.photos, ["train", "test"]
+    if photos and has_split(settings.data, "val"):  # of crowds, the settings say all
+        splits.append("val")
+    for split in splits:
+        opened = open_dataset(settings.data, split, skip_broken=skip_broken)
+        data[f"{split}_digest"] = opened.digest
+        if not photos:
+            data[f"{split}_crowd"] = dataclasses.asdict(crowd_config(settings.data, split))
+    if settings.data.crowd_share:
+        data["mixed_in_digest"] = open_crowds(settings.data, "train").digest
+    if settings.report.knob_scenes:
+        data["knobs_digest"] = knobs_digest(settings.data, settings.report.knob_scenes)
+    if settings.data.skeleton not in SKELETONS:
+        skeleton = get_skeleton(settings.data.skeleton)
+        data["skeleton_digest"] = settings_digest(dataclasses.asdict(skeleton))
+    return {"settings": plain_settings(settings), "data": data}
+
+
+def plain_settings(settings: Settings) -> dict[str, dict]:
+    """Return all settings as plain values, and of files their names alone: where they lie is the
+    machine's affair."""
+    plain = settings.to_dict()
+    for name in ("train_set", "val_set", "test_set"):
+        plain["data"][name] = [Path(part).name for part in plain["data"][name]]
+    plain["data"]["skeleton"] = Path(plain["data"]["skeleton"]).name
+    plain["model"]["pretrained"] = Path(plain["model"]["pretrained"]).name
+    return plain
+
+
+def path_of(settings: Settings, root: str | Path = ROOT) -> Path:
+    """Return where the record of a run lies."""
+    run = settings.run
+    return record_path(run.preset, run.method, run.seed, root)
+
+
+def is_made(settings: Settings, root: str | Path = ROOT) -> bool:
+    """Return whether a complete record of just this run is there: what it says counts, not its
+    age."""
+    return is_done(path_of(settings, root), settings_digest(identity(settings)))
+
+
+def forget_state(settings: Settings, root: str | Path = ROOT) -> None:
+    """Remove the state of a run whose record is there: it was killed just after writing that."""
+    remove_state(state_path(path_of(settings, root)))
+
+
+def command_of(settings: Settings) -> str:
+    """Return the command that makes this run again, also where a notebook made it.
+
+    Settings that are not those of the preset become --set options. A preset that is a file
+    elsewhere cannot be compared with, so there are none.
+    """
+    run = settings.run
+    words = ["sparse-ae", "train", "--preset", run.preset, "--method", run.method,
+             "--seed", str(run.seed)]  # fmt: skip
+    try:
+        usual = plain_settings(load_settings(run.preset, run.method, run.seed))
+    except ValueError:
+        return shlex.join(words)
+    for section, values in plain_settings(settings).items():
+        for name, value in values.items():
+            if value != usual[section][name]:
+                words += ["--set", f"{section}.{name}={_as_yaml(value)}"]
+    return shlex.join(words)
+
+
+def _as_yaml(value) -> str:
+    """A value in one line, as --set reads it: JSON would write 1e-05, which is a text of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).split("\n")[0]
+
+
+def name_of(settings: Settings) -> str:
+    """Return what progress bars call a run."""
+    return f"{settings.run.method} seed {settings.run.seed}"
