@@ -59,8 +59,9 @@ def group(
         >>> import numpy as np
         >>> xy, score = np.zeros((2, 2, 2)), np.full((2, 2), 0.9)  # two joints, two candidates
         >>> tag = np.array([[[0.0], [5.0]], [[5.1], [0.2]]])
-        >>> group(xy, score, tag, (0, 1))[..., 3].round(1).tolist()  # each person's tags
-        [[0.0, 0.20000000298023224], [5.0, 5.099999904632568]]
+        >>> print(group(xy, score, tag, (0, 1))[..., 3])  # each person's tags
+        [[0.  0.2]
+         [5.  5.1]]
     """
     with np.errstate(over="ignore"):  # what overflows is infinite, and told
         xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
