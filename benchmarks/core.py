@@ -1,4 +1,4 @@
-"""How fast losses, targets, grouping, decoding and evaluation are, against plain loops.
+"""How fast losses, targets, decoding, grouping and evaluation are, against plain code.
 
     python benchmarks/core.py [--out benchmarks/results/core.json] [--quick]
 
@@ -14,14 +14,13 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import reference
 import scenes
 import torch
+from map_works import Work, enlarge_work, heatmap_work, swahr_work
 from report import show
 
 from sparse_ae.decoding import decode, decode_batch, host_maps
@@ -36,17 +35,6 @@ ROUNDS, QUICK_ROUNDS = 15, 1
 SECONDS = 2.0  # a pair of quick calls is repeated for so long
 SLOW = 1.0  # seconds from which on a call needs none before it to warm memory up
 GROWTH = 1.3  # cost ~ size ** exponent; linear, with room for caches that get too small
-
-
-class Work(NamedTuple):
-    """One row: what is done, how by the library, how else, the least ratio of their times, and the
-    most milliseconds."""
-
-    name: str
-    ours: Callable
-    other: Callable | None
-    ratio: float | None = None
-    limit: float | None = None
 
 
 def loss_work(persons, dim, images=8, size=128, ratio=None, at_once=False) -> Work:
@@ -101,7 +89,7 @@ def decode_work(persons, size, dim, noise=False, ratio=None, limit=None) -> Work
     )
 
 
-def group_work(persons, size, dim, limit=None) -> Work:
+def group_work(persons, size, dim, ratio=None, limit=None) -> Work:
     """Grouping alone, of the candidates of a scene."""
     heatmaps, tags = scenes.maps(persons, size, dim)
     maxima = host_maps.run_maxima(heatmaps)
@@ -112,7 +100,7 @@ def group_work(persons, size, dim, limit=None) -> Work:
         f"group alone, {persons} persons, D {dim}",
         lambda: group(xy, score, tag, COCO.order),
         lambda: reference.group(candidates, COCO.order),
-        None,
+        ratio,
         limit,
     )
 
@@ -143,7 +131,8 @@ def works(quick: bool) -> list[Work]:
     """The rows of the table; small ones for --quick."""
     if quick:
         return [
-            loss_work(3, 2, 2, 32), targets_work(32, 3), decode_work(3, 64, 2),
+            loss_work(3, 2, 2, 32), heatmap_work("Γ + W", 3, 32, 2), swahr_work(3, 32, 2),
+            targets_work(32, 3), enlarge_work(16, 128, 2), decode_work(3, 64, 2),
             group_work(3, 64, 2), batch_work(2, 64), evaluation_work(20),
         ]  # fmt: skip
     return [
@@ -151,13 +140,22 @@ def works(quick: bool) -> list[Work]:
         loss_work(30, 8, ratio=40),
         loss_work(30, 1, at_once=True),
         loss_work(30, 8, at_once=True),
+        heatmap_work("plain", ratio=1.5),
+        heatmap_work("Γ + W", 10, ratio=5),
+        heatmap_work("Γ + W", ratio=3),
+        heatmap_work("Γ from tags + W, masked", ratio=8),
+        heatmap_work("Γ from tags + W, masked", trained=True),
+        swahr_work(10, ratio=4),
+        swahr_work(ratio=3),
         targets_work(128, ratio=40),
         targets_work(256, ratio=40),
         targets_work(256, ratio=40, again=True),
+        enlarge_work(32, 128, images=16, ratio=5),
+        enlarge_work(128, 512, ratio=5),
         decode_work(30, 512, 8, ratio=20, limit=60),
         decode_work(30, 512, 8, noise=True),
         decode_work(15, 256, 8, ratio=20),
-        group_work(30, 512, 8, limit=2),
+        group_work(30, 512, 8, ratio=8, limit=1),
         batch_work(16, 256),
         evaluation_work(2000),
     ]

@@ -1,10 +1,10 @@
 """What sparse_ae is measured against: the same results by plain loops, to be checked by eye.
 
 A person and a joint at a time, the way the published codebases write it, with their choices of
-library calls: torch for windows and gradients, NumPy for a whole map, SciPy for an assignment
-(they take a slower one). Refinement looks for the joints that a person lacks, as the released code
-does, and not for all of them, as HigherHRNet does. tests/benchmarks/test_reference.py holds
-every function against the library.
+library calls: torch for windows, whole maps and gradients, NumPy for a whole map, SciPy for an
+assignment (they take a slower one). Refinement looks for the joints that a person lacks, as the
+released code does, and not for all of them, as HigherHRNet does. tests/benchmarks/test_reference.py
+holds every function against the library.
 
 B images, P persons, K joints, D embedding dimensions, H×W cells.
 """
@@ -52,6 +52,39 @@ def embedding_loss(tag_maps, joints, visible, *, at_once=False):
         pulls.append(pull / max(len(means), 1))
         pushes.append(push)
     return sum(pulls) / len(pulls), sum(pushes) / len(pushes)
+
+
+def heatmap_loss(pred, target, scale=None, *, beta=0.55, focal=True, mask=None):
+    """L_r of maps (B, K, H, W), every cell by the same formula; mask: (B, H, W)."""
+    pred = pred.float()
+    if scale is not None:
+        target = target ** (beta / scale) ** 2
+    loss = (pred - target) ** 2
+    if focal:
+        share = (1 - target.log()) ** -0.01  # 0 where the target is
+        loss = loss * (share * (1 - pred).abs() + (1 - share) * pred.abs())
+    if mask is not None:
+        loss = loss * mask[:, None].expand_as(loss)
+    return loss.mean()
+
+
+def scale_from_tags(tag_maps):
+    """Bin centres weighted by the magnitudes of tags (B, K, D, H, W); none of them 0."""
+    magnitude = tag_maps.detach().float().abs()
+    weight = magnitude / magnitude.sum(2, keepdim=True)
+    centres = (torch.arange(tag_maps.shape[2]) + 0.5) / tag_maps.shape[2]
+    return (weight * centres[:, None, None]).sum(2)
+
+
+def swahr_losses(pred, target, scale):
+    """SWAHR's losses of maps (B, K, H, W), every cell by the same formula."""
+    drawn = (target > 0).float()
+    log = torch.where(target > 0, target, torch.ones_like(target)).log()
+    turn = scale * log
+    share = target**0.01
+    weight = share * (1 - pred).abs() + (1 - share) * pred.abs()
+    adapted = target * (1 + turn + 0.5 * turn**2)
+    return (weight * (pred - adapted) ** 2).mean(), (drawn * scale**2).mean()
 
 
 def heatmap_targets(joints, visible, size, sigma=2):

@@ -2,84 +2,159 @@
 
 Two rules, both from associative embedding (Newell et al., 2017): joint kinds are visited in a
 fixed order, and each kind's candidates are assigned to the persons found so far by the distance
-between embeddings. They differ in the cost of a pair and in what becomes of far candidates:
+between embeddings. They differ in the cost of a pair and in what happens to far candidates:
 "released" is the rule of the released code of Coupled Embedding (models/evaluate.py),
-"higherhrnet" that of HigherHRNet (lib/core/group.py, detection values used, nobody ignored).
+"higherhrnet" the rule of HigherHRNet (lib/core/group.py, detection values used, nobody ignored).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+
+from sparse_ae.runtime.assignment import assign
+from sparse_ae.runtime.distances import distances_from
+from sparse_ae.runtime.kernels import kernel
 
 RULES = ("released", "higherhrnet")
 FAR = 1e5  # released: the cost of a pair that should not be, and of founding a person
 NEW = 1e10  # higherhrnet: the cost of founding a person
+NAN_SCORE = 4  # see `_fault`
 LARGEST = 1e15  # of a candidate's numbers: sums of their squares are finite in float32
 
 
 def group(
     xy, score, tag, order, *, min_score=0.1, tag_threshold=1.0, rule="released", max_people=None
 ) -> np.ndarray:
-    """The persons that candidates form, each joint of a person taken from one candidate.
-
-    xy: (K, N, 2) positions, in any unit; they are passed through.
-    score: (K, N) detection scores; candidates with a score of min_score or less are left out, so
-        pad a joint that has fewer than N candidates with score 0.
-    tag: (K, N, D) embeddings; read only where the score is above min_score.
-    order: the K joint indices in the order in which they are visited (`Skeleton.order`).
-    tag_threshold: the largest embedding distance (L2) at which a candidate joins a person.
-    rule: "released" or "higherhrnet".
-    max_people: with "higherhrnet", only the first so many persons take further joints (30 in its
-        settings); None, the default, lets all. "released" knows no such limit.
-
-    Returns (P, K, 3 + D) float32: x, y, score, tag; a joint that was not found is all zero. Persons
-    come in the order of their founding. Of several assignments with the same cost the solver's
-    choice stands, so that results may depend on the order of candidates with nearly equal tags.
+    """Form persons of candidates, each joint of a person from one candidate.
 
     HigherHRNet keys a person by its first tag value, so that equal values overwrite each other;
-    here every founder is a person of its own.
+    here every founder is a person of its own. Of several assignments with the same cost the
+    solver's choice stands, so results may depend on the order of candidates with nearly equal tags.
 
-    ValueError for wrong shapes, an order that is no permutation, an unknown rule, a negative
-    min_score, a tag_threshold that is not positive, a max_people below 1, or candidates that are
-    not finite, or larger than LARGEST.
+    Args:
+        xy: (K, N, 2) positions, in any unit; they are passed through.
+        score: (K, N) detection scores. Candidates with a score of min_score or less are left out:
+            pad a joint that has fewer than N candidates with score 0.
+        tag: (K, N, D) embeddings; read only where the score is above min_score.
+        order: the K joint indices in the order in which they are visited (`Skeleton.order`).
+        min_score: see score.
+        tag_threshold: the largest embedding distance (L2) at which a candidate joins a person.
+        rule: "released" or "higherhrnet".
+        max_people: with "higherhrnet", only the first so many persons take further joints (30 in
+            its settings); None, the default, lets all. "released" has no such limit.
+
+    Returns:
+        (P, K, 3 + D) float32: x, y, score, tag; a joint that was not found is all zero. Persons
+        come in the order of their founding.
+
+    Raises:
+        ValueError: Shapes are wrong, order is no permutation, rule is unknown, min_score is
+            negative, tag_threshold is not positive, max_people is below 1, or candidates are not
+            finite or larger than LARGEST.
+
+    Source:
+        models/evaluate.py of the released code; lib/core/group.py of HigherHRNet.
+
+    Example:
+        >>> import numpy as np
+        >>> xy, score = np.zeros((2, 2, 2)), np.full((2, 2), 0.9)  # two joints, two candidates
+        >>> tag = np.array([[[0.0], [5.0]], [[5.1], [0.2]]])
+        >>> print(group(xy, score, tag, (0, 1))[..., 3])  # each person's tags
+        [[0.  0.2]
+         [5.  5.1]]
     """
     with np.errstate(over="ignore"):  # what overflows is infinite, and told
         xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
     _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people)
+    released = rule == "released"
+    limit = len(score) * score.shape[1] if released or max_people is None else int(max_people)
+    # NumPy compares float32 distances with a threshold in float32, float64 ones in float64
+    threshold = float(np.float32(tag_threshold) if released else tag_threshold)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
-    limit = max_people if rule == "higherhrnet" else None
-    kept = score > min_score
-    most = int(kept.sum())  # persons, if nobody had two joints
+    order = np.asarray(order, np.int64)
+    return _group(candidates, score > min_score, order, threshold, released, limit)
 
-    people = np.zeros((most, len(score), candidates.shape[2]), np.float32)  # (P, K, 3 + D)
-    total = np.zeros((most, tag.shape[2]), np.float32)  # (P, D) sum of the tags of each person
-    count = np.zeros((most, 1), np.float32)  # (P, 1) number of its joints
+
+@kernel
+def _group(candidates, kept, order, threshold, released, limit):
+    """`group` by the kept of candidates (K, N, 3 + D)."""
+    kinds, most, numbers = candidates.shape
+    people = np.zeros((kept.sum(), kinds, numbers), np.float32)  # as if nobody had two joints
+    total = np.zeros((numbers - 3, len(people)), np.float32)  # (D, P) sum of each person's tags
+    count = np.zeros(len(people), np.float32)  # number of its joints
+    found = np.empty(most, np.int64)
     persons = 0
     for joint in order:
-        found = candidates[joint, kept[joint]]  # (n, 3 + D)
-        if persons and len(found):
-            means = (total[:persons] / count[:persons])[:limit]  # (p, D)
-            owners = _owners(*pair_costs(found[:, 3:], found[:, 2], means, tag_threshold, rule))
+        n, columns = 0, min(persons, limit)
+        for i in range(most):
+            if kept[joint, i]:
+                found[n] = i
+                n += 1
+        own = candidates[joint][found[:n]]  # (n, 3 + D)
+        means = total[:, :columns] / count[:columns]
+        if released:
+            cost, near = _released_costs(own, means, np.float32(threshold))
         else:
-            owners = np.full(len(found), -1)
-        founders = owners < 0
-        founded = np.count_nonzero(founders)
-        owners[founders] = np.arange(persons, persons + founded)
-        persons += founded
-        people[owners, joint] = found
-        total[owners] += found[:, 3:]  # an owner occurs once
-        count[owners] += 1
+            cost, near = _higherhrnet_costs(own, means, threshold)
+        owner = assign(cost)
+        for i in range(n):
+            person = owner[i]
+            if not near[i, person]:
+                person, persons = persons, persons + 1
+            people[person, joint] = own[i]
+            total[:, person] += own[i, 3:]  # a person occurs once
+            count[person] += 1
     return people[:persons].copy()
 
 
-def pair_costs(tags, scores, means, tag_threshold=1.0, rule="released"):
-    """What it costs to let each of n candidates join each of P persons, and where it may.
+@kernel
+def _released_costs(candidates, means, threshold):
+    """`pair_costs`, with columns for founders, of (n, 3 + D) and means (D, P)."""
+    n, columns = len(candidates), means.shape[1]
+    cost = np.full((n, max(n, columns)), FAR)
+    near = np.zeros(cost.shape, np.bool_)
+    square = np.empty(means.shape, np.float32)
+    for i in range(n):
+        distance = distances_from(candidates[i, 3:], means, square)
+        for p in range(columns):
+            rounded = np.rint(distance[p] / threshold)
+            if rounded <= 1:
+                cost[i, p] = rounded - candidates[i, 2]
+            near[i, p] = distance[p] <= threshold
+    return cost, near
 
-    tags: (n, D) and scores: (n,) of the candidates, means: (P, D) of the persons' tags, float32.
-    Returns cost (n, P), near (n, P) bool and the cost of founding a person instead.
+
+@kernel
+def _higherhrnet_costs(candidates, means, threshold):
+    """As `_released_costs`, by the other rule."""
+    n, columns = len(candidates), means.shape[1]
+    cost = np.full((n, max(n, columns)), NEW)
+    near = np.zeros(cost.shape, np.bool_)
+    square = np.empty(means.shape, np.float64)
+    for i in range(n):
+        distance = distances_from(candidates[i, 3:], means, square)
+        for p in range(columns):
+            cost[i, p] = np.rint(distance[p]) * 100 - candidates[i, 2]
+            near[i, p] = distance[p] < threshold
+    return cost, near
+
+
+def pair_costs(tags, scores, means, tag_threshold=1.0, rule="released"):
+    """Compute what it costs to let each of n candidates join each of P persons.
+
     "higherhrnet" has no limit on the cost: a pair far apart is assigned like any other and then
     refused. It computes in float64 from float32 tags and means, the released code in float32.
+
+    Args:
+        tags: (n, D) float32 of the candidates.
+        scores: (n,) float32 of the candidates.
+        means: (P, D) float32 of the persons' tags.
+        tag_threshold: as in `group`.
+        rule: as in `group`.
+
+    Returns:
+        cost (n, P); near (n, P) bool, where a candidate may join; and the cost of founding a person
+        instead.
     """
     if rule == "released":
         distance = _distances(tags, means)
@@ -94,18 +169,6 @@ def _distances(tags, means):
     """(n, P) Euclidean distances between (n, D) and (P, D)."""
     difference = tags[:, None, :] - means[None, :, :]
     return np.sqrt((difference * difference).sum(axis=2))
-
-
-def _owners(cost, near, padding):
-    """(n,) columns of the cheapest assignment; −1 where the pair is not `near`, or padding."""
-    n, persons = cost.shape
-    if n > persons:  # a column of padding for each candidate that must found a person
-        padded, where = np.full((n, n), padding, cost.dtype), np.zeros((n, n), bool)
-        padded[:, :persons], where[:, :persons] = cost, near
-        cost, near = padded, where
-    rows, columns = linear_sum_assignment(cost)  # rows = 0..n-1
-    columns[~near[rows, columns]] = -1
-    return columns
 
 
 def _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people):
@@ -133,12 +196,42 @@ def _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people):
         raise ValueError(f"tag_threshold: expected a positive number, got {tag_threshold!r}")
     if max_people is not None and (max_people != max_people // 1 or not 1 <= max_people < 2**31):
         raise ValueError(f"max_people: expected a whole number from 1 on, got {max_people!r}")
-    if np.isnan(score).any():
+    fault = _fault(xy, score, tag, score > min_score)
+    if fault == NAN_SCORE:
         raise ValueError("score: expected numbers, got NaN")
-    kept = score > min_score
-    for name, values in (("xy", xy), ("tag", tag), ("score", score)):
-        values = values[kept]
-        if not np.isfinite(values).all():
+    if fault:
+        name = ("xy", "tag", "score")[(abs(fault) - 1)]
+        if fault > 0:
             raise ValueError(f"{name}: expected finite candidates, got NaN or infinity")
-        if np.abs(values).max(initial=0) > LARGEST:
-            raise ValueError(f"{name}: expected numbers up to {LARGEST:g}, got larger ones")
+        raise ValueError(f"{name}: expected numbers up to {LARGEST:g}, got larger ones")
+
+
+@kernel
+def _fault(xy, score, tag, kept):
+    """What is wrong with candidates: NAN_SCORE; 1, 2 or 3 for xy, tags or scores that are not
+    finite, −1, −2 or −3 for those that are too large; 0 if nothing is. Others are not read.
+    """
+    if np.isnan(score).any():
+        return NAN_SCORE
+    largest = np.zeros(3, np.float32)
+    for k in range(len(kept)):
+        for i in range(kept.shape[1]):
+            if kept[k, i]:
+                largest[0] = _larger(largest[0], xy[k, i])
+                largest[1] = _larger(largest[1], tag[k, i])
+                largest[2] = _larger(largest[2], score[k, i : i + 1])
+    for i in range(3):
+        if not np.isfinite(largest[i]):
+            return i + 1
+        if largest[i] > LARGEST:
+            return -i - 1
+    return 0
+
+
+@kernel
+def _larger(largest, values):
+    """The larger of a magnitude and those of values; once it is not finite, it stays that."""
+    for value in values:
+        if not abs(value) <= largest and np.isfinite(largest):
+            largest = abs(value)
+    return largest

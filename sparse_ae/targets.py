@@ -14,8 +14,12 @@ LANES = 8  # float32 numbers that most processors handle at once
 
 
 class Patches(NamedTuple):
-    """Gaussians to draw: table (n, side, side rounded up to LANES) float32, padded with zeros;
-    sides (n,) how much of each is filled; reach (n,) cells to each side of a joint, less one."""
+    """Gaussians to draw.
+
+    table: (n, side, side rounded up to LANES) float32, padded with zeros.
+    sides: (n,) how much of each is filled.
+    reach: (n,) cells to each side of a joint, less one.
+    """
 
     table: np.ndarray
     sides: np.ndarray
@@ -23,25 +27,37 @@ class Patches(NamedTuple):
 
 
 def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray:
-    """One heatmap per joint, with a Gaussian of height 1 at each person's joint.
+    """Draw one heatmap per joint, with a Gaussian of height 1 at each person's joint.
 
-    joints: (P, K, 2) x, y in map cells; read only where visible.
-    visible: (P, K) bool.
-    size: H = W, or (H, W), in cells.
-    sigma: standard deviation in cells.
-    out: (K, H, W) float32, contiguous, to draw into and return: an image's place in a batch of
-        zeros, or maps that `clear_targets` has cleared. To fill large maps with zeros takes longer
-        than to draw what is in them.
+    A joint belongs to the cell (int(x), int(y)), truncated towards 0; joints whose cell lies
+    outside the map are left out. The Gaussian is centred on the cell and cut off to a square that
+    reaches 3 sigma + 1 cells to each side (whole cells). Where persons overlap, the larger value
+    counts.
 
-    Returns (K, H, W) float32. A joint belongs to the cell (int(x), int(y)), truncated towards 0;
-    joints whose cell lies outside the map are left out. The Gaussian is centred on the cell, cut
-    off to a square that reaches 3 sigma + 1 cells to each side (whole cells), and where persons
-    overlap the larger value counts. The heatmap generator of HigherHRNet (target_generators.py);
-    for a sigma whose patch has no whole number of cells it would sit off its centre, here it does
-    not.
+    Args:
+        joints: (P, K, 2) x, y in map cells; read only where visible.
+        visible: (P, K) bool.
+        size: H = W, or (H, W), in cells.
+        sigma: standard deviation in cells.
+        out: (K, H, W) float32, contiguous, to draw into and return: an image's place in a batch of
+            zeros, or maps that `clear_targets` has cleared. Filling large maps with zeros takes
+            longer than drawing.
 
-    ValueError for wrong shapes, visible joints that are not finite, a size or sigma that is not
-    positive, an `out` that does not fit.
+    Returns:
+        (K, H, W) float32.
+
+    Raises:
+        ValueError: Shapes are wrong, visible joints are not finite, size or sigma are not positive,
+            or `out` does not fit.
+
+    Source:
+        The heatmap generator of HigherHRNet (target_generators.py). For a sigma whose patch has no
+        whole number of cells its Gaussian sits off its centre; here it does not.
+
+    Example:
+        >>> joints, visible = [[[1.5, 0.0]]], [[True]]  # one person, one joint, in cell (1, 0)
+        >>> print(heatmap_targets(joints, visible, 3, sigma=1)[0, 0].round(2))
+        [0.61 1.   0.61]
     """
     joints, visible, shape = _check(joints, visible, size)
     persons = np.zeros(len(joints), np.int64)  # all of them draw the one patch
@@ -49,8 +65,14 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray
 
 
 def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
-    """Set back to 0 what `heatmap_targets` drew into `heatmaps` (K, H, W) from the same joints
-    (P, K, 2), visible (P, K) and sigma, so that they can be drawn into again. ValueError as there.
+    """Set back to 0 what `heatmap_targets` drew, to draw into the same maps again.
+
+    Args:
+        heatmaps: (K, H, W) float32, cleared in place.
+        joints, visible, sigma: those that were drawn.
+
+    Raises:
+        ValueError: As `heatmap_targets`.
     """
     joints, visible, shape = _check(joints, visible, np.shape(heatmaps)[1:])
     persons = np.zeros(len(joints), np.int64)
@@ -58,16 +80,21 @@ def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
 
 
 def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
-    """Heatmaps whose Gaussians are as wide as their persons ask for.
+    """Draw heatmaps whose Gaussians are as wide as each person asks for.
 
-    joints, visible, size: as in `heatmap_targets`; sigma: (P,) cells, one for each person.
+    Args:
+        joints, visible, size: as in `heatmap_targets`.
+        sigma: (P,) cells, one for each person.
 
-    Returns (K, H, W) float32. The scale-aware generator of HigherHRNet and SWAHR
-    (target_generators.py), to the bit. For a sigma that is a whole number it draws as
-    `heatmap_targets` does; for others the Gaussian sits off its cell by up to half a cell, as
-    there.
+    Returns:
+        (K, H, W) float32. For a sigma that is a whole number, what `heatmap_targets` draws; for
+        others the Gaussian sits off its cell by up to half a cell, as in the source.
 
-    ValueError as `heatmap_targets`.
+    Raises:
+        ValueError: As `heatmap_targets`.
+
+    Source:
+        The scale-aware generator of HigherHRNet and SWAHR (target_generators.py), to the bit.
     """
     joints, visible, shape = _check(joints, visible, size)
     sigma = np.asarray(sigma, np.float64)
@@ -81,13 +108,21 @@ def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
 
 
 def person_scale(boxes, side) -> np.ndarray:
-    """The size of persons relative to the image: sqrt(box width × height) / side.
+    """Compute the size of persons relative to the image: sqrt(box width × height) / side.
 
-    boxes: (P, 4) x, y, width, height in pixels; side: the image's side in pixels.
+    Args:
+        boxes: (P, 4) x, y, width, height in pixels, after augmentation.
+        side: the image's side in pixels.
 
-    Returns (P,) float32, the ground truth of the scale loss, as the released code computes it from
-    the boxes after augmentation. ValueError for wrong shapes, boxes that are not finite or have a
-    negative width or height, or a side that is not positive.
+    Returns:
+        (P,) float32, the ground truth of the scale loss.
+
+    Raises:
+        ValueError: Shapes are wrong, boxes are not finite or have a negative width or height, or
+            side is not positive.
+
+    Source:
+        The released code's scale of a person.
     """
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
@@ -127,7 +162,7 @@ def _one_patch(sigma) -> Patches:
 
 @lru_cache(maxsize=64)
 def _kept_patch(sigma: float) -> Patches:
-    """To compute the Gaussian takes as long as to draw some dozens of joints."""
+    """Keep the Gaussian: computing it takes as long as drawing some dozens of joints."""
     reach = int(3 * sigma + 1)
     return _table([_patch(sigma, reach, 2 * reach + 1)], np.array([reach - 1.0]))
 

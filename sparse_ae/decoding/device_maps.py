@@ -1,6 +1,6 @@
 """What decoding reads of maps on an accelerator, in torch: the maps stay there.
 
-The counterpart of host_maps, with the same results; only a few numbers cross to the host. B images,
+The counterpart of host_maps, with the same results. Only a few numbers cross to the host. B images,
 K joints, D embedding dimensions, H×W cells, N candidates a joint. Positions are those that `decode`
 gives: a quarter of a cell from the centre of a cell, (x + 0.5, y + 0.5), towards the higher
 neighbours.
@@ -18,11 +18,21 @@ CHUNK = 32  # joints whose best cells are searched for at once, each in a map of
 def candidates(
     heatmaps: Tensor, tags: Tensor, min_score: float, radius: int, count: int
 ) -> tuple[Tensor, Tensor]:
-    """The `count` highest peaks of each joint, with their tags; equal ones in reading order.
+    """Find the `count` highest peaks of each joint, with their tags.
 
-    heatmaps: (B, K, H, W) and tags: (B, K, D, H, W), float32. Returns, in the host's memory after
-    a single crossing, (B, K, count, 3 + D) x, y, score, tag, with a score of 0 where there are
-    fewer, and (2,) bool, whether heatmaps and tags are finite.
+    torch's topk leaves open which of equal values it takes. Here no two are equal: each cell's
+    value is followed by its place, and of equal peaks the first in reading order counts.
+
+    Args:
+        heatmaps: (B, K, H, W) float32.
+        tags: (B, K, D, H, W) float32.
+        min_score: a peak is above it.
+        radius: no cell within so many cells of a peak is higher.
+        count: number of peaks to find, N.
+
+    Returns:
+        (B, K, N, 3 + D) x, y, score, tag, with a score of 0 where there are fewer; and (2,) bool,
+        whether heatmaps and tags are finite. In the host's memory, after a single crossing.
     """
     images, joints, _, width = heatmaps.shape
     around = F.max_pool2d(heatmaps, 2 * radius + 1, stride=1, padding=radius)
@@ -44,11 +54,18 @@ def candidates(
 def best_cells(
     heatmaps: Tensor, tags: Tensor, image: Tensor, joint: Tensor, mean: Tensor
 ) -> Tensor:
-    """Where n joints are best looked for, given their persons' mean tags.
+    """Find the cells in which n joints fit best to their persons' mean tags.
 
-    heatmaps, tags: as in `candidates`; image, joint: (n,) indices; mean: (n, D); in the host's
-    memory. Returns there, after a single crossing, (n, 3) x, y and the heatmap's value in the cell
-    with the largest heatmap − round(‖tag − mean‖), the first in reading order of equal ones.
+    Args:
+        heatmaps: (B, K, H, W) float32.
+        tags: (B, K, D, H, W) float32.
+        image, joint: (n,) indices, in the host's memory.
+        mean: (n, D) mean tags, in the host's memory.
+
+    Returns:
+        (n, 3) x, y and the heatmap's value in the cell with the largest
+        heatmap − round(‖tag − mean‖), of equal ones the first in reading order. In the host's
+        memory, after a single crossing.
     """
     device, width = heatmaps.device, heatmaps.shape[3]
     image, joint, mean = (part.to(device) for part in (image, joint, mean))
@@ -67,7 +84,7 @@ def best_cells(
 
 
 def _place(heatmaps: Tensor, cell: Tensor, width: int) -> Tensor:
-    """(B, K, N, 2) positions of cells (B, K, N) of the maps (B, K, H, W).
+    """Positions (B, K, N, 2) of cells (B, K, N) of the maps (B, K, H, W).
 
     At the border the missing neighbour is the cell itself.
     """

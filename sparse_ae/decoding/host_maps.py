@@ -1,9 +1,9 @@
 """What decoding reads of maps in the host's memory: peaks, and whether all is finite.
 
-K joints, D embedding dimensions, H×W cells, P persons; all maps float32 and contiguous. Most of a
-map is never looked at twice: its cells in reading order are cut into runs, and a run whose highest
-value cannot win is passed over. The results are those of a search through every cell, to the bit;
-of equal cells the first in reading order wins.
+K joints, D embedding dimensions, H×W cells, P persons; all maps float32 and contiguous. The cells
+of a map, in reading order, are cut into runs; a run whose highest value cannot win is skipped. The
+results are to the bit those of a search through every cell. Of equal cells the first in reading
+order wins.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ AT = np.uintp  # an index that is known not to be negative: loops over others ar
 
 
 def all_finite(maps) -> bool:
-    """Whether a contiguous float32 array holds neither NaN nor infinity."""
+    """Return whether a contiguous float32 array holds neither NaN nor infinity."""
     return bool(largest_magnitude(maps.reshape(-1).view(np.int32)) < INFINITE)
 
 
 @kernel
 def largest_magnitude(bits):
-    """The largest of float32 numbers given by their bits, without the sign; NaN is above inf."""
+    """Return the largest magnitude of float32 numbers, all as bits; NaN is above infinity."""
     largest = np.int32(0)
     for i in range(len(bits)):
         largest = max(largest, _magnitude(bits[i]))
@@ -33,8 +33,9 @@ def largest_magnitude(bits):
 
 @kernel
 def largest_of_rows(bits, rows, start, length):
-    """`largest_magnitude` of `length` cells from `start` on in four rows, given by their first
-    indices: they come from memory faster together than one after the other.
+    """Return `largest_magnitude` of `length` cells from `start` on in four rows.
+
+    The rows, given by their first indices, come from memory faster together than one by one.
     """
     a, b, c, d = rows[0] + start, rows[1] + start, rows[2] + start, rows[3] + start
     largest = np.int32(0)
@@ -46,13 +47,13 @@ def largest_of_rows(bits, rows, start, length):
 
 
 def run_maxima(heatmaps) -> np.ndarray:
-    """(K, runs) highest values of the runs of maps (K, H, W); NaN where a value is not finite."""
+    """Return the highest values of runs (K, runs) of maps (K, H, W); NaN if one is not finite."""
     return _highest(heatmaps.reshape(len(heatmaps), -1).view(np.int32)).view(np.float32)
 
 
 @kernel
 def _highest(bits):
-    """`run_maxima` of maps (K, cells), all as bits: the maximum of integers is faster."""
+    """Compute `run_maxima` of maps (K, cells), all as bits: integers are compared faster."""
     highest = np.empty((len(bits), -(-bits.shape[1] // RUN)), np.int32)
     for k in range(len(bits)):
         row = bits[k]
@@ -80,10 +81,17 @@ def _ordered(bits):
 
 @kernel
 def peaks(heatmaps, maxima, min_score, radius, count):
-    """The `count` highest peaks of each joint, highest first; equal ones in reading order.
+    """Find the `count` highest peaks of each joint, highest first; equal ones in reading order.
 
-    A peak is above min_score and nowhere exceeded within `radius` cells. Returns (K, count, 2)
-    integer x, y and (K, count) float32 scores, 0 where there are fewer.
+    Args:
+        heatmaps: (K, H, W).
+        maxima: (K, runs), `run_maxima` of them.
+        min_score: a peak is above it.
+        radius: no cell within so many cells of a peak is higher.
+        count: number of peaks.
+
+    Returns:
+        (K, count, 2) integer x, y and (K, count) float32 scores, 0 where there are fewer.
     """
     joints, _, width = heatmaps.shape
     xy = np.zeros((joints, count, 2), np.int64)
@@ -120,9 +128,10 @@ def peaks(heatmaps, maxima, min_score, radius, count):
 
 @kernel
 def _columns_tops(flat, start, length, row, min_score, high):
-    """Tell in `high` (RUN,) which cells are above min_score and no lower than those `row` cells
-    before and after, where the whole run has such, and return whether there is one. This leaves
-    few cells to be looked at singly.
+    """Mark in `high` (RUN,) the cells above min_score and not lower than the cells above and below.
+
+    `row` is how far these are, in cells; a run without a full row above or below is compared with
+    itself. Returns whether a cell is marked. Few are, so few are looked at one by one.
     """
     before = start - row if start >= row else start
     after = start + row if start + length + row <= len(flat) else start

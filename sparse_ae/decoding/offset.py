@@ -1,9 +1,9 @@
 """The baseline `offset`: centres, offsets and heatmaps → persons, and how well joints are grouped.
 
-A person is a peak of the centre map. The offsets there tell roughly where its joints are, the
-heatmaps tell exactly where joints are; persons and the peaks of each joint are matched one to one.
-CenterNet (Zhou et al., 2019) takes the nearest peak instead, so that two persons can take the same
-one; DEKR (Geng et al., CVPR 2021) moves to near peaks likewise. `offset` has the targets and loss.
+A person is a peak of the centre map. The offsets there tell roughly where its joints are; the
+heatmaps tell exactly where joints are. Persons and the peaks of each joint are matched one to one.
+CenterNet (Zhou et al., 2019) takes the nearest peak instead, and two persons can take the same one;
+DEKR (Geng et al., CVPR 2021) also moves to near peaks. `losses.offset` has the targets and loss.
 
 Shapes: M decoded persons, P true persons, K joints. Places are in cells of the heatmaps, measured
 from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
@@ -27,8 +27,8 @@ LEAST = 1e-4  # score of a joint without heat: 0 would say that the joint was no
 
 
 class Regressed(NamedTuple):
-    """Persons as centres and offsets alone tell them, highest score first: keypoints (M, K, 2),
-    size (M,) of `pose_size`, score (M,) of the centre. float32."""
+    """Persons by centres and offsets alone, highest score first: keypoints (M, K, 2) x, y; size
+    (M,) as of `pose_size`; score (M,) of the centre. All float32."""
 
     keypoints: np.ndarray
     size: np.ndarray
@@ -38,33 +38,38 @@ class Regressed(NamedTuple):
 def offset_decode(
     heatmaps, centre, offsets, *, min_score=0.1, max_people=30, nms=5, reach=REACH
 ) -> People:
-    """The persons in one image's maps.
+    """Find the persons in one image's maps.
 
-    heatmaps: (K, H, W); centre: (H, W); offsets: (2K, h, w) in their own cells, x then y of each
-    joint, H / h = W / w; torch tensors on any device or arrays.
-    min_score: a peak, of a centre or a joint, counts from above it. max_people: of the persons and
-    of the peaks taken per joint, the highest first. nms: see `decode.decode`. reach: see REACH.
+    Persons are those of `regress`. For each joint, persons and peaks are matched; the sum of the
+    distances, each over its person's size, is smallest. A person without a peak counts as `reach`,
+    and takes no peak further away. A matched joint has its peak's place, a quarter of a cell from
+    the cell's centre as in `decode`, and its score. Others stay where they were regressed, also
+    outside the map, with the heat of the nearest cell as score (LEAST or more). A person's score is
+    the centre's times the mean of the joints', as in DEKR.
 
-    Persons are those of `regress`. For each joint, persons and peaks are matched so that the
-    distances, each over its person's size, are smallest in sum, where a person without a peak
-    counts as `reach` and takes no peak further than that. A matched joint has its peak's place, a
-    quarter of a cell from the cell's centre as in `decode.decode`, and score; one without a match
-    stays where it was regressed, also outside the map, with the heat of the nearest cell as score
-    (LEAST or more). Scores of persons: the centre's times the mean of the joints', as DEKR's. tags
-    is (M, 0).
+    Args:
+        heatmaps: (K, H, W), a torch tensor on any device or an array.
+        centre: (H, W), likewise.
+        offsets: (2K, h, w) in their own cells, x then y of each joint, H / h = W / w.
+        min_score: a peak, of a centre or a joint, counts from above it.
+        max_people: number of persons, and of the peaks taken per joint, the highest first.
+        nms: as in `decode`.
+        reach: how far a joint may be from its regressed place, over the person's size.
 
-    ValueError for wrong shapes, maps that are not finite, or settings that make no sense.
+    Returns:
+        The persons; their tags are (M, 0).
+
+    Raises:
+        ValueError: Shapes are wrong, maps are not finite, or settings make no sense.
     """
     heatmaps, centre, offsets = (_array(maps) for maps in (heatmaps, centre, offsets))
     if heatmaps.ndim != 3 or 0 in heatmaps.shape:
         raise ValueError(f"heatmaps: expected (K, H, W), got shape {heatmaps.shape}")
     kinds, height, width = heatmaps.shape
     if centre.shape != (height, width):
-        expected = (height, width)
-        raise ValueError(f"centre: expected {expected} as heatmaps, got shape {centre.shape}")
+        raise ValueError(f"centre: expected {(height, width)}, got shape {centre.shape}")
     if offsets.ndim != 3 or len(offsets) != 2 * kinds:
-        expected = f"({2 * kinds}, h, w)"
-        raise ValueError(f"offsets: expected {expected} as heatmaps, got shape {offsets.shape}")
+        raise ValueError(f"offsets: expected ({2 * kinds}, h, w), got shape {offsets.shape}")
     _require_finite("heatmaps", heatmaps)
     _check_reach(reach)
     found = regress(centre, offsets, min_score=min_score, max_people=max_people, nms=nms)
@@ -83,11 +88,11 @@ def offset_decode(
 
 
 def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regressed:
-    """The persons that centres and offsets tell, without a look at the heatmaps.
+    """Find the persons that centres and offsets tell, without the heatmaps.
 
-    As `offset_decode`. The offsets are those of the cell in which the centre's peak lies. Of two
-    persons of whom more than half of the joints are within TWIN times the higher-scored one's size
-    of each other, only that one stays.
+    Arguments and errors are those of `offset_decode`. The offsets are read in the cell of the
+    centre's peak. Of two persons with more than half of the joints within TWIN times the
+    higher-scored one's size of each other, only that one stays.
     """
     centre, offsets = _array(centre), _array(offsets)
     if centre.ndim != 2 or 0 in centre.shape:
@@ -116,11 +121,15 @@ def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regresse
 
 
 def regress_at(points, offsets, shape) -> np.ndarray:
-    """(M, K, 2) the joints that the offsets tell at given centres.
+    """Compute the joints (M, K, 2) that the offsets tell at given centres.
 
-    points: (M, 2) x, y in cells of a map of `shape` (H, W); offsets: (2K, h, w) in their own cells,
-    H / h = W / w. At a place outside the map the nearest cell is read. ValueError for wrong shapes
-    or points that are not finite.
+    Args:
+        points: (M, 2) x, y in cells of a map of `shape` (H, W), as the joints; outside it the
+            nearest cell is read.
+        offsets: (2K, h, w) in their own cells, H / h = W / w.
+
+    Raises:
+        ValueError: Shapes are wrong, or points are not finite.
     """
     points, offsets = np.asarray(points, np.float32), _array(offsets)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
@@ -138,18 +147,28 @@ def regress_at(points, offsets, shape) -> np.ndarray:
 
 
 def pose_size(poses) -> np.ndarray:
-    """(M,) the larger side of the box about each person's joints (M, K, 2), at least 1 cell."""
+    """Return the larger side (M,) of the box about each person's joints (M, K, 2), at least 1."""
     return np.ptp(poses, axis=1).max(axis=1).clip(min=1)
 
 
 def group_by_offset(regressed, person_size, joints, visible, *, reach=REACH, seed=0) -> np.ndarray:
-    """(P, K) which of the M decoded persons takes each true joint, −1 for none.
+    """Find which decoded person takes each true joint.
 
-    regressed: (M, K, 2) and person_size: (M,), as of `regress`; joints: (P, K, 2) in the same
-    cells, read only where visible; visible: (P, K) bool. The visible joints take the part of the
-    peaks in `offset_decode`. They are put in an order that depends on their places and on `seed`
-    alone: between equal costs the solver would otherwise find persons by their place in the list.
-    ValueError for wrong shapes, or values that are not finite.
+    The visible joints stand for the peaks in `offset_decode`. They are put in an order that depends
+    on their places and on `seed` alone: between equal costs the solver would otherwise find persons
+    by their place in the list.
+
+    Args:
+        regressed, person_size: (M, K, 2) and (M,), as of `regress`.
+        joints: (P, K, 2) in the same cells, read only where visible.
+        visible: (P, K) bool.
+        reach, seed: see above and `offset_decode`.
+
+    Returns:
+        (P, K) index of the decoded person, −1 for none.
+
+    Raises:
+        ValueError: Shapes are wrong, or values are not finite.
     """
     regressed, joints = np.asarray(regressed, np.float64), np.asarray(joints, np.float64)
     size, visible = np.asarray(person_size, np.float64), np.asarray(visible) > 0
@@ -179,12 +198,11 @@ def group_by_offset(regressed, person_size, joints, visible, *, reach=REACH, see
 def offset_grouping_accuracy(
     regressed, person_size, joints, visible, *, reach=REACH, seed=0
 ) -> float:
-    """The share of true joints that go to the right person: `metrics.grouping_accuracy` of this
-    baseline.
+    """Compute the share of true joints that go to the right person, for this baseline.
 
-    As `group_by_offset`. Decoded and true persons are matched one to one so that they share the
-    most joints. Joints that no decoded person takes count as wrong, those of persons that were not
-    decoded among them. nan without a visible joint.
+    Arguments are those of `group_by_offset`. Decoded and true persons are matched one to one; they
+    share the most joints. Joints that no decoded person takes count as wrong. This is this
+    baseline's `metrics.grouping_accuracy`; nan without a visible joint.
     """
     owner = group_by_offset(regressed, person_size, joints, visible, reach=reach, seed=seed)
     count = (np.asarray(visible) > 0).sum()

@@ -1,8 +1,7 @@
 """Maps → persons: peaks, grouping, quarter-cell adjustment, refinement.
 
-The steps and their constants are those of the released code of Coupled Embedding
-(models/evaluate.py), which follows HigherHRNet (lib/core/group.py). Where the two differ, `rule`
-chooses.
+Steps and constants are those of the released code of Coupled Embedding (models/evaluate.py), which
+follows HigherHRNet (lib/core/group.py). Where the two differ, `rule` chooses.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ class People(NamedTuple):
     """P persons decoded from one image, in the order of their founding.
 
     keypoints: (P, K, 3) float32 x, y, score; a joint that was not found is all zero.
-    scores: (P,) float32 mean of the joint scores over all K joints, before refinement.
-    tags: (P, D) float32 mean embedding over the joints found by grouping.
+    scores: (P,) float32, the mean of the joint scores over all K joints, before refinement.
+    tags: (P, D) float32, the mean embedding over the joints found by grouping.
     """
 
     keypoints: np.ndarray
@@ -33,35 +32,42 @@ class People(NamedTuple):
 
 
 def decode(
-    heatmaps,
-    tags,
-    skeleton,
-    *,
-    rule="released",
-    min_score=0.1,
-    tag_threshold=1.0,
-    max_people=30,
-    nms=5,
-    refine=True,
-) -> People:
-    """The persons in one image's maps.
+    heatmaps, tags, skeleton, *, rule="released", min_score=0.1, tag_threshold=1.0, max_people=30,
+    nms=5, refine=True,
+) -> People:  # fmt: skip
+    """Find the persons in one image's maps.
 
-    heatmaps: (K, H, W) and tags: (K, D, H, W), torch tensors on any device or arrays.
-    skeleton: its order is the order in which grouping visits the K joints.
-    rule, min_score, tag_threshold: see `grouping.group`; a peak counts from above min_score.
-    max_people: the number of peaks taken per joint, the highest first.
-    nms: odd window in cells; a cell is a peak where it equals the maximum of its window.
-    refine: whether every joint that a person lacks is looked for once more: it is put where
-        heatmap − round(‖tag − the person's mean tag‖) is largest, and scored by the heatmap there
-        ("higherhrnet": only where that score is above 0).
+    Coordinates are in cells of the maps, x right, y down. The centre of the cell in column j and
+    row i is at (j + 0.5, i + 0.5), as in both sources: subtract 0.5 where centres are at integers.
+    Each joint sits a quarter of a cell from its peak's centre, towards the higher neighbour in x
+    and in y (towards the lower index if they are equal).
 
-    Coordinates are in cells of the maps, x right, y down, and the centre of the cell in column j
-    and row i is at (j + 0.5, i + 0.5), as in both sources: subtract 0.5 where centres are at
-    integers. Each joint sits a quarter of a cell from its peak's centre, towards the higher
-    neighbour in x and in y (towards the lower index if they are equal).
+    Args:
+        heatmaps: (K, H, W), a torch tensor on any device or an array.
+        tags: (K, D, H, W), likewise.
+        skeleton: its order is the order in which grouping visits the K joints.
+        rule, min_score, tag_threshold: as in `grouping.group`; a peak counts from above min_score.
+        max_people: number of peaks taken per joint, the highest first; of equal ones the first in
+            reading order, on every device.
+        nms: odd window in cells; a cell is a peak where it equals the maximum of its window.
+        refine: whether to look once more for every joint that a person lacks. It is put where
+            heatmap − round(‖tag − the person's mean tag‖) is largest, and scored by the heatmap
+            there ("higherhrnet": only where that score is above 0).
 
-    ValueError for wrong shapes, maps that are not finite, a number of joints other than the
-    skeleton's, an unknown rule, or an nms or max_people that makes no sense.
+    Returns:
+        The persons, in the order of their founding.
+
+    Raises:
+        ValueError: Shapes are wrong, maps are not finite, the number of joints is not the
+            skeleton's, the rule is unknown, or nms or max_people make no sense.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.skeleton import COCO
+        >>> heatmaps, tags = np.zeros((17, 8, 8)), np.zeros((17, 1, 8, 8))
+        >>> heatmaps[:, 3, 5] = 0.9  # all joints of one person in one cell
+        >>> decode(heatmaps, tags, COCO).keypoints[0, 0, :2].tolist()
+        [5.25, 3.25]
     """
     settings = _Settings(rule, min_score, tag_threshold, max_people, nms, refine)
     _check(heatmaps, tags, skeleton, settings)
@@ -71,26 +77,34 @@ def decode(
 
 
 def decode_batch(
-    heatmaps,
-    tags,
-    skeleton,
-    *,
-    rule="released",
-    min_score=0.1,
-    tag_threshold=1.0,
-    max_people=30,
-    nms=5,
-    refine=True,
-    workers=None,
-) -> list[People]:
-    """The persons in each of a batch's maps, as `decode` finds them one by one.
-
-    heatmaps: (B, K, H, W) and tags: (B, K, D, H, W); everything else as in `decode`.
-    workers: threads that share the images, by default one a core.
+    heatmaps, tags, skeleton, *, rule="released", min_score=0.1, tag_threshold=1.0, max_people=30,
+    nms=5, refine=True, workers=None,
+) -> list[People]:  # fmt: skip
+    """Find the persons in each of a batch's maps, as `decode` does one by one.
 
     On an accelerator the maps stay where they are: peaks and their tags are found there and cross
     to the host once for the batch, grouping is done on the host, and the cells that refinement
-    chooses cross once more. ValueError as `decode`.
+    chooses cross once more.
+
+    Args:
+        heatmaps: (B, K, H, W).
+        tags: (B, K, D, H, W).
+        skeleton, rule, min_score, tag_threshold, max_people, nms, refine: as in `decode`.
+        workers: threads that share the images, by default one a core.
+
+    Returns:
+        The persons of each image.
+
+    Raises:
+        ValueError: As `decode`; or workers is not a whole number from 1 on.
+
+    Example:
+        >>> import numpy as np
+        >>> from sparse_ae.skeleton import COCO
+        >>> heatmaps, tags = np.zeros((2, 17, 8, 8)), np.zeros((2, 17, 1, 8, 8))
+        >>> heatmaps[1, :, 3, 5] = 0.9  # nobody in the first image, one person in the second
+        >>> [len(people.scores) for people in decode_batch(heatmaps, tags, COCO)]
+        [0, 1]
     """
     settings = _Settings(rule, min_score, tag_threshold, max_people, nms, refine)
     _check(heatmaps, tags, skeleton, settings, batch=True)
@@ -173,15 +187,9 @@ def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
 def _persons(xy, score, tag, skeleton, settings):
     """Grouped candidates: keypoints (P, K, 3), found (P, K), scores (P,) and mean tags (P, D)."""
     persons = group(
-        xy,
-        score,
-        tag,
-        skeleton.order,
-        min_score=settings.min_score,
-        tag_threshold=settings.tag_threshold,
-        rule=settings.rule,
-        max_people=settings.max_people,
-    )  # (P, K, 3 + D)
+        xy, score, tag, skeleton.order, min_score=settings.min_score, rule=settings.rule,
+        tag_threshold=settings.tag_threshold, max_people=settings.max_people,
+    )  # (P, K, 3 + D)  # fmt: skip
     keypoints, found = persons[..., :3].copy(), persons[..., 2] > 0
     means = np.zeros((len(persons), tag.shape[2]), np.float32)
     for total, person, mask in zip(means, persons, found, strict=True):

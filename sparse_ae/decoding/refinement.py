@@ -1,7 +1,8 @@
-"""Refinement in the host's memory: where the joints that persons lack are best looked for.
+"""Refinement in the host's memory: the best cells for the joints that persons lack.
 
-K joints, D embedding dimensions, H×W cells, P persons. A search through every cell of every map, to
-the bit; but most runs of cells (host_maps) are passed over, or seen not to win by two dimensions.
+K joints, D embedding dimensions, H×W cells, P persons. The results are to the bit those of a search
+through every cell of every map; but most runs of cells (host_maps) are skipped, because their
+highest value or two dimensions of their tags show that they cannot win.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
 def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
     """Put each missing joint at its person's best cell, in place, and mark it as found.
 
-    keypoints: (P, K, 3) x, y of a cell, score; found: (P, K); maxima: (K, runs) of the heatmaps
-    (K, H, W); tags: (K, D, H, W); means: (P, D). The best cell has the largest
-    heatmap − round(‖tag − mean‖). positive: fill only where the heatmap is above 0. Returns
-    whether all tags are finite; what is filled in means nothing if they are not.
+    The best cell has the largest heatmap − round(‖tag − mean‖).
+
+    Args:
+        keypoints: (P, K, 3) x, y of a cell, score.
+        found: (P, K) bool.
+        heatmaps: (K, H, W).
+        maxima: (K, runs), `host_maps.run_maxima` of them.
+        tags: (K, D, H, W).
+        means: (P, D) the persons' mean tags.
+        positive: whether to fill only where the heatmap is above 0.
+
+    Returns:
+        Whether all tags are finite; what is filled in means nothing if they are not.
     """
     apart = np.abs(means - means.mean(axis=0)) if len(means) else means
     order = np.argsort(-apart, axis=1)[:, :2]  # the dimensions that tell a person from others
@@ -37,7 +47,7 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
 
 @kernel
 def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive):
-    """`fill`, with tags (K, D·H·W) and their bits."""
+    """Do `fill` with tags (K, D·H·W) and their bits."""
     width = heatmaps.shape[2]
     largest = np.int32(0)
     for k in range(len(heatmaps)):
@@ -62,9 +72,10 @@ def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive
 
 @kernel
 def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, order):
-    """What each person finds in one map where its other joints are: (P,) values and cells.
+    """Search each person's other joints' places in one map: (P,) values and cells.
 
-    Good values from the start spare most of the search; a person's tags are often near its joints.
+    A person's tags are often near its joints, and a good value from the start spares most of the
+    search.
     """
     best, cell = np.full(len(means), -np.inf, np.float32), np.zeros(len(means), np.int64)
     for p in persons:
@@ -80,8 +91,9 @@ def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, 
 
 @kernel
 def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
-    """Each person's best cell in one map, and what it is worth, in place. Returns the largest
-    magnitude of the map's tags as bits.
+    """Find each person's best cell in one map and its value, in place.
+
+    Returns the largest magnitude of the map's tags as bits.
     """
     dim, cells = means.shape[1], len(heat)
     largest = np.int32(0)
@@ -101,7 +113,7 @@ def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
 
 @kernel
 def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
-    """The better of (best, cell) and what the runs from `run` on and before `last` have.
+    """Return the better of (best, cell) and the best of the runs from `run` on and before `last`.
 
     A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
     best value yet. A cell can only win with a distance that rounds to highest − best or less.
@@ -131,8 +143,9 @@ def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
 
 @kernel
 def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
-    """Whether a cell is as high as `best`, and near enough to the person in two dimensions: m1 and
-    m2 are the person's, `one` and `two` where the tags have them.
+    """Return whether a cell is as high as `best` and near the person in two dimensions.
+
+    m1 and m2 are the person's mean in these; `one` and `two` are where the tags have them.
     """
     near = False
     for i in range(length):
@@ -143,7 +156,7 @@ def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
 
 @kernel
 def _searched(heat, tags, means, p, start, length, farthest, best, cell):
-    """The better of (best, cell) and what the cells have that are no farther than that."""
+    """Return the better of (best, cell) and the best of the cells that are not farther away."""
     distance = np.zeros(length, np.float32)
     for d in range(means.shape[1]):
         mean, row = means[p, d], d * len(heat) + start

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from sparse_ae.decoding import decode
-from sparse_ae.losses import gather_tags, grouping_loss
+from sparse_ae.losses import (
+    gather_tags,
+    grouping_loss,
+    heatmap_loss,
+    scale_from_tags,
+    swahr_loss,
+)
 from sparse_ae.skeleton import COCO
 from sparse_ae.targets import heatmap_targets
 
@@ -39,6 +45,45 @@ def test_embedding_loss_and_its_gradient(persons, dim):
     for ours, *theirs in zip(*gradients, strict=True):
         for other in theirs:
             np.testing.assert_allclose(ours, other, rtol=1e-9, atol=1e-12)
+
+
+def maps(seed):
+    """Predictions, targets half of which are 0, scales and a mask."""
+    generator = torch.Generator().manual_seed(seed)
+    pred, target, scale = (torch.rand(2, 3, 20, 24, generator=generator) for _ in range(3))
+    mask = (torch.rand(2, 20, 24, generator=generator) < 0.8).float()
+    return pred, torch.where(target > 0.5, target, 0), 0.3 + scale, mask
+
+
+@pytest.mark.parametrize("form", ["plain", "focal", "scaled", "masked"])
+def test_heatmap_loss_and_its_gradient(form):
+    pred, target, scale, mask = maps(0)
+    options = {"focal": form != "plain", "mask": mask if form == "masked" else None,
+               "scale": scale if form in ("scaled", "masked") else None}  # fmt: skip
+    found = []
+    for loss in (heatmap_loss, reference.heatmap_loss):
+        leaf = pred.clone().requires_grad_()
+        value = loss(leaf, target, **options)
+        found.append((value.detach(), torch.autograd.grad(value, leaf)[0]))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-9)
+
+
+def test_scales_of_tags():
+    tags = torch.randn(2, 3, 8, 5, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(scale_from_tags(tags), reference.scale_from_tags(tags))
+
+
+def test_swahr_losses_and_their_gradients():
+    pred, target, scale, _ = maps(1)
+    found = []
+    for losses in (swahr_loss, reference.swahr_losses):
+        leaves = pred.clone().requires_grad_(), (scale - 0.8).requires_grad_()
+        parts = losses(leaves[0], target, leaves[1])
+        slopes = torch.autograd.grad(sum(parts), leaves)
+        found.append([part.detach() for part in parts] + list(slopes))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [24, 64])

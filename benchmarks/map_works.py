@@ -1,0 +1,108 @@
+"""Rows of the core's benchmark that read whole maps: heatmap losses, Γ, SWAHR's, enlarging.
+
+Each loss is taken forward and backward. Maps lie in memory as they come from a network: contiguous
+in float32, or, as in training on a CPU, channels last in bfloat16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import reference
+import scenes
+import torch
+
+from sparse_ae.decoding.enlarge import enlarge_bilinear
+from sparse_ae.losses import heatmap_loss, scale_from_tags, swahr_loss
+from sparse_ae.targets import heatmap_targets
+
+IMAGES, KINDS = 8, 17
+
+
+class Work(NamedTuple):
+    """One row: what is done, how by the library, how else, the least ratio of their times, and the
+    most milliseconds."""
+
+    name: str
+    ours: Callable
+    other: Callable | None
+    ratio: float | None = None
+    limit: float | None = None
+
+
+def _as_trained(maps):
+    return maps.bfloat16().contiguous(memory_format=torch.channels_last)
+
+
+def _targets(persons, size, images):
+    generator = np.random.default_rng(0)
+    present = np.ones((persons, KINDS), bool)
+    return torch.from_numpy(np.stack([
+        heatmap_targets(scenes.joints(generator, persons, size, KINDS), present, size)
+        for _ in range(images)
+    ]))  # fmt: skip
+
+
+def _taken(loss, *leaves):
+    """The gradients of a loss, or of a sum of losses."""
+    given = [leaf.detach().requires_grad_() for leaf in leaves]
+    found = loss(*given)
+    (found if isinstance(found, torch.Tensor) else sum(found)).backward()
+
+
+def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ratio=None) -> Work:
+    """The heatmap loss; form: "plain", "Γ + W" with scales given, or "Γ from tags + W, masked"."""
+    generator = torch.Generator().manual_seed(0)
+    target = _targets(persons, size, images)
+    pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
+    tags = torch.randn(images, KINDS * 8, size, size, generator=generator)
+    scale = 0.1 + 0.4 * torch.rand(target.shape, generator=generator)
+    mask = (torch.rand(images, size, size, generator=generator) < 0.9).float()
+    if trained:
+        pred, tags = _as_trained(pred), _as_trained(tags)
+    tags = tags.unflatten(1, (KINDS, 8))
+
+    def run(loss, from_tags):
+        if form == "plain":
+            return _taken(lambda pred: loss(pred, target, focal=False), pred)
+        if form == "Γ + W":
+            return _taken(lambda pred: loss(pred, target, scale), pred)
+        return _taken(lambda pred: loss(pred, target, from_tags(tags), mask=mask), pred)
+
+    return Work(
+        f"heatmap loss, {form}, {images} images, {persons} persons, {size}²"
+        + ", bfloat16, channels last" * trained,
+        lambda: run(heatmap_loss, scale_from_tags),
+        lambda: run(reference.heatmap_loss, reference.scale_from_tags),
+        ratio,
+    )
+
+
+def swahr_work(persons=30, size=128, images=IMAGES, *, ratio=None) -> Work:
+    """SWAHR's losses."""
+    generator = torch.Generator().manual_seed(0)
+    target = _targets(persons, size, images)
+    pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
+    scale = 0.3 * torch.randn(target.shape, generator=generator)
+    return Work(
+        f"SWAHR's losses, {images} images, {persons} persons, {size}²",
+        lambda: _taken(lambda pred, scale: swahr_loss(pred, target, scale), pred, scale),
+        lambda: _taken(
+            lambda pred, scale: reference.swahr_losses(pred, target, scale), pred, scale
+        ),
+        ratio,
+    )
+
+
+def enlarge_work(size, target, channels=136, images=1, *, ratio=None) -> Work:
+    """Bilinear enlargement, into the same memory again and again; torch takes new memory."""
+    maps = torch.rand(images, channels, size, size, generator=torch.Generator().manual_seed(0))
+    out = torch.empty(images, channels, target, target)
+    return Work(
+        f"enlarge {images} × {channels} maps, {size}² to {target}²; torch",
+        lambda: enlarge_bilinear(maps, (target, target), out=out),
+        lambda: scenes.enlarge(maps.numpy(), target),
+        ratio,
+    )
