@@ -1,12 +1,13 @@
-# make book       environment, experiments, book      make test    every test
-# make env        the environment alone               make lint    format and static checks
-# make pages      the book from the records there     make clean   removes what was built; records
-# make notebooks  the notebooks, run anew                          and the environment stay
-# make print      the book as one page to print       make bench   how fast crowds are drawn, and the
-#                 and as a PDF                                     core computes
-# make coverage   which branches no test takes        make mutation   faults that no test finds
-# make soak       tests that take long: fuzzing,      make audit      known faults of the pinned
-#                 thirty kills, memory                                versions, if a database is reached
+# make book       environment, experiments, book      make check    while working: under a minute
+# make env        the environment alone               make test     every test, on all cores
+# make pages      the book from the records there     make lint     format, rules, import contracts
+# make notebooks  the notebooks, run anew             make clean    removes what was built; records
+# make print      the book as one page to print                     and the environment stay
+#                 and as a PDF                        make bench    how fast crowds are drawn, and the
+# make coverage   which branches no test takes                      core computes
+# make soak       tests that take long: fuzzing,      make mutation faults that no test finds
+#                 thirty kills, memory                make audit    known faults of the pinned
+# make schema     the JSON schema of presets                        versions, if a database is reached
 #
 # PRESET and SEED say which run `make book` makes; PYTHON says which Python makes the environment.
 
@@ -27,7 +28,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export SPARSE_AE_PRESET := $(PRESET)
 export SPARSE_AE_SEED := $(SEED)
 
-.PHONY: env book pages print test soak notebooks bench coverage mutation lint audit clean help
+.PHONY: env book pages print check test soak notebooks schema bench coverage mutation lint audit \
+        clean help
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -52,9 +54,15 @@ print: env
 	    --virtual-time-budget=120000 --print-to-pdf="$(CURDIR)/_build/book.pdf" \
 	    "file://$(CURDIR)/$(ONE_PAGE)" 2>/dev/null && echo "the book to print is _build/book.pdf"; fi
 
+# for the inner loop: rules, contracts, doctests, and the tests that take little
+check: lint
+	pytest tests -n $(CORES) --dist worksteal -q \
+	  -m "not slow and not browser and not workflow"
+
+# all of them, each file on one core, since a file shares what is expensive to make
 test: $(VENV)/.installed-dev
-	pytest tests --nbval-lax --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval.cfg $(wildcard experiments/*.ipynb)
+	pytest tests -n $(CORES) --dist loadfile --nbval-lax \
+	  --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(wildcard experiments/*.ipynb)
 
 # what `make test` leaves out because it takes long; -s shows how far it is
 soak: $(VENV)/.installed-dev
@@ -85,6 +93,10 @@ mutation: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	ruff check .
 	ruff format --check .
+	lint-imports
+
+schema: env
+	python -m sparse_ae.settings.schema
 
 audit: $(BIN)/python
 	python .ci/audit.py

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from opened_book import QUIET, built_book, find_chromium, missing
 from synthetic import make_record
 
@@ -13,6 +14,14 @@ def pytest_ignore_collect(collection_path, config):
     """The soak takes its time: it is run where it is named, as `make soak` does."""
     asked = any("soak" in str(argument) for argument in config.args)
     return True if collection_path.name == "soak" and not asked else None
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of the built book need a browser, those of workflows other programs."""
+    for item in items:
+        for folder, mark in (("tests/book/", "browser"), ("tests/workflow/", "workflow")):
+            if folder in item.path.as_posix():
+                item.add_marker(mark)
 
 
 DECODE_CASES = [
@@ -76,5 +85,10 @@ def browser():
 
 @pytest.fixture(scope="session")
 def book(browser, tmp_path_factory) -> Path:  # noqa: ARG001  (no browser, no need to build)
-    """The folder of the built pages."""
-    return built_book(lambda: tmp_path_factory.mktemp("book"))
+    """The folder of the built pages, which are built once for all processes that test."""
+    shared = tmp_path_factory.getbasetemp().parent
+    with FileLock(shared / "book.lock"):
+        known = shared / "book.txt"
+        if not known.is_file():
+            known.write_text(str(built_book(lambda: tmp_path_factory.mktemp("book"))))
+        return Path(known.read_text())

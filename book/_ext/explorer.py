@@ -74,7 +74,7 @@ def gather(folder: Path) -> dict | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     first = arrays[runs[0]["method"], runs[0]["seed"]]
-    skeleton = get_skeleton(runs[0]["config"]["skeleton"])
+    skeleton = get_skeleton(runs[0]["settings"]["data"]["skeleton"])
     scenes = []
     for example in range(len(first["example_id"])):
         scene = example_scene(runs[0], first, example)

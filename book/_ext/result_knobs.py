@@ -62,7 +62,7 @@ def gather(folder: Path) -> dict | None:
     if found.empty:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    crowd = CrowdConfig(**records[0]["config"]["test_crowd"])
+    crowd = CrowdConfig(**records[0]["data"]["test_crowd"])
     methods = [name for name in METHODS if values_of(found, "crowding", name, "none")]
     return {
         "methods": {name: METHOD_LABELS[name] for name in methods},

@@ -73,6 +73,14 @@ class Predictor:
 
     net: In evaluation mode, on the device where it is to run. usage: How. precision: "float32" or
     "bfloat16".
+
+    Example:
+        >>> from sparse_ae.models import PoseNet
+        >>> from sparse_ae.skeleton import COCO
+        >>> predictor = Predictor(PoseNet(17, 8).eval(), Usage(64, COCO))
+        >>> people = predictor.predict(np.zeros((64, 64, 3), np.uint8))
+        >>> people.keypoints.shape[1:]
+        (17, 3)
     """
 
     def __init__(self, net: Any, usage: Usage, *, precision: str = "float32"):
@@ -126,6 +134,14 @@ def load(
         FileNotFoundError: Where there is no file.
         ValueError: Naming file and remedy, where it holds nothing that is known, or does not say
             what is needed.
+
+    Example:
+        >>> import tempfile
+        >>> from sparse_ae.models import PoseNet, save_checkpoint
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_checkpoint(PoseNet(17, 8), f"{folder}/net.safetensors")
+        ...     load(f"{folder}/net.safetensors", size=256).skeleton.name
+        'coco'
     """
     net, report = load_with_report(path)
     usage = known_usage(net, report, size, skeleton, decode)

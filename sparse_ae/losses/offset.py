@@ -82,6 +82,12 @@ def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
     Raises:
         ValueError: Shapes are wrong, visible joints are not finite, a scale is negative or not
             finite, or size or sigma are not positive.
+
+    Example:
+        >>> joints = np.array([[[2.5, 2.5], [4.5, 2.5]]])  # one person, two joints, in cells
+        >>> found = offset_targets(joints, np.ones((1, 2), bool), np.array([0.5]), 8, sigma=1.0)
+        >>> found.centre.shape, found.offsets[:, 2, 3].tolist()  # at the person's centre
+        ((8, 8), [-1.0, 0.0, 1.0, 0.0])
     """
     joints, visible = _check_joints(joints, visible)
     scale = np.asarray(scale, np.float64)
