@@ -56,7 +56,7 @@ class Skeleton:
             raise ValueError(f"skeleton {self.name!r}: order must name each of 0..{count - 1} once")
         for pair in (*self.flip_pairs, *self.limbs):
             if len(pair) != 2 or not all(type(i) is int and 0 <= i < count for i in pair):
-                raise ValueError(f"skeleton {self.name!r}: {pair} names no keypoint")
+                raise ValueError(f"skeleton {self.name!r}: {str(pair)[:60]} names no keypoint")
 
     def __len__(self) -> int:
         return len(self.keypoints)

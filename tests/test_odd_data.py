@@ -15,19 +15,19 @@ from photos import TRIANGLE, content, custom_preset, person, write
 
 from sparse_ae.cli import main
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
-from sparse_ae.datasets.pictures import View
 from sparse_ae.decoding import decode
-from sparse_ae.evaluation.evaluate_photos import evaluate_photos
+from sparse_ae.evaluation.evaluation import evaluate
+from sparse_ae.evaluation.infer import find_people, views
 from sparse_ae.evaluation.photo_files import read_picture
-from sparse_ae.evaluation.photo_settings import PhotoSettings
-from sparse_ae.evaluation.photo_test import find_people
+from sparse_ae.evaluation.predictor import Usage
 from sparse_ae.grouping import group
 from sparse_ae.losses import grouping_loss, scale_loss
 from sparse_ae.metrics import crowd_index, group_margin, grouping_accuracy, keypoint_ap, linearity
-from sparse_ae.models import PoseNet
-from sparse_ae.settings.presets import load_config
+from sparse_ae.models import PoseNet, save_checkpoint
+from sparse_ae.settings import AugmentSettings, DecodeSettings
+from sparse_ae.skeleton import COCO
 from sparse_ae.targets import heatmap_targets
-from sparse_ae.training.batches import collate
+from sparse_ae.training.batches import Targets, collate
 
 CROWD = 200
 PLACES = np.stack(np.meshgrid(np.arange(20), np.arange(10)), -1).reshape(-1, 1, 2) * 24 + 14
@@ -53,18 +53,18 @@ def crowd() -> dict:
 
 
 def test_two_hundred_persons_in_a_scene(tmp_path):
-    config = load_config(str(custom_preset(tmp_path, crowd(), size=512)), "ae8", 0)
-    path = tmp_path / "people.json"
+    path = write(tmp_path, crowd())
     cv2.imwrite(str(tmp_path / "images" / "001.jpg"), np.full((256, 512, 3), 90, np.uint8))
-    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=512, view=View(flip=0.0))
-    sample = data[0]
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE)
+    assert len(data[0].keypoints) == CROWD
+    sample = data.random_view(0, 512, AugmentSettings(flip=0.0), np.random.default_rng(0))
     assert len(sample.keypoints) == len(sample.boxes) == len(sample.scale) == CROWD
-    batch = collate([sample], config)
+    batch = collate([sample], Targets())
     assert batch.joints.shape[:2] == batch.visible.shape[:2] == (1, CROWD)
     tags = torch.randn(1, CROWD, 3, 8, generator=torch.Generator().manual_seed(0))
     losses = (*grouping_loss(tags, batch.visible), scale_loss(tags, batch.visible, batch.scale))
     assert all(loss.isfinite() for loss in losses)
-    truth = KeypointDataset(path, tmp_path / "images", TRIANGLE).ground_truth()
+    truth = data.ground_truth()
     found = [{**one, "score": 1 - one["id"] / 1000} for one in truth["annotations"]]
     # 20 detections an image count: right up to a recall of 0.1, that is at 11 of 101 places
     assert keypoint_ap(truth, found, TRIANGLE)["AP"] == pytest.approx(11 / 101)
@@ -107,14 +107,16 @@ def nobody(**changes) -> dict:
 def test_a_data_set_without_a_person(tmp_path, net):
     path = write(tmp_path, nobody())
     with pytest.raises(ValueError, match=r"people.json: no photo with a labelled person in .*imag"):
-        KeypointDataset(path, tmp_path / "images", TRIANGLE, view=View())
-    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)
+        KeypointDataset(path, tmp_path / "images", TRIANGLE, empty=False)
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE)
     assert [len(sample.keypoints) for sample in data] == [0, 0]
-    settings = PhotoSettings(64, TRIANGLE)
-    result = evaluate_photos(net, data, settings=settings, progress=False)
-    assert math.isnan(result.metrics["AP"])
-    assert result.wrong["photos"] == 2
-    assert result.wrong["persons"] == 0
+    result = evaluate(net, data, DecodeSettings(), 64, examples=(0, 1), keep_detections=True,
+                      progress=False)  # fmt: skip
+    assert all(map(math.isnan, result.metrics.values())), result.metrics
+    assert result.per_image["image_id"].tolist() == [1, 2]
+    assert result.per_image["persons"].tolist() == [0, 0]
+    assert result.matches["match_persons"].tolist() == [0, 0]
+    assert result.examples["example_tags"].shape[:2] == (2, 0)
     empty = write(tmp_path, nobody(images=[]))
     with pytest.raises(ValueError, match=r"people.json: no photo with a labelled person"):
         KeypointDataset(empty, tmp_path / "images", TRIANGLE)
@@ -135,14 +137,17 @@ def test_a_picture_of_one_pixel(tmp_path, net):
     path = write(tmp_path, data)
     picture = tmp_path / "images" / "001.jpg"
     cv2.imwrite(str(picture), np.full((1, 1, 3), 200, np.uint8))
-    for view in (None, View()):
-        (sample,) = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64, view=view)
-        assert sample.image.shape == (64, 64, 3)
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE)
+    random = data.random_view(0, 64, AugmentSettings(), np.random.default_rng(0))
+    for sample, side in ((data[0], 1), (random, 64)):
+        assert sample.image.shape == (side, side, 3)
         assert np.isfinite(sample.keypoints).all()
         assert np.isfinite(sample.scale).all()
+    evaluated = evaluate(net, data, DecodeSettings(min_score=0.0), 64, progress=False)
+    assert evaluated.per_image["persons"].tolist() == [1]
     photo = read_picture(picture)
     assert photo.shape == (1, 1, 3)
-    people = find_people(net, photo, PhotoSettings(64, TRIANGLE, min_score=0))
+    people = find_people(net, photo, TRIANGLE, 64, DecodeSettings(min_score=0.0))
     assert all(np.isfinite(part).all() for part in people)
     assert heatmap_targets(np.zeros((1, 3, 2)), np.ones((1, 3), bool), 1).tolist() == [[[1.0]]] * 3
     one = decode(np.full((3, 1, 1), 0.9), np.zeros((3, 1, 1, 1)), TRIANGLE)
@@ -160,12 +165,14 @@ def test_a_picture_of_a_hundred_million_pixels(tmp_path, net):
     image = np.full((side, side, 3), 60, np.uint8)
     cv2.circle(image, (4000, 2000), 200, (0, 0, 255), -1)
     cv2.imwrite(str(picture), image, [cv2.IMWRITE_JPEG_QUALITY, 50])
-    (sample,) = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=512)
+    matrix = views(image, 512)[1]
+    data = KeypointDataset(path, tmp_path / "images", TRIANGLE)
+    sample = data.view(0, matrix, False, (512, 512))
     x, y = np.rint(sample.keypoints[0, 0, :2]).astype(int)
     assert (x, y) == (204, 102)
     assert sample.image[y, x, 0] > 200  # red is first
     assert sample.image[y, x + 30, 0] < 80
-    people = find_people(net, image, PhotoSettings(64, TRIANGLE, min_score=0), flip=False)
+    people = find_people(net, image, TRIANGLE, 64, DecodeSettings(min_score=0.0))
     assert all(np.isfinite(part).all() for part in people)
     message = r"001.jpg: 10000 × 10000 pixels, more than 80 million: make it smaller"
     with pytest.raises(ValueError, match=message):  # for predict, which draws on it
@@ -180,14 +187,18 @@ def test_maps_of_a_large_view_are_decoded():
     assert found.keypoints[0, :, 0].tolist() == [20.25, 720.25, 1420.25]
 
 
-def test_a_record_of_nobody_has_null_where_nothing_is_defined(tmp_path, net):
-    from sparse_ae.evaluation.evaluate_photos import write_photo_record
-    from sparse_ae.evaluation.predict import Predictor
-
-    path = write(tmp_path, nobody())
-    data = KeypointDataset(path, tmp_path / "images", TRIANGLE, size=64)
-    settings = PhotoSettings(64, TRIANGLE)
-    result = evaluate_photos(net, data, settings=settings, progress=False)
-    record = tmp_path / "record.json"
-    write_photo_record(result, record, Predictor(net, settings), data, path)
+def test_figures_of_nobody_are_null_where_nothing_is_defined(tmp_path, monkeypatch, capsys):
+    """`sparse-ae evaluate --data`, on COCO's folders without a person."""
+    data = nobody()
+    data["categories"][0]["keypoints"] = list(COCO.keypoints)
+    path = write(tmp_path / "coco", data)
+    (tmp_path / "coco/annotations").mkdir()
+    path.rename(tmp_path / "coco/annotations/person_keypoints_val2017.json")
+    (tmp_path / "coco/images").rename(tmp_path / "coco/val2017")
+    monkeypatch.setenv("SPARSE_AE_DATA", str(tmp_path))
+    weights, record = tmp_path / "net.safetensors", tmp_path / "record.json"
+    save_checkpoint(PoseNet(17, 2, (4, 4, 4, 4, 4)), weights, Usage(64, COCO).to_dict())
+    words = ["evaluate", "--data", "coco", "--split", "val", "--weights", str(weights)]
+    assert main([*words, "--record", str(record)]) == 0
+    assert "nan" in capsys.readouterr().out
     assert json.loads(record.read_text())["metrics"]["AP"] is None

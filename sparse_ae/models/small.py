@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+DEEPEST = 100  # blocks of one size: a weights file that names more would fill the memory
+
 
 class ConvNormReLU(nn.Sequential):
     """3×3 convolution, batch normalisation, ReLU: (B, inputs, h, w) → (B, outputs, h', w')."""
@@ -57,6 +59,8 @@ class SmallNet(nn.Module):
         if len(widths) not in (5, 6) or len(depths) != len(widths) - 1:
             raise ValueError("widths and depths: expected five or six numbers of channels and one "
                              f"number of blocks fewer, got {widths} and {depths}")  # fmt: skip
+        if not all(type(depth) is int and 1 <= depth <= DEEPEST for depth in depths):
+            raise ValueError(f"depths: expected 1 to {DEEPEST} blocks, got {depths}")
         self.stride = 2 ** len(widths)
         self.fine_channels, self.coarse_channels = widths[:2]
         self.stem = ConvNormReLU(3, widths[0], stride=2)
