@@ -16,25 +16,26 @@ import statistics
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
-from sparse_ae.datasets.augment import transform_boxes, transform_keypoints
-from sparse_ae.datasets.keypoint_dataset import KeypointDataset, as_list, in_worker
+from sparse_ae.datasets import KeypointDataset
+from sparse_ae.datasets.augment import random_view, transform_boxes, transform_keypoints
 from sparse_ae.datasets.loss_masks import downsample_mask, loss_mask
-from sparse_ae.datasets.pictures import View, random_view, read_and_warp, read_photo
+from sparse_ae.datasets.pictures import read_and_warp, read_photo
 from sparse_ae.runtime.provenance import provenance
-from sparse_ae.settings.config import Config
-from sparse_ae.training.batches import collate
+from sparse_ae.settings import AugmentSettings
+from sparse_ae.training import Stream, Targets, collate
+from sparse_ae.training.loaders import AHEAD
 
 AIM = 150  # photos a second with two workers
 BATCH = 10  # photos, as in the paper
+MOST_STEPS = 1_000_000  # more than a measurement takes
 
 
-def steps(data: KeypointDataset, rounds: int) -> dict[str, float]:
+def steps(data: KeypointDataset, size: int, rounds: int) -> dict[str, float]:
     """Medians over photos and rounds of milliseconds of processor time, step by step."""
-    config = Config("loading", "ae8", 0, skeleton=data.skeleton.name, size=data.size)
     taken: dict[str, list[float]] = {}
 
     def timed(name, function, *arguments):
@@ -43,35 +44,37 @@ def steps(data: KeypointDataset, rounds: int) -> dict[str, float]:
         taken.setdefault(name, []).append(1e3 * (time.process_time() - before))
         return result
 
-    shape = (data.size, data.size)
+    shape, augment = (size, size), AugmentSettings()
     for step in range(rounds * len(data)):
         i = step % len(data)
-        width, height = data.annotations.sizes[i].tolist()
+        width, height = data.sizes[i].tolist()
         keypoints, boxes = data.annotations.persons(i)
         rng = np.random.default_rng(step)
-        matrix, mirrored = random_view(width, height, data.size, rng, data.view)
+        matrix, mirrored = random_view(width, height, size, rng, augment)
         timed("read and decode", read_photo, data.path(i), width, height)
         timed("read, decode, warp", read_and_warp, data.path(i), width, height, matrix, shape)
         timed("joints", transform_keypoints, keypoints, matrix, mirrored, data.skeleton, shape)
         timed("boxes", transform_boxes, boxes, matrix, shape)
         mask = timed("mask", loss_mask, data.annotations.regions[i], boxes, matrix, shape)
         timed("mask in cells, twice", lambda m=mask: (downsample_mask(m, 4), downsample_mask(m, 2)))
-        sample = timed("a whole sample", data.__getitem__, i)
-        timed("a batch, each photo", collate, [sample], config)
+        sample = timed("a whole sample", data.random_view, i, size, augment, rng)
+        timed("a batch, each photo", collate, [sample], Targets())
     return {name: round(statistics.median(times), 3) for name, times in taken.items()}
 
 
-def rate(data: KeypointDataset, workers: int, seconds: float) -> float:
-    """Photos a second that so many workers deliver to a process that drops them."""
-    loader = DataLoader(data, BATCH, shuffle=True, num_workers=workers, collate_fn=as_list,
-                        worker_init_fn=in_worker, persistent_workers=workers > 0)  # fmt: skip
-    for _ in loader:  # processes start
-        pass
-    done, epoch, begin = 0, 0, time.perf_counter()
+def rate(data: KeypointDataset, size: int, workers: int, seconds: float) -> float:
+    """Photos a second that so many workers deliver, in batches, to a process that drops them."""
+    stream = Stream(data, AugmentSettings(), size, Targets(), batch=BATCH, steps=MOST_STEPS, seed=0,
+                    workers=workers)  # fmt: skip
+    batches = stream.batches()
+    for _ in range(
+        1 + AHEAD * workers
+    ):  # processes start, and what they prepared meanwhile is used
+        next(batches)
+    done, begin = 0, time.perf_counter()
     while time.perf_counter() < begin + seconds:
-        epoch += 1
-        data.set_epoch(epoch)
-        done += sum(len(batch) for batch in loader)
+        next(batches)
+        done += BATCH
     return round(done / (time.perf_counter() - begin), 1)
 
 
@@ -84,17 +87,17 @@ def main():
     parser.add_argument("--quick", action="store_true", help="every photo once, half a second")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures here too")
     options = parser.parse_args()
-    in_worker()
-    torch.manual_seed(0)
-    data = KeypointDataset.official("coco", "train", size=options.size, view=View())
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    data = KeypointDataset.official("coco", "train", empty=False)
     found = {"size": options.size, "photos": len(data), "load": round(os.getloadavg()[0], 2)}
-    found["one_core_ms"] = steps(data, 1 if options.quick else 5)
+    found["one_core_ms"] = steps(data, options.size, 1 if options.quick else 5)
     for name, value in found["one_core_ms"].items():
         print(f"{name:24}{value:8.2f} ms")
     if options.workers:
         seconds = 0.5 if options.quick else options.seconds
         found["workers"] = options.workers
-        found["photos_per_second"] = rate(data, options.workers, seconds)
+        found["photos_per_second"] = rate(data, options.size, options.workers, seconds)
         print(f"{options.workers} workers: {found['photos_per_second']} photos a second "
               f"(aim: {AIM} with two), load {found['load']} before")  # fmt: skip
     found["provenance"] = provenance(f"COCO train2017, {len(data)} photos", device="cpu")

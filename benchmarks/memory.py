@@ -39,11 +39,11 @@ def own_megabytes() -> float:
 def evaluation(count: int) -> dict:
     """Samples over the evaluation of a small net, trained for a few steps, on so many scenes."""
     from sparse_ae.companion.experiment import evaluate_on, fit
-    from sparse_ae.evaluation import evaluate as module
-    from sparse_ae.settings.presets import load_config
+    from sparse_ae.evaluation import evaluation as module
+    from sparse_ae.settings import load_settings
 
-    config = load_config("smoke", "rve", 0, test_scenes=count)
-    net, samples, per_image = fit(config, progress=False).model, [], module.as_results
+    settings = load_settings("smoke", "rve", 0, {"data": {"test_scenes": count}})
+    net, samples, per_image = fit(settings, progress=False).model, [], module.as_results
 
     def counted(*arguments):
         counted.images += 1
@@ -53,27 +53,28 @@ def evaluation(count: int) -> dict:
 
     counted.images = 0
     module.as_results = counted
-    evaluate_on(config, net, "test", progress=False)
+    evaluate_on(settings, net, "test", progress=False)
     return series("images", samples)
 
 
 def training(epochs: int) -> dict:
     """Samples over a training of so many epochs."""
     from sparse_ae.companion.experiment import fit
-    from sparse_ae.settings.presets import load_config
+    from sparse_ae.settings import load_settings
     from sparse_ae.training.train_state import TrainState
 
-    one = load_config("smoke", "rve", 0)
-    config = load_config("smoke", "rve", 0, steps=epochs * one.train_scenes // one.batch)
+    usual = load_settings("smoke", "rve", 0)
+    batch, scenes = usual.optim.batch, usual.data.train_scenes
+    steps = epochs * scenes // batch
     learn, samples = TrainState.learn, []
 
-    def counted(run, batch):
-        learn(run, batch)
-        if run.step % max(1, config.steps // SAMPLES) == 0:
-            samples.append((run.step * one.batch / one.train_scenes, own_megabytes()))
+    def counted(run, one):
+        learn(run, one)
+        if run.step % max(1, steps // SAMPLES) == 0:
+            samples.append((run.step * batch / scenes, own_megabytes()))
 
     TrainState.learn = counted
-    fit(config, progress=False)
+    fit(usual.override({"optim": {"steps": steps}}), progress=False)
     return series("epochs", samples)
 
 

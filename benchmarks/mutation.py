@@ -26,7 +26,7 @@ from sparse_ae.companion.records import provenance
 
 HERE = Path(__file__).resolve().parent
 REASONS = HERE / "equivalent_mutants.yaml"
-RESULT = re.compile(r"^\s*sparse_ae\.(\w+)\.(\S+): ([a-z ]+)$", re.MULTILINE)
+RESULT = re.compile(r"^\s*sparse_ae\.([\w.]+)\.([^\s.]+): ([a-z ]+)$", re.MULTILINE)
 FOUND = ("killed", "timeout", "segfault", "suspicious")  # what was seen to go wrong
 
 

@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+import yaml
+from flat import by_section
+
+from sparse_ae.settings.settings import merged
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = {"rendering": "open_stream", "training": "train", "evaluation": "evaluate_on",
@@ -101,12 +105,12 @@ def terminate(number: int):
 
 
 def preset(folder: Path, **settings) -> Path:
-    """A preset file of a run of about a second."""
+    """A preset file of a run of about a second. settings: by their names alone, in place of those
+    of the preset smoke; see `flat.by_section`."""
     path = folder / "small.yaml"
     text = (ROOT / "experiments" / "presets" / "smoke.yaml").read_text(encoding="utf-8")
-    kept = [line for line in text.splitlines() if line.partition(":")[0] not in settings]
-    added = [f"{name}: {json.dumps(value)}" for name, value in settings.items()]
-    path.write_text("\n".join([*kept, *added]) + "\n", encoding="utf-8")
+    content = merged(yaml.safe_load(text), by_section(settings))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
 

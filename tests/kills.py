@@ -57,12 +57,12 @@ class Killed:
         """Kill it after so large a share of a phase, look, and make it again; "old" or "new", which
         record was there in between."""
         self.reset(phase)
-        untouched = {path: path.stat().st_mtime_ns for path in files_of(self.other)}
+        untouched = self._times_of_the_other()
         self.make(1, during=phase, act=kill, after=share * self.lasts[phase])
         found = read_record(self.path)  # whole, whichever it is
         arrays = read_arrays(self.path)
         assert files_of(self.path)[0].is_file()
-        is_new = found["config"]["steps"] == self.new["config"]["steps"]
+        is_new = found["settings"] == self.new["settings"]
         if is_new:
             self._is_new(found, arrays)
         else:
@@ -71,7 +71,7 @@ class Killed:
         again = self.make(1)
         assert again.code == 0, again.told
         self.check_new()
-        assert {path: path.stat().st_mtime_ns for path in files_of(self.other)} == untouched
+        assert self._times_of_the_other() == untouched
         if is_new:  # and is not made twice
             assert self.path.stat().st_mtime_ns < began
         left = {path.name for path in self.path.parent.iterdir()}
@@ -82,6 +82,12 @@ class Killed:
         assert left == [], left
         assert not [path for path in self.forks.cache.iterdir() if "-" in path.name]
         return "new" if is_new else "old"
+
+    def _times_of_the_other(self) -> dict:
+        """When each file of the record beside it was written; there are no detections of crowds."""
+        times = {path: path.stat().st_mtime_ns for path in files_of(self.other) if path.is_file()}
+        assert len(times) == 3
+        return times
 
     def check_new(self):
         """The record is that of a run that nobody killed."""

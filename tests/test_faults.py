@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from forked_runs import PHASES, preset, terminate
 from kills import Killed
 
@@ -23,8 +25,9 @@ from sparse_ae.crowds import CrowdConfig
 from sparse_ae.datasets import CrowdDataset
 from sparse_ae.datasets import crowd_dataset as dataset
 from sparse_ae.models import PoseNet, save_checkpoint
+from sparse_ae.models.weights_files import read_tensors, write_tensors
 from sparse_ae.runtime.files import write_whole
-from sparse_ae.settings.presets import load_config
+from sparse_ae.settings import load_settings
 from sparse_ae.training.log import TrainingLog
 from sparse_ae.training.resume import read_state, state_path
 
@@ -61,7 +64,9 @@ def test_sigterm_ends_a_run_that_goes_on_later(killed, phase, advice):
     state = state_path(killed.path)
     assert state.is_file() == (phase != "rendering")
     if state.is_file():
-        done = read_state(state, killed.new["config"])[0]["step"]
+        recorded = {name: killed.new[name] for name in ("settings", "data")}
+        sections = {name: recorded["settings"][name] for name in ("loss", "optim")}
+        done = read_state(state, {**sections, **recorded})[0]["step"]
         assert (done == 24) == (phase == "evaluation")
     assert killed.make(1).code == 0
     killed.check_new()
@@ -90,7 +95,7 @@ sys.exit(main(sys.argv[3:]))
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_is_not_lost_in_an_import(tmp_path, number):
     """It was: of 64 runs, each interrupted at another moment, one went on to its record."""
-    command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluation.evaluate", number]
+    command = [sys.executable, "-c", SWALLOWING, "sparse_ae.evaluation.evaluation", number]
     train = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
     done = subprocess.run([*command, *train], capture_output=True, text=True, check=False)
     assert done.returncode == 130
@@ -119,7 +124,7 @@ def test_an_interrupt_in_a_later_import_is_an_interrupted_run(tmp_path, monkeypa
 
 def test_a_process_that_loads_images_and_dies_ends_the_run(killed, tmp_path):
     """As the system ends it for lack of memory: no hang, and a line that names it."""
-    path = preset(tmp_path, data="rendered", steps=4000)
+    path = preset(tmp_path, source="rendered", steps=4000)
 
     def kill_one(number):
         loads = [p for p in psutil.Process(number).children() if "tracker" not in str(p.cmdline())]
@@ -221,13 +226,7 @@ def test_whatever_is_written_names_itself_on_a_full_disk(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=rf"a.json cannot be written \({FULL}\)"):
         write_whole(tmp_path / "a.json", b"{}")
     monkeypatch.undo()
-
-    def no_room(*_):
-        from safetensors import SafetensorError
-
-        raise SafetensorError(f"Error while serializing: I/O error: {FULL} (os error 28)")
-
-    monkeypatch.setattr("sparse_ae.models.weights_files.save_file", no_room)
+    monkeypatch.setattr("sparse_ae.models.weights_files.open", Full, raising=False)
     with pytest.raises(OSError, match=rf"net.safetensors cannot be written \({FULL}\)"):
         save_checkpoint(PoseNet(3, 1, (8, 8, 8, 8, 8)), tmp_path / "net.safetensors")
     monkeypatch.undo()
@@ -252,7 +251,7 @@ def test_scenes_that_the_dead_left_half_drawn_are_removed(tmp_path):
 
 def test_a_run_with_workers_leaves_nothing_behind(killed, tmp_path):
     """No process, no temporary file: rendered by two processes, loaded by two."""
-    path = preset(tmp_path, train_scenes=130, steps=2, data="rendered")
+    path = preset(tmp_path, train_scenes=130, steps=2, source="rendered")
     shutil.rmtree(killed.forks.cache)
     ended = killed.forks.run("train", "--preset", path, "--root", tmp_path, "--workers", 2)
     assert ended.code == 0, ended.told
@@ -261,6 +260,23 @@ def test_a_run_with_workers_leaves_nothing_behind(killed, tmp_path):
     names = {path.name for path in record_path("small", "rve", 0, tmp_path).parent.iterdir()}
     assert names == {f"seed-0.{ending}" for ending in ("json", "npz", "safetensors", "csv")}
     assert list(ended.began) == [*PHASES, "written", "over"]
+
+
+def test_weights_are_written_under_the_name_that_is_given(tmp_path, monkeypatch):
+    """Under another, as safetensors does it, a killed process would leave a file for ever."""
+    held = []
+
+    class Seen(io.FileIO):
+        def write(self, content):
+            held.append(sorted(path.name for path in tmp_path.iterdir()))
+            return super().write(content)
+
+    monkeypatch.setattr("sparse_ae.models.weights_files.open", Seen, raising=False)
+    write_tensors(tmp_path / "a.part", {"x": torch.arange(3)}, {"format": "a format"})
+    assert held == [["a.part"]]
+    read = read_tensors(tmp_path / "a.part")
+    assert read.tensors["x"].tolist() == [0, 1, 2]
+    assert read.metadata == {"format": "a format"}
 
 
 def test_torch_that_lacks_memory_is_one_line(tmp_path, monkeypatch, capsys):
@@ -276,5 +292,5 @@ def test_torch_that_lacks_memory_is_one_line(tmp_path, monkeypatch, capsys):
     assert error.endswith("a smaller batch or fewer --workers need less")
     monkeypatch.setattr("sparse_ae.training.train_state.training_losses", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # what is no fault of the machine stays as it is
-        run(load_config("smoke", "ae8", 0), tmp_path, progress=False)
+        run(load_settings("smoke", "ae8", 0), tmp_path, progress=False)
     assert sys.exc_info() == (None, None, None)

@@ -72,21 +72,21 @@ def evaluate(
     net.eval()
     truth = data.ground_truth()
     matcher, scored = _Matcher(truth, data), _Scored(data.skeleton, decode, thresholds, examples)
-    found, detections, bar = [], [], tqdm(total=len(data), desc=name, unit=" images",
-                                          disable=not progress)  # fmt: skip
-    for batch in _batches(data, size, decode.scales):
-        for image, people, tags_of in _looked_at(net, batch, data.skeleton, decode, precision):
-            persons = matcher.persons_of(image.sample.id)
-            scored.add(image, people, persons, tags_of)
-            found += as_results(people, image.sample.id, matcher.category)
-            bar.update()
-        if len(found) >= CHUNK:
-            matcher.add(found)
-            detections, found = detections + (found if keep_detections else []), []
-            scored.forget()
+    found, detections = [], []
+    # closed before an error is told: a bar that is drawn once more would stand below it
+    with tqdm(total=len(data), desc=name, unit=" images", disable=not progress) as bar:
+        for batch in _batches(data, size, decode.scales):
+            for image, people, tags_of in _looked_at(net, batch, data.skeleton, decode, precision):
+                persons = matcher.persons_of(image.sample.id)
+                scored.add(image, people, persons, tags_of)
+                found += as_results(people, image.sample.id, matcher.category)
+                bar.update()
+            if len(found) >= CHUNK:
+                matcher.add(found)
+                detections, found = detections + (found if keep_detections else []), []
+                scored.forget()
     matcher.add(found)
     detections += found if keep_detections else []
-    bar.close()
     matches, levels = matcher.matches(), matcher.levels()
     per_image = {**scored.per_image(), "crowd_index": levels, "image_id": matcher.ids()}
     metrics = {**ap_of_matches(matches, levels), **summary(per_image)}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 WRAPPERS = ("state_dict", "model", "net")  # keys under which training scripts keep the tensors
@@ -92,11 +92,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         OSError: the file cannot be written.
     """
-    try:
-        save_file(dict(tensors), str(path), dict(metadata))
-    except SafetensorError as error:
-        reason = _line(error).rpartition("I/O error: ")[2]
-        raise OSError(reason.partition(" (os error")[0]) from None
+    # not save_file: it writes under a name of its own first, and a killed process would leave that
+    content = save(dict(tensors), dict(metadata))
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

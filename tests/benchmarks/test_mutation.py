@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ import mutation
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "benchmarks" / "results" / "mutation.json"
 PRINTED = """
-    sparse_ae.losses.poster.x_unit__mutmut_1: killed
-    sparse_ae.losses.poster.x_unit__mutmut_2: survived
-    sparse_ae.losses.poster.xǁ_Readǁbackward__mutmut_3: timeout
+    sparse_ae.losses.tags.x_unit__mutmut_1: killed
+    sparse_ae.losses.tags.x_unit__mutmut_2: survived
+    sparse_ae.losses.tags.xǁ_Readǁbackward__mutmut_3: timeout
     sparse_ae.metrics.embeddings.x_unit__mutmut_2: survived
-    sparse_ae.metrics.embeddings.x_group_margin__mutmut_16: no tests
+    sparse_ae.targets.x_group_margin__mutmut_16: no tests
 """
 DIFF = """--- sparse_ae/metrics/embeddings.py
 +++ sparse_ae/metrics/embeddings.py
@@ -31,29 +32,30 @@ DIFF = """--- sparse_ae/metrics/embeddings.py
 def test_results_are_read_and_counted(monkeypatch, tmp_path):
     results = mutation.read_results(PRINTED)
     assert [(module, state) for module, _, state in results] == [
-        ("losses", "killed"), ("losses", "survived"), ("losses", "timeout"),
-        ("metrics", "survived"), ("metrics", "no tests")]  # fmt: skip
+        ("losses.tags", "killed"), ("losses.tags", "survived"), ("losses.tags", "timeout"),
+        ("metrics.embeddings", "survived"), ("targets", "no tests")]  # fmt: skip
     assert mutation.change(DIFF) == ('return float("nan")', 'return float("NAN")')
     reasons = tmp_path / "equivalent.yaml"
     reasons.write_text(
-        "- {module: metrics, line: a, instead: b, why: c}\n- {module: losses, line: x, "
-        "instead: y, why: z}\n"
+        "- {module: metrics.embeddings, line: a, instead: b, why: c}\n- {module: targets, line: y, "
+        "instead: x, why: z}\n"
     )
     monkeypatch.setattr(mutation, "REASONS", reasons)
     found = mutation.summary(results, {
-        ("losses", "x_unit__mutmut_2"): ("a", "b"),
-        ("metrics", "x_unit__mutmut_2"): ("a", "b"),
-        ("metrics", "x_group_margin__mutmut_16"): ("x", "y"),
+        ("losses.tags", "x_unit__mutmut_2"): ("a", "b"),
+        ("metrics.embeddings", "x_unit__mutmut_2"): ("a", "b"),
+        ("targets", "x_group_margin__mutmut_16"): ("x", "y"),
     })  # fmt: skip
     assert found["modules"] == {
-        "losses": {"found": 2, "survived": 1},
-        "metrics": {"equivalent": 1, "survived": 1},
+        "losses.tags": {"found": 2, "survived": 1},
+        "metrics.embeddings": {"equivalent": 1},
+        "targets": {"survived": 1},
     }
     assert found["share_found"] == 0.4
     assert found["equivalent"] == 1
     assert found["unexplained"] == [
-        {"module": "losses", "line": "a", "instead": "b"},
-        {"module": "metrics", "line": "x", "instead": "y"},
+        {"module": "losses.tags", "line": "a", "instead": "b"},
+        {"module": "targets", "line": "x", "instead": "y"},
     ]
 
 
@@ -69,9 +71,19 @@ def test_the_line_of_a_reason_is_in_the_code():
     """Where this fails the code has changed: see whether the fault is still one that cannot be
     seen."""
     for one in yaml.safe_load(mutation.REASONS.read_text(encoding="utf-8")):
-        text = (ROOT / "sparse_ae" / f"{one['module']}.py").read_text(encoding="utf-8")
+        path = ROOT.joinpath("sparse_ae", *one["module"].split(".")).with_suffix(".py")
+        text = path.read_text(encoding="utf-8")
         lines = {line.strip() for line in text.splitlines()}
         assert one["line"] in lines, one
+
+
+def test_the_files_and_tests_that_the_tool_is_told_of_are_there():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
+    tests = told["pytest_add_cli_args_test_selection"]
+    assert all((ROOT / path).is_file() for path in (*told["only_mutate"], *tests))
+    changed = {Path(path).relative_to("sparse_ae").with_suffix("") for path in told["only_mutate"]}
+    reasons = yaml.safe_load(mutation.REASONS.read_text(encoding="utf-8"))
+    assert {one["module"] for one in reasons} <= {".".join(path.parts) for path in changed}
 
 
 def test_the_committed_record():

@@ -78,13 +78,13 @@ def test_single_settings_are_set_for_a_run(tmp_path, capsys):
     ("steps=3", "--set steps=3: expected SECTION.NAME=VALUE, as optim.steps=500"),
     ("optim.steps", "--set optim.steps: expected SECTION.NAME=VALUE"),
     ("optim.=3", "--set optim.=3: expected SECTION.NAME=VALUE"),
-    ("optim.steps=", "smoke.yaml: optim.steps: expected an integer, got None"),
+    ("optim.steps=", "optim.steps: expected an integer, got None"),
     ("optim.steps=[", "--set optim.steps=[: '[' is no value of YAML"),
-    ("optim.steps=many", "smoke.yaml: optim.steps: expected an integer, got 'many'"),
-    ("optim.steps=0", "smoke.yaml: optim.steps: expected at least 1, got 0"),
+    ("optim.steps=many", "optim.steps: expected an integer, got 'many'"),
+    ("optim.steps=0", "optim.steps: expected at least 1, got 0"),
     ("optim.learning_rate=1e-3", "expected a number, got '1e-3' (write 1.0e-3, not 1e-3)"),
-    ("optim.step=3", "smoke.yaml: unknown setting 'optim.step': expected one of batch, ema, "),
-    ("training.steps=3", "smoke.yaml: unknown setting 'training': expected one of augment, data, "),
+    ("optim.step=3", "unknown setting 'optim.step': expected one of batch, ema, "),
+    ("training.steps=3", "unknown setting 'training': expected one of augment, data, "),
     ("run.method=ae1", "--set run.method=ae1: --preset, --method and --seed say which run it is"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_set_is_told(tmp_path, capsys, given, message):

@@ -7,6 +7,7 @@ import pytest
 from flat import flat_settings
 from photos import custom_preset
 
+from sparse_ae.cli import main
 from sparse_ae.companion.experiment import evaluate_weights, identity, is_made, run
 from sparse_ae.companion.records import (
     FIELDS,
@@ -176,3 +177,18 @@ def test_a_run_without_validation_photos(tmp_path):
         ValueError, match=r"^people\.json: cannot be read \(No such file"
     ):  # named, and not there
         run(settings, root, options=Options(workers=0), progress=False)
+
+
+def test_a_photo_run_is_made_again_where_its_photos_are(tmp_path, monkeypatch, capsys):
+    """A record names files alone: in the folder that has them it is verified, and nowhere else."""
+    preset = custom_preset(tmp_path / "data", steps=2)
+    settings, root = flat_settings(str(preset), "ae8", 1), tmp_path / "results"
+    run(settings, root, options=Options(workers=0), progress=False)
+    path = record_path("custom", "ae8", 1, root)
+    monkeypatch.chdir(tmp_path)
+    assert main(["verify", str(path), "--workers", "0"]) == 2
+    assert f"cannot verify: {path}: settings: " in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path / "data")
+    for option in ((), ("--evaluation",)):
+        assert main(["verify", str(path), "--workers", "0", *option]) == 0, option
+        assert "to the bit" in capsys.readouterr().out

@@ -121,7 +121,7 @@ def test_bad_annotations_are_named():
 def test_statistics_of_rendered_crowds(tmp_path):
     config = CrowdConfig(split="val", size=96, persons=(2, 5))
     crowds = CrowdDataset(config, 8, tmp_path, workers=1)
-    found = statistics(crowds.annotations())
+    found = statistics(crowds.ground_truth())
     scenes = list(crowds)
     assert found["images"] == 8
     assert found["persons"] == sum(len(scene.keypoints) for scene in scenes)
