@@ -53,7 +53,7 @@ def _taken(loss, *leaves):
 
 
 def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ratio=None) -> Work:
-    """The heatmap loss; form: "plain", "Γ + W" with scales given, or "Γ from tags + W, masked"."""
+    """The heatmap loss; form: "plain", "Γ + W" with scales given, or "Γ of tags, W, mask"."""
     generator = torch.Generator().manual_seed(0)
     target = _targets(persons, size, images)
     pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
@@ -72,8 +72,7 @@ def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ra
         return _taken(lambda pred: loss(pred, target, from_tags(tags), mask=mask), pred)
 
     return Work(
-        f"heatmap loss, {form}, {images} images, {persons} persons, {size}²"
-        + ", bfloat16, channels last" * trained,
+        f"heatmap loss, {form}, {persons} persons, {size}²" + ", bf16 channels last" * trained,
         lambda: run(heatmap_loss, scale_from_tags),
         lambda: run(reference.heatmap_loss, reference.scale_from_tags),
         ratio,
@@ -87,7 +86,7 @@ def swahr_work(persons=30, size=128, images=IMAGES, *, ratio=None) -> Work:
     pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
     scale = 0.3 * torch.randn(target.shape, generator=generator)
     return Work(
-        f"SWAHR's losses, {images} images, {persons} persons, {size}²",
+        f"SWAHR's losses, {persons} persons, {size}²",
         lambda: _taken(lambda pred, scale: swahr_loss(pred, target, scale), pred, scale),
         lambda: _taken(
             lambda pred, scale: reference.swahr_losses(pred, target, scale), pred, scale

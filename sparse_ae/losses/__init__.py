@@ -1,7 +1,7 @@
 """The losses: grouping L_g, scale L_s and heatmaps L_r of the paper, and those of its rivals.
 
-Each needs torch and NumPy alone. Weights between them belong to the caller; half-precision inputs
-are computed in float32.
+They need torch, NumPy and numba alone. Weights between them belong to the caller. Half-precision
+inputs are computed in float32.
 """
 
 from sparse_ae.losses.decorrelation import decorrelation_loss

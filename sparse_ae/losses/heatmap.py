@@ -59,7 +59,7 @@ def heatmap_loss(
     """
     _check(pred, target, scale, mask)
     if not can_be_compiled([pred, target, scale, mask], 1):
-        return _torch_loss(pred, target, scale, mask, beta, focal)
+        return heatmap_loss_in_torch(pred, target, scale, mask, beta, focal)
     scale, mask = (None if maps is None else maps.float() for maps in (scale, mask))
     return _HeatmapLoss.apply(without_float16(pred), target.float(), scale, mask, beta, focal)
 
@@ -89,7 +89,7 @@ class _HeatmapLoss(torch.autograd.Function):
     def backward(ctx, outer):
         pred, target, scale, mask = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated once more
-            loss = _torch_loss(pred, target, scale, mask, *ctx.options)
+            loss = heatmap_loss_in_torch(pred, target, scale, mask, *ctx.options)
             (gradient,) = torch.autograd.grad(loss, pred, outer, create_graph=True)
             return gradient, None, None, None, None, None
         gradient, ctx.gradient = ctx.gradient, None  # whoever gets it may write into it
@@ -119,8 +119,11 @@ def _compiled(pred, target, scale, mask, beta, focal, gradient, factor=1.0):
     return torch.tensor(total / cells, dtype=torch.float32)
 
 
-def _torch_loss(pred, target, scale, mask, beta, focal):
-    """The loss in torch, on any device, differentiable as often as wanted in all that is given."""
+def heatmap_loss_in_torch(pred, target, scale, mask, beta, focal):
+    """Compute `heatmap_loss` in torch: on any device, and differentiable in all that is given.
+
+    Arguments, result and errors are those of `heatmap_loss`; shapes are not checked.
+    """
     shape, cells = pred.shape, max(pred.numel(), 1)
     pred, target = at_least_float32(pred), at_least_float32(target)
     weight = None if mask is None else mask[:, None].expand(shape)

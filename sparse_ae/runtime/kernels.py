@@ -14,15 +14,23 @@ NOT_KEPT = "no folder can be written for numba's cache, so every run does it aga
 
 
 def kernel(function, **options):
-    """numba's njit, with its options, for one of the package's inner loops. A division by zero
-    gives infinity, as in NumPy.
+    """Compile a function of inner loops with numba's njit.
 
-    The machine code is cached on disk. Where no folder for that can be written, as in a read-only
-    install, it is compiled anew in every process. The interpreter's lock is released, so that
-    threads can share a batch.
+    A division by zero gives infinity, as in NumPy. The interpreter's lock is released, so threads
+    can share a batch. The machine code is cached on disk; where no folder for that can be written,
+    as in a read-only install, every process compiles anew. The first compilation of a process logs
+    a warning, one line on stderr unless logging is set up otherwise. In a notebook it does not:
+    outputs there are compared and published.
 
-    The first compilation of a process logs a warning, one line on stderr unless logging is set up
-    otherwise. Not in a notebook: its outputs are compared and published.
+    The cache notices changes of the function's own file only: after a change of a kernel that
+    other files call, delete their compiled code (`__pycache__`).
+
+    Args:
+        function: what to compile.
+        options: further ones of njit.
+
+    Returns:
+        The compiled function.
     """
     options = {"nogil": True, "error_model": "numpy", **options}
     try:
@@ -34,7 +42,7 @@ def kernel(function, **options):
 
 
 class _Announcer(event.Listener):
-    """Hears of every compilation by numba; those found in the cache are none."""
+    """Listens to numba's compilations; code found in the cache is not compiled."""
 
     def __init__(self):
         self.notes = {}  # of this package's kernels
