@@ -38,7 +38,7 @@ class Annotations:
     path: the JSON file. ids: (I,) int64. names: I file names, relative to the folder of photos.
     sizes: (I, 2) width, height, pixels. first: (I + 1,) where each photo's persons begin.
     keypoints: (N, K, 3) float32 x, y, v. boxes: (N, 4) float32 x, y, width, height, pixels.
-    regions: for each photo, where the loss is not to look (`regions.read_region`): crowds, and
+    regions: for each photo, where the loss is not to look (`loss_masks.read_region`): crowds, and
     persons without a labelled joint. broken: what was left out with skip_broken, a line each.
     """
 

@@ -118,7 +118,7 @@ def save_checkpoint(
         model: the net.
         path: of the file; one that exists is replaced.
         testing: how to use the net on photos, in plain values (those of
-            `evaluation.photo_settings.PhotoSettings`); files without it load as well.
+            `evaluation.predictor.Usage`); files without it load as well.
 
     Raises:
         OSError: the file cannot be written; the message names it.

@@ -15,6 +15,7 @@ from sparse_ae.datasets import KeypointDataset, open_dataset
 from sparse_ae.decoding import People
 from sparse_ae.evaluation.evaluation import as_results, evaluate
 from sparse_ae.evaluation.measures import MEASURES, mean_of_defined, summary
+from sparse_ae.metrics import keypoint_ap
 from sparse_ae.models import PoseNet
 from sparse_ae.models.outputs import PoseOutput
 from sparse_ae.settings import DecodeSettings
@@ -110,6 +111,21 @@ def test_detections_are_kept_if_asked_for(smoke):
     scores = [one["score"] for one in result.detections]
     assert sorted(np.float32(scores)) == sorted(result.matches["match_score"])
     assert {one["image_id"] for one in result.detections} <= set(range(1, 25))
+
+
+def test_average_precision_is_that_of_all_detections_at_once(smoke, monkeypatch):
+    """Images are matched chunk by chunk, so that detections need not be kept."""
+    monkeypatch.setattr("sparse_ae.evaluation.evaluation.CHUNK", 5)
+    monkeypatch.setattr("sparse_ae.evaluation.evaluation.BATCH", 3)
+    data = smoke[1]
+    result = evaluated(smoke, 1.2, keep_detections=True)
+    whole = keypoint_ap(data.ground_truth(), result.detections, data.skeleton, crowd=True)
+    assert 0.1 < whole["AP"] < 0.99
+    for name in AP_OF_CROWDS:
+        assert result.metrics[name] == pytest.approx(whole[name], abs=1e-12, nan_ok=True), name
+    whole = keypoint_ap(data.ground_truth(), result.detections, data.skeleton)
+    for name in ("APM", "APL"):
+        assert result.metrics[name] == pytest.approx(whole[name], abs=1e-12, nan_ok=True), name
 
 
 def test_photos_and_crowds_give_the_same_figures(smoke, tmp_path):
