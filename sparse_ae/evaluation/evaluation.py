@@ -72,11 +72,13 @@ def evaluate(
     net.eval()
     truth = data.ground_truth()
     matcher, scored = _Matcher(truth, data), _Scored(data.skeleton, decode, thresholds, examples)
-    found, detections = [], []
+    found, detections, memory = [], [], {}
     # closed before an error is told: a bar that is drawn once more would stand below it
     with tqdm(total=len(data), desc=name, unit=" images", disable=not progress) as bar:
         for batch in _batches(data, size, decode.scales):
-            for image, people, tags_of in _looked_at(net, batch, data.skeleton, decode, precision):
+            for image, people, tags_of in _looked_at(
+                net, batch, data.skeleton, decode, precision, memory
+            ):
                 persons = matcher.persons_of(image.sample.id)
                 scored.add(image, people, persons, tags_of)
                 found += as_results(people, image.sample.id, matcher.category)
@@ -129,12 +131,17 @@ def _batches(data: PoseDataset, size: int, scales: Sequence[float]) -> Iterator[
 
 
 def _looked_at(
-    net: Any, batch: Sequence[_Image], skeleton: Skeleton, decode: DecodeSettings, precision: str
+    net: Any,
+    batch: Sequence[_Image],
+    skeleton: Skeleton,
+    decode: DecodeSettings,
+    precision: str,
+    memory: dict,
 ) -> Iterator[tuple[_Image, People, Any]]:
     """Each image of a batch, the people in its pixels, and what measures its embeddings."""
     stacked = [np.stack(views) for views in zip(*(image.views for image in batch), strict=True)]
     try:
-        maps = infer(net, stacked, skeleton, flip=decode.flip, precision=precision)
+        maps = infer(net, stacked, skeleton, flip=decode.flip, precision=precision, memory=memory)
     except FloatingPointError as error:
         ids = ", ".join(str(image.sample.id) for image in batch)
         raise FloatingPointError(f"images {ids}: {error}") from None

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sparse_ae.datasets.augment import aligned_view
 from sparse_ae.datasets.pictures import warp
 from sparse_ae.decoding import People, decode_batch
+from sparse_ae.decoding.enlarge import enlarge_bilinear
 from sparse_ae.decoding.offset import offset_decode
 from sparse_ae.models.outputs import PoseOutput, check_finite, to_input
 from sparse_ae.settings.sections import DecodeSettings
@@ -120,7 +120,7 @@ def views(
 @torch.no_grad()
 def infer(
     net: Any, images: Sequence[np.ndarray], skeleton: Skeleton, *, flip: bool = False,
-    precision: str = "float32",
+    precision: str = "float32", memory: dict[str, Tensor] | None = None,
 ) -> Maps:  # fmt: skip
     """Return the maps of B images, on the net's device.
 
@@ -130,6 +130,8 @@ def infer(
         skeleton: Which joints change places in a mirror image.
         flip: Look at the mirror images too.
         precision: "float32" or "bfloat16".
+        memory: Where the maps are put, and found again by the next call, which writes over them:
+            large ones take longer to allocate than to fill.
 
     Raises:
         ValueError: For another precision.
@@ -140,7 +142,7 @@ def infer(
     count, size = len(images[0]), images[0].shape[1:3]
     device = next(net.parameters(), torch.empty(0)).device
     exchanged = torch.from_numpy(skeleton.flip).to(device)
-    heatmaps, first = torch.zeros((), device=device), None
+    memory, heatmaps, first = {} if memory is None else memory, None, None
     for views_of_scale in images:
         pixels = torch.from_numpy(np.ascontiguousarray(views_of_scale)).permute(0, 3, 1, 2)
         pixels = pixels.to(device)
@@ -150,12 +152,16 @@ def infer(
         check_finite(output)
         first = output if first is None else first
         fine = output.heatmaps[-1].shape[2:]  # coarse ones are enlarged to it first, as there
-        mean = torch.stack([enlarge(maps, fine) for maps in output.heatmaps]).mean(0)
-        heatmaps = heatmaps + enlarge(_averaged(mean, count, exchanged), size)
-    return Maps(heatmaps / len(images), *_at_scale_1(first, count, size, exchanged))
+        mean = sum(enlarge_bilinear(maps, fine) for maps in output.heatmaps) / len(output.heatmaps)
+        name = "heatmaps" if heatmaps is None else "heatmaps of another scale"
+        whole = _enlarge(_averaged(mean, count, exchanged), size, memory, name)
+        heatmaps = whole if heatmaps is None else heatmaps.add_(whole)
+    if len(images) > 1:
+        heatmaps.div_(len(images))
+    return Maps(heatmaps, *_at_scale_1(first, count, size, exchanged, memory))
 
 
-def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
+def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor, memory: dict):
     """tags, native_tags, centre and offsets of Maps, from the output for `count` views, or for
     them and, behind them, their mirror images."""
     if output.tags is not None:
@@ -163,11 +169,11 @@ def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
         tags = output.tags.float()
         if len(tags) > count:
             tags = torch.cat([tags[:count], _mirrored(tags[count:], exchanged)], 2)
-        enlarged = enlarge(tags.flatten(1, 2), size).unflatten(1, tags.shape[1:3])
+        enlarged = _enlarge(tags.flatten(1, 2), size, memory, "tags").unflatten(1, tags.shape[1:3])
         return enlarged, native, None, None
     if output.centre is None:
         return None, None, None, None
-    centre = enlarge(_averaged(output.centre.float(), count), size)[:, 0]
+    centre = enlarge_bilinear(_averaged(output.centre.float(), count), size)[:, 0]
     offsets = output.offsets.float().unflatten(1, (-1, 2))  # (…, K, 2, h, w)
     if len(offsets) > count:
         turned = _mirrored(offsets[count:], exchanged)
@@ -189,12 +195,13 @@ def _mirrored(maps: Tensor, exchanged: Tensor | None) -> Tensor:
     return maps if exchanged is None else maps[:, exchanged]
 
 
-def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return maps (B, C, h, w) as (B, C, *size) float32, bilinear, channel by channel."""
-    maps = maps.float().contiguous()
-    if maps.shape[2:] == tuple(size):
-        return maps
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+def _enlarge(maps: Tensor, size: Sequence[int], memory: dict[str, Tensor], name: str) -> Tensor:
+    """Maps (B, C, h, w) as (B, C, *size) float32, bilinear, in `memory` under `name`."""
+    shape = (len(maps), maps.shape[1], *size)
+    kept = memory.get(name)
+    if kept is None or len(kept) < shape[0] or kept.shape[1:] != shape[1:]:
+        kept = memory[name] = torch.empty(shape, device=maps.device)
+    return enlarge_bilinear(maps, tuple(size), out=kept[: shape[0]])
 
 
 def decode_maps(maps: Maps, skeleton: Skeleton, decode: DecodeSettings) -> list[People]:
