@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -33,6 +34,9 @@ def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
         leaves = listed[path.parent].get(path.name)
         if leaves is None:
             found[i] = f"{path}: no such file; fetch it, or check the folder"
+            if normalize("NFC", path.name) in {normalize("NFC", n) for n in listed[path.parent]}:
+                found[i] = (f"{path}: no such file, but one whose name only looks the same: its "
+                            "letters are coded in another Unicode form; rename it")  # fmt: skip
         elif leaves:
             found[i] = f"{path}: a link out of the folder of images; put the photo there itself"
     return found
