@@ -68,6 +68,8 @@ def evaluate(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         if path and not path.parent.is_dir():
             raise ValueError(f"--{name} {path}: no such folder; make it first")
+        if path and path.is_dir():
+            raise ValueError(f"--{name} {path}: is a folder; name a file")
     data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
     used = predictor(options)
     if used.skeleton.keypoints != data.skeleton.keypoints:

@@ -39,7 +39,7 @@ def add_runs(add) -> None:
     option("--data", choices=("coco", "crowdpose"), help="instead of the preset's data")
     option("--detections", type=Path, metavar="FILE", help="of --data, in COCO's results format")
     option("--record", type=Path, metavar="FILE", help="JSON for the figures on --data")
-    option("--skip-broken", action="store_true", help="of --data: go on without broken photos")
+    option("--skip-broken", action="store_true", help="go on without broken photos and records")
     view_options(command)
 
     command = add("search", search, "choose the losses' weights on validation crowds")

@@ -117,6 +117,8 @@ def predict_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"{out}: no such folder can be made ({error.strerror})") from None
+    if (out / RESULTS).is_dir():
+        raise OSError(f"{out / RESULTS}: is a folder; name another one with --out")
     answered = Answered([], [], [])
     bar = tqdm(photos, "photos", unit=" photos", disable=not progress)
     for number, (photo, picture) in enumerate(zip(bar, pictures, strict=True), 1):
@@ -148,9 +150,13 @@ def write_results(results: list[dict], path: str | Path) -> None:
 
 
 def results_file(results: list[dict]) -> bytes:
-    """The content of that file."""
+    """Return the content of that file, in UTF-8.
+
+    Bytes of a file's name that are not UTF-8 come as Python keeps them, escaped as in "\\udcff":
+    `os.fsencode` makes the name of them again.
+    """
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n"
+    return re.sub(r"\},(?=\{)", "},\n", text).encode(errors="backslashreplace") + b"\n"
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:
