@@ -1,4 +1,4 @@
-"""Single records of COCO's keypoint format, checked: what is wrong with one, in a line."""
+"""Single records of COCO's keypoint format, checked: what one holds, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 import numpy as np
 
-from sparse_ae.datasets.loss_masks import FARTHEST
+from sparse_ae.datasets.loss_masks import FARTHEST, box_around, read_region
+from sparse_ae.metrics.average_precision import CROWD_AREA
 from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
 LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
+LEAST_SHARE, MOST_SHARE = 0.01, 10  # of a box's area: an annotated area beyond is a mistake
 LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
 
 
@@ -171,3 +174,68 @@ def keypoints_of(person: dict, count: int) -> np.ndarray:
     if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
         raise ValueError("keypoints: visibility is 0, 1 or 2")
     return keypoints
+
+
+class PersonRecord(NamedTuple):
+    """An annotation of the skeleton's category.
+
+    Attributes:
+        image: the id of its image.
+        fields: what the file says of it; of a broken one, only its id and whose it is.
+        keypoints: (K, 3) x, y, v; zeros where nothing is labelled or can be used.
+        box: (4,) x, y, width, height, pixels.
+        region: where the loss must not look (`loss_masks.read_region`); None for a labelled person.
+    """
+
+    image: int
+    fields: dict[str, Any]
+    keypoints: np.ndarray
+    box: np.ndarray
+    region: list | None
+
+
+def check_person(fields: dict, where: int, image: tuple, skeleton: Skeleton) -> PersonRecord:
+    """Return an annotation, checked; ValueError for a broken one."""
+    keypoints = keypoints_of(fields, len(skeleton))
+    for name in ("area", "num_keypoints"):
+        count_of(fields, name)
+    region, size = None, image[1:]
+    unlabelled = not keypoints[:, 2].any() or fields.get("iscrowd", 0)
+    if unlabelled and "bbox" not in fields and fields.get("segmentation"):
+        region = read_region(fields["segmentation"], None, *size)
+        box = box_around(region)
+    else:
+        box = box_of(fields)
+        if unlabelled:
+            region = read_region(fields.get("segmentation"), box, *size)
+    return PersonRecord(where, fields, keypoints, box, region)
+
+
+def hide_person(fields: dict, where: int, skeleton: Skeleton) -> PersonRecord:
+    """Return a broken annotation as a region; ValueError where its box is broken too."""
+    box = box_of(fields)
+    known = {"id": fields["id"]} if "id" in fields else {}
+    known |= {"image_id": where, "bbox": fields["bbox"], "iscrowd": 0}
+    return PersonRecord(where, known, np.zeros((len(skeleton), 3), np.float32), box, [box])
+
+
+def truth_of(person: PersonRecord, category: int) -> dict:
+    """Return an annotation with all fields that an evaluation reads."""
+    box = person.box.tolist()
+    filled = {
+        "bbox": box,
+        "area": CROWD_AREA * box[2] * box[3],
+        "num_keypoints": int((person.keypoints[:, 2] > 0).sum()),
+    }
+    if (given := person.fields.get("bbox")) is not None:
+        filled["area"] = CROWD_AREA * given[2] * given[3]  # in float64, as the file has it
+    keypoints = person.fields.get("keypoints") or person.keypoints.ravel().tolist()
+    return {**filled, **person.fields, "keypoints": keypoints, "category_id": category}
+
+
+def area_contradicts(person: PersonRecord) -> bool:
+    """Return whether a labelled person's area is 0, or far from its box by orders of magnitude."""
+    area, box = person.fields.get("area"), float(person.box[2] * person.box[3])
+    if person.region is not None or area is None:
+        return False
+    return area <= LEAST_SHARE * box or area > MOST_SHARE * box

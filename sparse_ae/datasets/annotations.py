@@ -6,17 +6,31 @@ what is kept: COCO's quarter of a million persons are shared by all processes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparse_ae.datasets.annotation_file import ADVICE as ADVICE  # data sets read it here
-from sparse_ae.datasets.annotation_file import PersonRecord, read_annotation_file
-from sparse_ae.metrics.average_precision import CROWD_AREA
+from sparse_ae.datasets.annotation_checks import (
+    PersonRecord,
+    area_contradicts,
+    category_ids,
+    check_person,
+    field_of,
+    hide_person,
+    image_sizes,
+    read_json,
+    truth_of,
+)
 from sparse_ae.metrics.crowding import crowd_index
+from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
+
+ADVICE = "mend it, or leave it out with skip_broken=True"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +104,7 @@ def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> 
             image, keypoints of the wrong length, NaN, …
     """
     path = Path(path)
-    _, images, persons, _, broken = read_annotation_file(path, skeleton, skip_broken)
+    _, images, persons, _, broken = _read(path, skeleton, skip_broken)
     labelled = [[p for p in group if p.region is None] for group in persons.values()]
     rows = [person for group in labelled for person in group]
     regions = ([p.region for p in group if p.region is not None] for group in persons.values())
@@ -135,11 +149,11 @@ def ground_truth(
         ValueError: as `read_annotations`.
     """
     path = Path(path)
-    file = read_annotation_file(path, skeleton, skip_broken)
+    file = _read(path, skeleton, skip_broken)
     chosen = set(file.images) if images is None else set(file.images) & {int(i) for i in images}
     category = min(file.categories)
     persons = {
-        number: [_as_truth(person, category) for person in group]
+        number: [truth_of(person, category) for person in group]
         for number, group in file.persons.items()
         if number in chosen
     }
@@ -157,20 +171,6 @@ def _id_of(record):
     return record.get("id") if isinstance(record, dict) and type(record.get("id")) is int else None
 
 
-def _as_truth(person: PersonRecord, category: int) -> dict:
-    """Return an annotation with all fields that an evaluation reads."""
-    box = person.box.tolist()
-    filled = {
-        "bbox": box,
-        "area": CROWD_AREA * box[2] * box[3],
-        "num_keypoints": int((person.keypoints[:, 2] > 0).sum()),
-    }
-    if (given := person.fields.get("bbox")) is not None:
-        filled["area"] = CROWD_AREA * given[2] * given[3]  # in float64, as the file has it
-    keypoints = person.fields.get("keypoints") or person.keypoints.ravel().tolist()
-    return {**filled, **person.fields, "keypoints": keypoints, "category_id": category}
-
-
 def _crowd_index(persons: list[dict]) -> float:
     """Return the crowd index of an image, from the persons that count in its evaluation."""
     counting = [p for p in persons if p["num_keypoints"] > 0 and not p.get("iscrowd", 0)]
@@ -178,3 +178,72 @@ def _crowd_index(persons: list[dict]) -> float:
         return 0.0
     keypoints = np.array([p["keypoints"] for p in counting], float)
     return crowd_index(keypoints.reshape(len(counting), -1, 3), [p["bbox"] for p in counting])
+
+
+class _File(NamedTuple):
+    """A checked file: its JSON, and images and persons by the images' ids."""
+
+    content: dict[str, Any]
+    images: dict[int, tuple[str, int, int]]  # file name, width, height
+    persons: dict[int, list[PersonRecord]]  # in the order of the file
+    categories: set[int]  # ids of those that have the skeleton's keypoints
+    broken: list[str]  # what was left out, a line each
+
+
+def _read(path: Path, skeleton: Skeleton, skip_broken: bool) -> _File:
+    """Read and check a file of COCO's keypoint format.
+
+    A broken person with a box becomes a region with skip_broken: it is seen, though nobody can
+    learn from it, and a detection there counts neither for nor against a net.
+    """
+    content, broken = read_json(path), []
+    report = _reporter(path, broken, skip_broken)
+    images = image_sizes(content["images"], report)
+    categories = category_ids(path, content, skeleton)
+    persons: dict[int, list[PersonRecord]] = {number: [] for number in images}
+    told = {_id_of(image) for image in content["images"]} - set(images)  # reported already
+    for number, fields in enumerate(content["annotations"]):
+        try:
+            where = field_of(fields, "image_id", int)
+            if where in told or field_of(fields, "category_id", int) not in categories:
+                continue
+            if where not in images:
+                raise ValueError(f"image_id {where} is not among images")
+            persons[where].append(check_person(fields, where, images[where], skeleton))
+        except ValueError as error:
+            report(_name(fields, number), error)
+            with contextlib.suppress(ValueError, KeyError):
+                where = field_of(fields, "image_id", int)
+                persons[where].append(hide_person(fields, where, skeleton))
+    _warn_of_areas(path, persons)
+    return _File(content, images, persons, categories, broken)
+
+
+def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
+    """Return what is called with a broken record: it raises, or notes the record in `broken`."""
+
+    def report(record: str, error: ValueError):
+        message = f"{path}: {record}: {error}"
+        if not skip_broken:
+            raise ValueError(f"{message}; {ADVICE}") from None
+        broken.append(message)
+
+    return report
+
+
+def _name(person, number: int) -> str:
+    """Return what a message calls an annotation."""
+    named = isinstance(person, dict) and "id" in person
+    return f"annotation {short_repr(person['id'])}" if named else f"annotation no. {number}"
+
+
+def _warn_of_areas(path: Path, persons: dict[int, list[PersonRecord]]) -> None:
+    """Warn of areas that contradict their box, with their number."""
+    count = sum(area_contradicts(person) for group in persons.values() for person in group)
+    if count:
+        warnings.warn(
+            f"{path}: the area of {count} labelled persons is 0, or contradicts their box by "
+            "orders of magnitude; COCO's OKS is measured by it, and AP will be wrong: mend it, or "
+            "leave the field out, and 0.53 × box is taken",
+            stacklevel=4,
+        )
