@@ -103,7 +103,7 @@ FILES = {  # name: the bytes, made when they are needed; what reads them; what h
     "b.png": (lambda: png(50_000, 50_000), lambda path: read_photo(path, 96, 64),
               "50000 × 50000 pixels, but 96 × 64 in the annotations"),
     "c.png": (lambda: png(50_000, 50_000), lambda path: read_photo(path, 50_000, 50_000),
-              "no picture that OpenCV can decode"),
+              "50000 × 50000 pixels, more than 1,073,741,824, OpenCV's limit"),
     "a.safetensors": (safetensors, load_checkpoint, "no complete safetensors file"),
     "b.safetensors": (long_header, load_checkpoint, "no complete safetensors file"),
     "zip.pth": (lambda: checkpoint(False), load_checkpoint, "zip.pth (is damaged|claims)"),

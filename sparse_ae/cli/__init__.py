@@ -29,11 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     Ctrl-C or SIGTERM. `verify` gives codes of its own."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what is no text
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _interruptible():
             return options.command(options) or 0
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        print(f"sparse-ae: error: {str(error) or 'out of memory'}", file=sys.stderr)
+        message = (str(error) or "out of memory").replace("skip_broken=True", "--skip-broken")
+        print(f"sparse-ae: error: {message}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if (extra := EXTRAS.get((error.name or "").partition(".")[0])) is None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sparse_ae.cli.options import show
 
+VIEW_DEFAULTS = {"size": None, "scales": [1.0], "no_flip": False, "bf16": False}
+
 
 def add_photos(add) -> None:
     """The subcommand and its options."""
@@ -24,7 +26,13 @@ def view_options(command: argparse.ArgumentParser) -> None:
     """How photos are looked at: --size, --scales, --no-flip, --bf16."""
     option = command.add_argument
     option("--size", type=int, metavar="PX", help="short side of the photo (as in training)")
-    option("--scales", type=float, nargs="+", default=[1.0], help="of the view, 1 among them")
+    option(
+        "--scales",
+        type=float,
+        nargs="+",
+        default=VIEW_DEFAULTS["scales"],
+        help="of the view, 1 among them",
+    )
     option("--no-flip", action="store_true", help="do not look at the mirror image too")
     option("--bf16", action="store_true", help="compute the network in bfloat16")
 
@@ -68,6 +76,8 @@ def evaluate(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         if path and not path.parent.is_dir():
             raise ValueError(f"--{name} {path}: no such folder; make it first")
+        if path and path.is_dir():
+            raise ValueError(f"--{name} {path}: is a folder; name a file")
     data = KeypointDataset.official(options.data, options.split, skip_broken=options.skip_broken)
     used = predictor(options)
     if used.skeleton.keypoints != data.skeleton.keypoints:

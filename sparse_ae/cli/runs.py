@@ -14,8 +14,8 @@ from sparse_ae.cli.options import (
     run_options,
     show,
 )
+from sparse_ae.cli.photos import VIEW_DEFAULTS, view_options
 from sparse_ae.cli.photos import evaluate as evaluate_on_photos
-from sparse_ae.cli.photos import view_options
 
 
 def add_runs(add) -> None:
@@ -39,7 +39,7 @@ def add_runs(add) -> None:
     option("--data", choices=("coco", "crowdpose"), help="instead of the preset's data")
     option("--detections", type=Path, metavar="FILE", help="of --data, in COCO's results format")
     option("--record", type=Path, metavar="FILE", help="JSON for the figures on --data")
-    option("--skip-broken", action="store_true", help="of --data: go on without broken photos")
+    option("--skip-broken", action="store_true", help="go on without broken photos and records")
     view_options(command)
 
     command = add("search", search, "choose the losses' weights on validation crowds")
@@ -71,6 +71,10 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print the figures of trained weights on the preset's data, or on an official data set."""
     if options.data:
         return evaluate_on_photos(options)
+    for name, usual in (("detections", None), ("record", None), *VIEW_DEFAULTS.items()):
+        if getattr(options, name) != usual:  # a run is evaluated as its settings say
+            raise ValueError(f"--{name.replace('_', '-')}: needs --data; to evaluate a run with "
+                             "other settings, change its preset or use --set")  # fmt: skip
     from sparse_ae.companion.experiment import evaluate_weights, path_of
 
     settings = read_settings(options)

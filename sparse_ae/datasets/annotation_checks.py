@@ -1,4 +1,4 @@
-"""Single records of COCO's keypoint format, checked: what is wrong with one, in a line."""
+"""Single records of COCO's keypoint format, checked: what one holds, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
-from sparse_ae.datasets.loss_masks import FARTHEST
+from sparse_ae.datasets.loss_masks import FARTHEST, box_around, read_region
+from sparse_ae.metrics.average_precision import CROWD_AREA
 from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
 LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
+LEAST_SHARE, MOST_SHARE = 0.01, 10  # of a box's area: an annotated area beyond is a mistake
 LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
 
 
@@ -26,6 +30,9 @@ def read_json(path: Path) -> dict:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError as error:
+        found = f"byte {error.object[error.start]:#x} at {error.start}"
+        raise ValueError(f"{path}: no text in UTF-8 ({found}); save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: cut short or no JSON ({error}); fetch it again") from None
     for field in ("images", "annotations", "categories"):
@@ -35,14 +42,25 @@ def read_json(path: Path) -> dict:
 
 
 def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
-    """The ids of the categories that have the skeleton's keypoints; ValueError if none has."""
+    """Return the ids of the categories that have the skeleton's keypoints.
+
+    Names that differ by their Unicode form only, as é in one sign or in two, are the same.
+
+    ValueError if there is none, or if such an id is another category's too.
+    """
     found = [
         c
         for c in content["categories"]
         if isinstance(c, dict) and isinstance(c.get("keypoints"), list)
     ]
+    wanted = [normalize("NFC", name) for name in skeleton.keypoints]
+    fitting = [c for c in found if [_normal(k) for k in c["keypoints"]] == wanted]
     try:
-        ids = {field_of(c, "id", int) for c in found if tuple(c["keypoints"]) == skeleton.keypoints}
+        ids = {field_of(c, "id", int) for c in fitting}
+        others = [c for c in content["categories"] if isinstance(c, dict) and c not in fitting]
+        for taken in (c.get("id") for c in others):
+            if type(taken) is int and taken in ids:
+                raise ValueError(f"two have the id {taken}")
     except ValueError as error:
         raise ValueError(f"{path}: categories: {error}; give each a number of its own") from None
     if not ids:
@@ -55,22 +73,31 @@ def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
     return ids
 
 
+def _normal(name):
+    """Return a text in one Unicode form; anything else as it is."""
+    return normalize("NFC", name) if isinstance(name, str) else name
+
+
 def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, int]]:
-    """File name, width and height of the images, by id.
+    """Return file name, width and height of the images, by id; of those that share one, none.
 
     report: called with the name of a broken record and a ValueError that says what is wrong.
     """
     images: dict[int, tuple[str, int, int]] = {}
+    seen: set[int] = set()
     for number, record in enumerate(records):
         try:
             key = field_of(record, "id", int)
-            if key in images:
+            if key in seen:
+                images.pop(key, None)  # nobody can tell whose the persons are
                 raise ValueError("another image has this id too")
+            seen.add(key)
             name = field_of(record, "file_name", str)
             _check_name(name)
             size = [field_of(record, side, int) for side in ("width", "height")]
             if min(size) < 1 or max(size) > LONGEST_SIDE:
                 raise ValueError(f"width and height: expected pixels, got {short_repr(size)}")
+            count_of(record, "crowdIndex")
             images[key] = (name, *size)
         except ValueError as error:
             known = isinstance(record, dict) and "id" in record
@@ -129,14 +156,86 @@ def box_of(person: dict) -> np.ndarray:
 
 
 def keypoints_of(person: dict, count: int) -> np.ndarray:
-    """(K, 3) x, y, v of a person; zeros for a crowd region, which may have none. ValueError for the
-    wrong length, NaN, or a v that is not 0, 1 or 2."""
+    """Return (K, 3) x, y, v of a person; zeros where it has none, which is no mistake.
+
+    ValueError for the wrong length, NaN, a v that is not 0, 1 or 2, or no keypoints though
+    num_keypoints counts some.
+    """
     crowd = person.get("iscrowd", 0)
     if isinstance(crowd, list | dict) or crowd not in (0, 1):
         raise ValueError(f"iscrowd: expected 0 or 1, got {short_repr(crowd)}")
-    if crowd and "keypoints" not in person:
+    if person.get("keypoints", []) == []:
+        if not crowd and person.get("num_keypoints", 0):
+            told = short_repr(person["num_keypoints"])
+            raise ValueError(f"keypoints: expected {3 * count} numbers, got none, but "
+                             f"num_keypoints is {told}")  # fmt: skip
         return np.zeros((count, 3), np.float32)
     keypoints = numbers_of(person, "keypoints", 3 * count).reshape(count, 3)
     if not np.isin(keypoints[:, 2], (0, 1, 2)).all():
         raise ValueError("keypoints: visibility is 0, 1 or 2")
     return keypoints
+
+
+class PersonRecord(NamedTuple):
+    """An annotation of the skeleton's category.
+
+    Attributes:
+        image: the id of its image.
+        fields: what the file says of it; of a broken one, only its id and whose it is.
+        keypoints: (K, 3) x, y, v; zeros where nothing is labelled or can be used.
+        box: (4,) x, y, width, height, pixels.
+        region: where the loss must not look (`loss_masks.read_region`); None for a labelled person.
+    """
+
+    image: int
+    fields: dict[str, Any]
+    keypoints: np.ndarray
+    box: np.ndarray
+    region: list | None
+
+
+def check_person(fields: dict, where: int, image: tuple, skeleton: Skeleton) -> PersonRecord:
+    """Return an annotation, checked; ValueError for a broken one."""
+    keypoints = keypoints_of(fields, len(skeleton))
+    for name in ("area", "num_keypoints"):
+        count_of(fields, name)
+    region, size = None, image[1:]
+    unlabelled = not keypoints[:, 2].any() or fields.get("iscrowd", 0)
+    if unlabelled and "bbox" not in fields and fields.get("segmentation"):
+        region = read_region(fields["segmentation"], None, *size)
+        box = box_around(region)
+    else:
+        box = box_of(fields)
+        if unlabelled:
+            region = read_region(fields.get("segmentation"), box, *size)
+    return PersonRecord(where, fields, keypoints, box, region)
+
+
+def hide_person(fields: dict, where: int, skeleton: Skeleton) -> PersonRecord:
+    """Return a broken annotation as a region; ValueError where its box is broken too."""
+    box = box_of(fields)
+    known = {"id": fields["id"]} if "id" in fields else {}
+    known |= {"image_id": where, "bbox": fields["bbox"], "iscrowd": 0}
+    return PersonRecord(where, known, np.zeros((len(skeleton), 3), np.float32), box, [box])
+
+
+def truth_of(person: PersonRecord, category: int) -> dict:
+    """Return an annotation with all fields that an evaluation reads."""
+    box = person.box.tolist()
+    filled = {
+        "bbox": box,
+        "area": CROWD_AREA * box[2] * box[3],
+        "num_keypoints": int((person.keypoints[:, 2] > 0).sum()),
+    }
+    if (given := person.fields.get("bbox")) is not None:
+        filled["area"] = CROWD_AREA * given[2] * given[3]  # in float64, as the file has it
+    keypoints = person.fields.get("keypoints") or person.keypoints.ravel().tolist()
+    return {**filled, **person.fields, "keypoints": keypoints, "category_id": category}
+
+
+def area_contradicts(person: PersonRecord) -> bool:
+    """Return whether a labelled person's area is 0, or far from its box by orders of magnitude."""
+    area, box = person.fields.get("area"), float(person.box[2] * person.box[3])
+    if person.region is not None or area is None:
+        return False
+    return area <= LEAST_SHARE * box or area > MOST_SHARE * box

@@ -7,23 +7,25 @@ what is kept: COCO's quarter of a million persons are shared by all processes th
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sparse_ae.datasets.annotation_checks import (
-    box_of,
+    PersonRecord,
+    area_contradicts,
     category_ids,
-    count_of,
+    check_person,
     field_of,
+    hide_person,
     image_sizes,
-    keypoints_of,
     read_json,
+    truth_of,
 )
-from sparse_ae.datasets.loss_masks import read_region
-from sparse_ae.metrics.average_precision import CROWD_AREA
 from sparse_ae.metrics.crowding import crowd_index
 from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
@@ -78,40 +80,147 @@ class Annotations:
 
 
 def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> Annotations:
-    """The annotations in a JSON file of COCO's keypoint format.
+    """Read the annotations in a JSON file of COCO's keypoint format.
 
     A person is labelled if one of its joints is (v > 0), whatever its num_keypoints says, which
     CrowdPose counts by a rule of its own, and if it is no crowd (iscrowd). The others become
-    regions.
+    regions: crowds, and persons whose keypoints are zeros, an empty list, or missing.
 
-    ValueError for a file that is missing, cut short or of another format or skeleton; and for a
-    record that is broken: a file name that leaves its folder, an annotation without its image,
-    keypoints of the wrong length, NaN, … With skip_broken these are left out, and listed in
-    `broken`; a person with a box becomes a region.
+    Categories with the skeleton's keypoints are read as one. A warning counts the labelled persons
+    whose area is 0 or contradicts their box.
+
+    Args:
+        path: of the JSON.
+        skeleton: what its K keypoints are.
+        skip_broken: leave out broken records, and list them in `broken`. A broken person with a
+            box becomes a region. Of images that share an id all are left out, with their persons.
+
+    Returns:
+        The `Annotations`.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or of another format or skeleton; and for
+            a record that is broken: a file name that leaves its folder, an annotation without its
+            image, keypoints of the wrong length, NaN, …
     """
     path = Path(path)
-    content = read_json(path)
-    broken: list[str] = []
-    report = _reporter(path, broken, skip_broken)
-    images = image_sizes(content["images"], report)
-    people, regions = _sorted_out(path, content, skeleton, images, report)
-    rows = [row for found in people.values() for row in found]
+    _, images, persons, _, broken = _read(path, skeleton, skip_broken)
+    labelled = [[p for p in group if p.region is None] for group in persons.values()]
+    rows = [person for group in labelled for person in group]
+    regions = ([p.region for p in group if p.region is not None] for group in persons.values())
     return Annotations(
         path,
         skeleton,
         np.array(list(images), np.int64),
         tuple(name for name, *_ in images.values()),
         np.array([size for _, *size in images.values()], np.int64).reshape(-1, 2),
-        np.cumsum([0, *map(len, people.values())]),
-        np.array([k for k, _ in rows], np.float32).reshape(-1, len(skeleton), 3),
-        np.array([b for _, b in rows], np.float32).reshape(-1, 4),
-        tuple(map(tuple, regions.values())),
+        np.cumsum([0, *map(len, labelled)]),
+        np.array([p.keypoints for p in rows], np.float32).reshape(-1, len(skeleton), 3),
+        np.array([p.box for p in rows], np.float32).reshape(-1, 4),
+        tuple(tuple(part for region in group for part in region) for group in regions),
         tuple(broken),
     )
 
 
+def ground_truth(
+    path, skeleton: Skeleton, images=None, *, crowd: bool = False, skip_broken: bool = False
+) -> dict:
+    """Read the annotations of a JSON file as `metrics.keypoint_ap` takes them.
+
+    The file is read as by `read_annotations`. Where a person has no area, as in CrowdPose, it is
+    0.53 × box width × height; where it has no num_keypoints, the number of labelled joints.
+    CrowdPose's own num_keypoints stay: it gives 0 to persons with few labelled joints, its
+    evaluation leaves them out, and so do published figures. Persons without keypoints get zeros,
+    and do not count. Where several categories have the skeleton's keypoints, all persons get the
+    lowest id among them.
+
+    Args:
+        path: of the JSON.
+        skeleton: what its K keypoints are.
+        images: ids of those that were looked at, by default all.
+        crowd: for CrowdPose's evaluation; crowdIndex is computed where it is missing.
+        skip_broken: leave broken records out. A broken person with a box stays as one that does
+            not count, as training leaves its box out of the loss.
+
+    Returns:
+        A dict in COCO format, with one category.
+
+    Raises:
+        ValueError: as `read_annotations`.
+    """
+    path = Path(path)
+    file = _read(path, skeleton, skip_broken)
+    chosen = set(file.images) if images is None else set(file.images) & {int(i) for i in images}
+    category = min(file.categories)
+    persons = {
+        number: [truth_of(person, category) for person in group]
+        for number, group in file.persons.items()
+        if number in chosen
+    }
+    found = {image["id"]: image for image in file.content["images"] if _id_of(image) in chosen}
+    kept = [found[number] for number in persons]
+    if crowd:
+        kept = [{"crowdIndex": _crowd_index(persons[image["id"]]), **image} for image in kept]
+    named = [c for c in file.content["categories"] if _id_of(c) == category]
+    people = [person for group in persons.values() for person in group]
+    return {**file.content, "images": kept, "annotations": people, "categories": named[:1]}
+
+
+def _id_of(record):
+    """Return the id of a record that may be broken, None if it has none."""
+    return record.get("id") if isinstance(record, dict) and type(record.get("id")) is int else None
+
+
+def _crowd_index(persons: list[dict]) -> float:
+    """Return the crowd index of an image, from the persons that count in its evaluation."""
+    counting = [p for p in persons if p["num_keypoints"] > 0 and not p.get("iscrowd", 0)]
+    if not counting:
+        return 0.0
+    keypoints = np.array([p["keypoints"] for p in counting], float)
+    return crowd_index(keypoints.reshape(len(counting), -1, 3), [p["bbox"] for p in counting])
+
+
+class _File(NamedTuple):
+    """A checked file: its JSON, and images and persons by the images' ids."""
+
+    content: dict[str, Any]
+    images: dict[int, tuple[str, int, int]]  # file name, width, height
+    persons: dict[int, list[PersonRecord]]  # in the order of the file
+    categories: set[int]  # ids of those that have the skeleton's keypoints
+    broken: list[str]  # what was left out, a line each
+
+
+def _read(path: Path, skeleton: Skeleton, skip_broken: bool) -> _File:
+    """Read and check a file of COCO's keypoint format.
+
+    A broken person with a box becomes a region with skip_broken: it is seen, though nobody can
+    learn from it, and a detection there counts neither for nor against a net.
+    """
+    content, broken = read_json(path), []
+    report = _reporter(path, broken, skip_broken)
+    images = image_sizes(content["images"], report)
+    categories = category_ids(path, content, skeleton)
+    persons: dict[int, list[PersonRecord]] = {number: [] for number in images}
+    told = {_id_of(image) for image in content["images"]} - set(images)  # reported already
+    for number, fields in enumerate(content["annotations"]):
+        try:
+            where = field_of(fields, "image_id", int)
+            if where in told or field_of(fields, "category_id", int) not in categories:
+                continue
+            if where not in images:
+                raise ValueError(f"image_id {where} is not among images")
+            persons[where].append(check_person(fields, where, images[where], skeleton))
+        except ValueError as error:
+            report(_name(fields, number), error)
+            with contextlib.suppress(ValueError, KeyError):
+                where = field_of(fields, "image_id", int)
+                persons[where].append(hide_person(fields, where, skeleton))
+    _warn_of_areas(path, persons)
+    return _File(content, images, persons, categories, broken)
+
+
 def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
-    """What to do about a broken record: raise, or note it in `broken`."""
+    """Return what is called with a broken record: it raises, or notes the record in `broken`."""
 
     def report(record: str, error: ValueError):
         message = f"{path}: {record}: {error}"
@@ -122,106 +231,19 @@ def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
     return report
 
 
-def _sorted_out(path: Path, content: dict, skeleton: Skeleton, images: dict, report: Callable):
-    """The labelled persons (keypoints, box) and the regions of each image."""
-    categories = category_ids(path, content, skeleton)
-    people: dict[int, list] = {i: [] for i in images}
-    regions: dict[int, list] = {i: [] for i in images}
-    broken = _ids(content["images"]) - set(images)  # images that are reported already
-    for number, person in enumerate(content["annotations"]):
-        try:
-            where = field_of(person, "image_id", int)
-            if where in broken or field_of(person, "category_id", int) not in categories:
-                continue
-            if where not in images:
-                raise ValueError(f"image_id {where} is not among images")
-            box = box_of(person)
-            keypoints = keypoints_of(person, len(skeleton))
-            if keypoints[:, 2].any() and not person.get("iscrowd", 0):
-                people[where].append((keypoints, box))
-            else:
-                size = images[where][1:]
-                regions[where] += read_region(person.get("segmentation"), box, *size)
-        except ValueError as error:
-            report(_name(person, number), error)
-            with contextlib.suppress(ValueError, KeyError):  # it is seen, if it cannot be used
-                regions[field_of(person, "image_id", int)].append(box_of(person))
-    return people, regions
-
-
-def _ids(images: list) -> set[int]:
-    """The ids of image records, broken ones too."""
-    ids = [image.get("id") for image in images if isinstance(image, dict)]
-    return {key for key in ids if isinstance(key, int)}
-
-
 def _name(person, number: int) -> str:
-    """What a message calls an annotation."""
+    """Return what a message calls an annotation."""
     named = isinstance(person, dict) and "id" in person
     return f"annotation {short_repr(person['id'])}" if named else f"annotation no. {number}"
 
 
-def ground_truth(
-    path, skeleton: Skeleton, images=None, *, crowd: bool = False, skip_broken: bool = False
-) -> dict:
-    """The annotations of a JSON file as `metrics.keypoint_ap` takes them.
-
-    images: ids of those that were looked at, by default all. crowd: for CrowdPose's evaluation;
-    crowdIndex is computed where it is missing.
-
-    Where a person has no area, as in CrowdPose, it is 0.53 × box width × height; where it has no
-    num_keypoints, the number of labelled joints. CrowdPose's own num_keypoints stay: it gives 0 to
-    persons with few labelled joints, its evaluation leaves them out, and so do published figures.
-
-    ValueError as for `read_annotations`; with skip_broken, broken records are left out.
-    """
-    path = Path(path)
-    content = read_json(path)
-    report = _reporter(path, [], skip_broken)
-    sizes = image_sizes(content["images"], report)
-    chosen = set(sizes) if images is None else set(sizes) & {int(i) for i in images}
-    categories = category_ids(path, content, skeleton)
-    persons: dict[int, list[dict]] = {i: [] for i in sizes if i in chosen}
-    others = _ids(content["images"]) - chosen
-    for number, person in enumerate(content["annotations"]):
-        try:
-            where = field_of(person, "image_id", int)
-            if where in others or field_of(person, "category_id", int) not in categories:
-                continue
-            if where not in chosen:
-                raise ValueError(f"image_id {where} is not among images")
-            box_of(person)
-            area = CROWD_AREA * person["bbox"][2] * person["bbox"][3]
-            keypoints = keypoints_of(person, len(skeleton))
-            for field in ("area", "num_keypoints"):
-                count_of(person, field)
-        except ValueError as error:
-            report(_name(person, number), error)
-            continue
-        filled = {"area": area, "num_keypoints": int((keypoints[:, 2] > 0).sum())}
-        persons[where].append({**filled, "keypoints": keypoints.ravel().tolist(), **person})
-    found = {image["id"]: image for image in content["images"] if _ids([image]) & chosen}
-    kept = [found[i] for i in persons]
-    if crowd:
-        kept = [{"crowdIndex": _crowd_index(persons[image["id"]]), **image} for image in kept]
-        for image in kept:
-            _named(path, image, "crowdIndex")
-    named = [c for c in content["categories"] if isinstance(c, dict) and c.get("id") in categories]
-    people = [person for group in persons.values() for person in group]
-    return {**content, "images": kept, "annotations": people, "categories": named}
-
-
-def _named(path: Path, image: dict, field: str) -> None:
-    try:
-        count_of(image, field)
-    except ValueError as error:
-        raise ValueError(f"{path}: image {image['id']}: {error}") from None
-
-
-def _crowd_index(persons: list[dict]) -> float:
-    """The crowd index of an image, from the persons that count in its evaluation."""
-    counting = [p for p in persons if p["num_keypoints"] > 0 and not p.get("iscrowd", 0)]
-    if not counting:
-        return 0.0
-    keypoints = np.array([p["keypoints"] for p in counting], float)
-    return crowd_index(keypoints.reshape(len(counting), -1, 3), [p["bbox"] for p in counting])
+def _warn_of_areas(path: Path, persons: dict[int, list[PersonRecord]]) -> None:
+    """Warn of areas that contradict their box, with their number."""
+    count = sum(area_contradicts(person) for group in persons.values() for person in group)
+    if count:
+        warnings.warn(
+            f"{path}: the area of {count} labelled persons is 0, or contradicts their box by "
+            "orders of magnitude; COCO's OKS is measured by it, and AP will be wrong: mend it, or "
+            "leave the field out, and 0.53 × box is taken",
+            stacklevel=4,
+        )

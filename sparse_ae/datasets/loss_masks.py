@@ -41,11 +41,22 @@ def run_lengths(text: str) -> list[int]:
 
 
 def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
-    """What an annotation covers: its outlines (n, 2), or its run lengths (a dict), or its box (4,).
+    """Return what an annotation covers: outlines (n, 2), run lengths (a dict), or its box (4,).
 
-    segmentation: COCO's polygons or run lengths; None or empty where there is none. box: x, y,
-    width, height, pixels. width, height: the picture's. ValueError for what is none of these.
+    Args:
+        segmentation: COCO's polygons or run lengths; None, empty, or a list of empty outlines where
+            there is none.
+        box: x, y, width, height, pixels; None if there is none.
+        width: the picture's, pixels.
+        height: the picture's, pixels.
+
+    Raises:
+        ValueError: for what is none of these.
     """
+    if isinstance(segmentation, list):
+        segmentation = [outline for outline in segmentation if outline != []]
+    if not segmentation and box is None:
+        raise ValueError("bbox: expected 4 numbers, or a segmentation")
     if not segmentation:
         return [np.asarray(box, np.float32)]
     if isinstance(segmentation, dict):
@@ -72,6 +83,14 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
             raise ValueError("segmentation: expected outlines x, y, x, y, … of finite numbers")
         outlines.append(points)
     return outlines
+
+
+def box_around(region: list) -> np.ndarray:
+    """Return (4,) x, y, width, height around outlines or run lengths, as of `read_region`."""
+    if isinstance(region[0], dict):
+        return np.asarray(rle.toBbox(region[0]), np.float32)
+    points = np.concatenate(region)
+    return np.concatenate([points.min(axis=0), np.ptp(points, axis=0)]).astype(np.float32)
 
 
 def loss_mask(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:

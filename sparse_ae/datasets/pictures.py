@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Sequence
+import re
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -19,6 +23,13 @@ REDUCED = {
 }  # by how many times smaller libjpeg decodes
 # what is read, though Pillow knows more: for some it starts another program
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+# what Pillow raises for files that are damaged, their Exif data or text among it
+DAMAGED = (OSError, SyntaxError, EOFError, ValueError, TypeError, LookupError, struct.error,
+           OverflowError, AttributeError, ZeroDivisionError)  # fmt: skip
+MOST_PIXELS = 2**30  # of a photo: OpenCV's limit, for all kinds
+# of a JPEG: not a byte 255 among the pixels, and not one that restarts their decoding
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+END_OF_IMAGE = 0xD9
 
 
 def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
@@ -33,6 +44,9 @@ def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
         leaves = listed[path.parent].get(path.name)
         if leaves is None:
             found[i] = f"{path}: no such file; fetch it, or check the folder"
+            if normalize("NFC", path.name) in {normalize("NFC", n) for n in listed[path.parent]}:
+                found[i] = (f"{path}: no such file, but one whose name only looks the same: its "
+                            "letters are coded in another Unicode form; rename it")  # fmt: skip
         elif leaves:
             found[i] = f"{path}: a link out of the folder of images; put the photo there itself"
     return found
@@ -57,50 +71,110 @@ def _leaves(link: Path, home: Path) -> bool:
 
 
 def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.ndarray, int]:
-    """A photo (h, w, 3) uint8, blue first as OpenCV has it, and by how much it is reduced.
+    """Read a photo, as its annotations have it: the orientation in its Exif data is not applied.
 
-    width, height: the photo's, in pixels, as its annotations say; the orientation in its Exif data
-    is not applied, as annotations are made without. reduction: 1, 2, 4 or 8, for JPEG only.
+    Args:
+        path: of the file.
+        width: of the photo, as its annotations say, pixels.
+        height: of the photo, as its annotations say, pixels.
+        reduction: 1, 2, 4 or 8, for JPEG only: decode it so many times smaller.
 
-    ValueError, naming file and remedy, for a file that is missing, cut short, no picture, or of
-    another size.
+    Returns:
+        The photo (h, w, 3) uint8, blue first as OpenCV has it, and by how much it is reduced.
+
+    Raises:
+        ValueError: naming file and remedy, for a file that is missing, cut short, no picture, of
+            32 bits a channel, or of another size.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
-    jpeg = data[:2] == b"\xff\xd8"
-    if jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):  # no end after the last scan
+    if data[:2] == b"\xff\xd8" and not jpeg_is_whole(data):
         raise ValueError(f"{path}: JPEG cut short; fetch it again")
     if data[:4] == b"\x89PNG" and data.rfind(b"IEND") < 0:
         raise ValueError(f"{path}: PNG cut short; fetch it again")
     claimed = claimed_size(data)
     if claimed is not None and claimed != (width, height):  # before memory is taken for its pixels
         raise ValueError(_of_another_size(path, *claimed, width, height))
-    reduction = reduction if jpeg else 1
-    flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{path}: {width} × {height} pixels, more than {MOST_PIXELS:,}, OpenCV's "
+                         "limit; make it smaller, and its annotations")  # fmt: skip
+    if claimed is None:
+        raise ValueError(f"{path}: no picture of the kinds {', '.join(FORMATS)}; fetch it again")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if claimed else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ValueError(f"{path}: no picture that OpenCV can decode; fetch it again")
+        image, reduction = _decode(data, reduction)
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be decoded ({reason}); fetch it again") from None
     if image.shape[:2] != (-(-height // reduction), -(-width // reduction)):
         sides = (side * reduction for side in image.shape[1::-1])
         raise ValueError(_of_another_size(path, *sides, width, height))
     return image, reduction
 
 
-def claimed_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a picture's header claims, in pixels; None for what is no picture of
-    FORMATS. Nothing is decoded."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # who reads it has limits
+def jpeg_is_whole(data: bytes) -> bool:
+    """Return whether a JPEG has its end marker; what a phone appends behind it does not matter.
+
+    Segments are skipped by their lengths: a preview in one has an end marker of its own.
+    """
+    place = 2
+    while (marker := MARKER.search(data, place)) is not None:
+        place, kind = marker.end(), data[marker.end() - 1]
+        if kind == END_OF_IMAGE:
+            return True
+        place += int.from_bytes(data[place : place + 2], "big")  # the length of the segment
+    return False
+
+
+def _decode(data: bytes, reduction: int) -> tuple[np.ndarray, int]:
+    """Decode a photo, blue first: JPEGs by OpenCV, which can reduce them, all else by Pillow.
+
+    OSError or ValueError where that fails.
+    """
+    with _without_limit(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        if data[:2] != b"\xff\xd8" or picture.mode == "CMYK":
+            return np.ascontiguousarray(to_rgb(picture)[..., ::-1]), 1
+    flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise OSError("a damaged JPEG")
+    return image, reduction
+
+
+def to_rgb(picture: Image.Image) -> np.ndarray:
+    """Convert an opened picture to (H, W, 3) uint8, red first; of 16 bits the upper eight count.
+
+    ValueError for 32 bits a channel, of which nobody can tell what is white.
+    """
+    if picture.mode in ("I", "F"):
+        raise ValueError("32 bits a channel: save it with 8 bits a channel")
+    if picture.mode.startswith("I;16"):  # Pillow would cut what is above 255
+        grey = (np.asarray(picture) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(picture.convert("RGB"))
+
+
+def claimed_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height that a picture's header claims, in pixels; None for what is no
+    picture of FORMATS. Nothing is decoded."""
+    try:
+        with _without_limit(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             return picture.size
-    except (OSError, SyntaxError, EOFError, ValueError):  # what Pillow raises for damaged files
+    except DAMAGED:
         return None
+
+
+@contextlib.contextmanager
+def _without_limit() -> Iterator[None]:
+    """Let Pillow open pictures of any size; who reads them has limits of their own."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 

@@ -6,7 +6,6 @@ import glob
 import json
 import os
 import re
-import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from sparse_ae.datasets.pictures import FORMATS
+from sparse_ae.datasets.pictures import DAMAGED, FORMATS, to_rgb
 from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.evaluation.predictor import LEAST_SCORE, Predictor
 from sparse_ae.runtime.files import write_whole
@@ -25,9 +24,6 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 ADDED = ".people.jpg"  # what a picture of ours ends in
 RESULTS = "people.json"
 QUALITY = 92  # of the JPEGs
-# what Pillow raises for files that are damaged, their Exif data or text among it
-DAMAGED = (OSError, SyntaxError, EOFError, ValueError, TypeError, LookupError, struct.error,
-           OverflowError, AttributeError, ZeroDivisionError)  # fmt: skip
 MOST_PIXELS = 80_000_000  # a decoded photo of so many takes 240 MB
 
 
@@ -69,10 +65,17 @@ def _is_photo(path: Path) -> bool:
 
 
 def read_picture(path: str | Path) -> np.ndarray:
-    """A photo (H, W, 3) uint8, red first, turned upright as its Exif data says.
+    """Read a photo, turned upright as its Exif data says, and no further than it takes to refuse.
 
-    ValueError, naming the file, for one that is missing, broken, no picture, or of more than
-    MOST_PIXELS pixels; it is read no further than that takes to tell.
+    Args:
+        path: of the file.
+
+    Returns:
+        (H, W, 3) uint8, red first; of 16 bits a channel the upper eight.
+
+    Raises:
+        ValueError: naming the file, for one that is missing, broken, no picture, of 32 bits a
+            channel, or of more than MOST_PIXELS pixels.
     """
     path = Path(path)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours
@@ -83,7 +86,7 @@ def read_picture(path: str | Path) -> np.ndarray:
                 most = MOST_PIXELS // 1_000_000
                 raise ValueError(f"{path}: {width} × {height} pixels, more than {most} million: "
                                  "make it smaller")  # fmt: skip
-            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+            return to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise ValueError(f"{path}: no picture that Pillow can read, of the kinds "
                          f"{', '.join(FORMATS)}") from None  # fmt: skip
@@ -114,6 +117,8 @@ def predict_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"{out}: no such folder can be made ({error.strerror})") from None
+    if (out / RESULTS).is_dir():
+        raise OSError(f"{out / RESULTS}: is a folder; name another one with --out")
     answered = Answered([], [], [])
     bar = tqdm(photos, "photos", unit=" photos", disable=not progress)
     for number, (photo, picture) in enumerate(zip(bar, pictures, strict=True), 1):
@@ -145,9 +150,13 @@ def write_results(results: list[dict], path: str | Path) -> None:
 
 
 def results_file(results: list[dict]) -> bytes:
-    """The content of that file."""
+    """Return the content of that file, in UTF-8.
+
+    Bytes of a file's name that are not UTF-8 come as Python keeps them, escaped as in "\\udcff":
+    `os.fsencode` makes the name of them again.
+    """
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return re.sub(r"\},(?=\{)", "},\n", text).encode() + b"\n"
+    return re.sub(r"\},(?=\{)", "},\n", text).encode(errors="backslashreplace") + b"\n"
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:

@@ -28,7 +28,8 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
     Args:
         annotations: a dict in COCO format (images, annotations, categories); it is not changed.
         detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score;
-            pixels) and score; at most 20 per image count. They are not changed.
+            pixels) and score; at most 20 per image count. They are not changed. Where the first
+            has a bbox, all have, and APM and APL take the areas from it, as pycocotools does.
         skeleton: a `Skeleton`, whose sigmas are used.
         crowd: evaluate as CrowdPose does: area = 0.53 × box, and AP by crowd index too (the
             images' "crowdIndex": easy below 0.2, medium below 0.8, hard from 0.8 on).

@@ -34,9 +34,19 @@ def read_scenes(annotations, crowd):
     level = {image["id"]: image.get("crowdIndex", np.nan) for image in annotations["images"]}
     if crowd and not all(np.isfinite(value) for value in level.values()):
         raise ValueError('annotations: crowd=True needs a finite "crowdIndex" in every image')
-    images = sorted(level)
-    categories = sorted({category["id"] for category in annotations["categories"]})
+    images = _sorted_ids("images", level)
+    categories = _sorted_ids("categories", {c["id"] for c in annotations["categories"]})
     return images, categories, np.array([level[image] for image in images], np.float64)
+
+
+def _sorted_ids(field, ids) -> list:
+    """Return ids in order; ValueError for numbers and texts together."""
+    try:
+        return sorted(ids)
+    except TypeError:
+        kinds = ", ".join(sorted({type(one).__name__ for one in ids}))
+        raise ValueError(f"annotations: {field}: ids of several types ({kinds}), as 1 and 'one': "
+                         "give all of them numbers") from None  # fmt: skip
 
 
 def read_persons(annotated, skeleton, images, categories, crowd):
@@ -89,8 +99,9 @@ def read_detections(detections, skeleton, images, categories):
         scenes.
 
     Raises:
-        ValueError: a missing field, an unknown image or category, a score that is not finite, or
-            keypoints that do not fit the skeleton or are not finite.
+        ValueError: a missing field, an unknown image or category, a score that is not finite,
+            keypoints that do not fit the skeleton or are not finite, or a bbox in some detections
+            but not in all.
     """
     _require("detections", detections, ("image_id", "category_id", "keypoints", "score"))
     scene = _scene_of(detections, images, categories)
@@ -110,9 +121,36 @@ def read_detections(detections, skeleton, images, categories):
     scenes = np.arange(len(images) * len(categories) + 1)
     kept = np.arange(len(at)) - np.searchsorted(at, scenes)[at] < MAX_DETECTIONS
     at, order = at[kept], order[kept]
-    keypoints = keypoints[order]
-    area = np.prod(np.ptp(keypoints[..., :2], axis=1), axis=1)
-    return Detections(keypoints, area, np.searchsorted(at, scenes)), score[order], at
+    area = _detected_area(detections, keypoints)[order]
+    return Detections(keypoints[order], area, np.searchsorted(at, scenes)), score[order], at
+
+
+def _detected_area(detections, keypoints) -> np.ndarray:
+    """Return the area of each detection as pycocotools' loadRes takes it.
+
+    What the first detection carries decides: areas are those of its bbox, else of its segmentation
+    (compressed run lengths), else of the box around its keypoints (n, K, 3).
+    """
+    field = next((name for name in ("bbox", "segmentation")
+                  if detections and detections[0].get(name, []) != []), None)  # fmt: skip
+    if field is None:
+        return np.prod(np.ptp(keypoints[..., :2], axis=1), axis=1)
+    values = [detection.get(field) for detection in detections]
+    try:
+        if field == "bbox":
+            area = np.prod(np.array(values, np.float64).reshape(-1, 4)[:, 2:], axis=1)
+        else:
+            from pycocotools.mask import area as area_of
+
+            area = np.array(area_of(values), np.float64)
+    except Exception:  # pycocotools raises bare ones for what is no mask
+        area = np.zeros(0)
+    if len(area) != len(detections) or not np.isfinite(area).all():
+        raise ValueError(
+            f"detections: the first has a {field}, and all areas are taken from it: expected one "
+            "in every detection, a box of four numbers or compressed run lengths"
+        )
+    return area
 
 
 def _scene_of(entries, images, categories):

@@ -16,6 +16,7 @@ KINDS = ("merged", "split", "swapped", "missed", "twice")
 NEAR = 0.5  # least OKS of a single joint at which a decoded joint belongs to a true one
 FEWEST = 3  # joints that make up a part of a person
 KEPT = 2  # images per kind of error that a record keeps
+COARSE = 2048  # pixels: beyond, float16 has even numbers only
 
 
 class ErrorCase(NamedTuple):
@@ -153,16 +154,19 @@ def worst_images(
 
     Returns:
         failure_counts: (I, 5) uint8, the counts, at most 255; failure_index: (5, KEPT) int32, the
-        images with most errors, −1 where there are fewer; failure_people: (5, KEPT, M, K, 3)
-        float16, the decoded persons of these images, NaN where there is none.
+        images with most errors, −1 where there are fewer; failure_people: (5, KEPT, M, K, 3), the
+        decoded persons of these images, NaN where there is none: float16, or float32 where a
+        coordinate exceeds COARSE, beyond which float16 is more than a pixel off.
     """
     index = _index(counts)
     most = max((len(people[i]) for i in index.ravel() if i >= 0), default=0)
     joints = people[0].shape[1] if len(counts) else 0
-    kept = np.full((*index.shape, most, joints, 3), np.nan, np.float16)
+    kept = np.full((*index.shape, most, joints, 3), np.nan, np.float32)
     for place in np.argwhere(index >= 0):
         found = people[index[tuple(place)]]
         kept[tuple(place)][: len(found)] = found
+    if not (np.abs(kept) > COARSE).any():
+        kept = kept.astype(np.float16)
     return {
         "failure_counts": counts.clip(max=255).astype(np.uint8),
         "failure_index": index,

@@ -35,7 +35,7 @@ COMMANDS = [
     (("train", "--set", "optim.steps=0"), "error: optim.steps: expected at least 1, got 0"),
     (("train", "--set", "optim.stesp=3"), "error: unknown setting 'optim.stesp': expected one of"),
     (("train", "--set", "optim.steps=["), r"--set optim.steps=\[: '\[' is no value of YAML"),
-    (("train", "--set", "run.seed=3"), "error: run: preset, method and seed are given by themse"),
+    (("train", "--set", "run.seed=3"), "--set run.seed=3: --preset, --method and --seed say which"),
     (
         ("train", "--preset", "smoke", "--save-every", "0"),
         "--save-every: expected 1 or more, got 0",

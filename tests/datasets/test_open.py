@@ -188,3 +188,12 @@ def test_the_val_photos_of_coco_are_not_validated_on():
     data = flat_settings("smoke", "rve", 0, source="coco", skeleton="coco").data
     with pytest.raises(ValueError, match="val_fraction: 0, but COCO's val photos are those that"):
         open_dataset(data, "val")
+
+
+@pytest.mark.parametrize("source", ["crowds", "rendered"])
+def test_crowds_of_a_skeleton_of_ones_own_are_refused(tmp_path, source):
+    """Seventeen joints of COCO would stand under its header."""
+    unused = {"train_set": [], "val_set": [], "test_set": []}
+    preset = custom_preset(tmp_path, source=source, **unused)
+    with pytest.raises(ValueError, match="skeleton: only coco and crowdpose can be rendered, got"):
+        load_settings(preset, "rve", 0)

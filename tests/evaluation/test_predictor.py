@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from sparse_ae.evaluation.predictor import Predictor, Usage, load
 from sparse_ae.models import PoseNet, save_checkpoint
 from sparse_ae.models.official import CoupledNet, HigherHRNet
 from sparse_ae.settings import DecodeSettings
-from sparse_ae.skeleton import COCO, CROWDPOSE
+from sparse_ae.skeleton import COCO, CROWDPOSE, Skeleton
 
 WIDTHS = (8, 16, 16, 24, 32)
 
@@ -240,6 +241,22 @@ def test_drawings():
     assert draw_people(image, far, CROWDPOSE).shape == image.shape
     with pytest.raises(ValueError, match=r"people: expected \(P, 17, 3\), got shape \(2, 14, 3\)"):
         draw_people(image, people, COCO)
+
+
+@pytest.mark.parametrize("count", [4, 14, 17])
+def test_a_skeleton_of_ones_own_is_drawn_by_its_own_limbs(count):
+    """Also one with as many joints as CrowdPose's or COCO's, and one that has no limbs."""
+    names = tuple(f"corner {number}" for number in range(count))
+    own = Skeleton("own", names, (0.1,) * count, (), ((0, 3),), tuple(range(count)))
+    image = np.full((120, 160, 3), 90, np.uint8)
+    people = np.ones((1, count, 3))
+    people[0, :, :2] = 10
+    people[0, :4, :2] = [[20, 20], [140, 20], [20, 100], [140, 100]]
+    drawn = (draw_people(image, people, own) != 90).any(axis=2)
+    assert drawn[60, 80]  # the only limb, from corner to corner
+    assert not drawn[[20, 60, 60, 100], [80, 20, 140, 80]].any()  # from no other to another
+    without = dataclasses.replace(own, limbs=())
+    assert not (draw_people(image, people, without) != 90)[60, 80].any()
 
 
 def test_the_command(tmp_path, weights, capsys):

@@ -10,6 +10,8 @@ from synthetic import CROWD, make_record
 
 from sparse_ae.companion.figures import errors as failure_figures
 from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.evaluation.evaluation import pack_examples, pack_matches
+from sparse_ae.metrics import Matches
 from sparse_ae.metrics.errors import (
     KINDS,
     ErrorCase,
@@ -213,3 +215,32 @@ def test_the_gallery_says_never_and_takes_runs_that_tell():
 def test_wrong_shapes_are_refused(decoded, joints, area, name):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
         count_errors(decoded, joints, area, SKELETON)
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(2048, np.float16), (2049, np.float32)])
+def test_coordinates_of_large_photos_are_kept_to_the_pixel(largest, kind):
+    people = [np.full((1, K, 3), value, float) for value in (largest, 1.0)]
+    kept = worst_images(np.array([[1, 0, 0, 0, 0], [0, 1, 0, 0, 0]]), people)["failure_people"]
+    assert kept.dtype == kind
+    assert (kept[0, 0] == largest).all()
+    assert (kept[1, 0] == 1).all()
+
+
+def test_the_numbers_of_forty_thousand_images_are_kept():
+    """Of every array of a record that counts images, persons or detections."""
+    count = 40_000
+    counts = np.zeros((count, 5), int)
+    counts[-1, 0] = 300
+    kept = worst_images(counts, {0: np.zeros((0, K, 3)), count - 1: np.ones((1, K, 3))})
+    assert kept["failure_index"][0].tolist() == [count - 1, -1]
+    assert kept["failure_counts"][-1, 0] == 255  # as documented
+    one = np.array([0, count - 1])
+    none = np.zeros((10, 2), bool)
+    persons = np.zeros(count, np.int64)
+    persons[-1] = count
+    packed = pack_matches(Matches(np.array([0.5, 0.25]), one, ~none, none, persons))
+    assert packed["match_image"].tolist() == one.tolist()
+    assert packed["match_persons"][-1] == count
+    assert packed["match_matched"].tolist() == [1023, 1023]
+    nobody = np.zeros((0, K, 2)), np.zeros((0, K), bool), np.zeros((0, K, 3))
+    assert pack_examples({count - 1: nobody}, K)["example_id"].tolist() == [count - 1]
