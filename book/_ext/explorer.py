@@ -19,7 +19,7 @@ from sparse_ae.companion.figures.embeddings import crowded_example, example_scen
 from sparse_ae.companion.figures.overlays import LEAST, PERSON_COLOURS, distinct
 from sparse_ae.companion.runs import example_run, read_evidence, source
 from sparse_ae.companion.tables.tables import METHOD_LABELS
-from sparse_ae.metrics import group_labels, group_margin, grouped_right, linearity
+from sparse_ae.metrics import correctly_grouped, group_labels, group_margin, linearity
 from sparse_ae.skeleton import get_skeleton
 
 METHODS = ("ae8", "ae8_scale", "rve", "ae1")
@@ -42,7 +42,7 @@ def at_threshold(tags, visible, order, threshold: float) -> dict:
     """What grouping makes of the embeddings: the group of each visible joint, which are right, the
     share of those, how many groups there are, and the group margin."""
     label = group_labels(tags, visible, order, tag_threshold=threshold)[visible]
-    right = grouped_right(tags, visible, order, tag_threshold=threshold)[visible]
+    right = correctly_grouped(tags, visible, order, tag_threshold=threshold)[visible]
     return {
         "group": label.tolist(),
         "right": "".join("01"[int(one)] for one in right),

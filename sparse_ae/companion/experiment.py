@@ -43,7 +43,7 @@ from sparse_ae.evaluation.predictor import Usage
 from sparse_ae.models.make import make_net
 from sparse_ae.models.pose_net import load_checkpoint, write_weights
 from sparse_ae.runtime.distributed import rank_and_world_size
-from sparse_ae.runtime.launch import Options, finish, launch_fabric
+from sparse_ae.runtime.launch import Options, launch_fabric, leave_process_group
 from sparse_ae.runtime.precision import uses_bfloat16
 from sparse_ae.settings import Settings
 from sparse_ae.skeleton import get_skeleton
@@ -80,7 +80,7 @@ def run(
     with _resumable(state_path(path)):
         training = fit(settings, options, record=path, identity=recorded, progress=progress)
         first, device = rank_and_world_size()[0] == 0, next(training.model.parameters()).device
-        finish()
+        leave_process_group()
         if not first:
             return None
         metrics, arrays, data, detections = measure(settings, training.model, progress=progress,

@@ -23,7 +23,7 @@ import numpy as np
 
 from sparse_ae.evaluation.measures import MEASURES
 from sparse_ae.runtime.array_files import read_npz
-from sparse_ae.runtime.files import complete_commit, unwritable, write_together
+from sparse_ae.runtime.files import complete_commit, unwritable_error, write_together
 from sparse_ae.runtime.provenance import provenance
 
 __all__ = [
@@ -95,7 +95,7 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise unwritable_error(folder, error) from None
     return folder
 
 

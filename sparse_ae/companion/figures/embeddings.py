@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sparse_ae.companion.figures.overlays import person_colour, show_scene
 from sparse_ae.companion.tables.tables import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.metrics import HARD, grouped_right, linearity
+from sparse_ae.metrics import HARD, correctly_grouped, linearity
 from sparse_ae.skeleton import get_skeleton
 
 
@@ -52,7 +52,7 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
         tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
         threshold = record["settings"]["decode"]["tag_threshold"]
         order = get_skeleton(record["settings"]["data"]["skeleton"]).order
-        right = grouped_right(tags, visible, order, tag_threshold=threshold)
+        right = correctly_grouped(tags, visible, order, tag_threshold=threshold)
         draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])
