@@ -27,8 +27,18 @@ from sparse_ae.runtime.files import complete_commit, unwritable_error, write_tog
 from sparse_ae.runtime.provenance import provenance
 
 __all__ = [
-    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "files_of", "is_done", "provenance",
-    "read_arrays", "read_record", "read_records", "record_path", "settings_digest",
+    "METRICS",
+    "PER_IMAGE",
+    "SCHEMA",
+    "check_writable",
+    "is_done",
+    "provenance",
+    "read_arrays",
+    "read_record",
+    "read_records",
+    "record_files",
+    "record_path",
+    "settings_digest",
     "write_record",
 ]  # fmt: skip
 SCHEMA = 3
@@ -124,14 +134,14 @@ def write_record(
     check_writable(root, record["preset"], record["method"])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    places = dict(zip(FILES, files_of(path), strict=True))
+    places = dict(zip(FILES, record_files(path), strict=True))
     contents = {"weights": weights, "detections": detections, "arrays": buffer.getvalue(),
                 "record": text.encode() + b"\n"}  # fmt: skip
     write_together([(places[name], content) for name, content in contents.items() if content])
     return path
 
 
-def files_of(path: str | Path) -> tuple[Path, ...]:
+def record_files(path: str | Path) -> tuple[Path, ...]:
     """A run's weights, detections, arrays and record, by the path of its record, in the order in
     which they are written."""
     return tuple(Path(path).with_suffix(ending) for ending in FILES.values())
@@ -140,7 +150,7 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
 def read_record(path: str | Path) -> dict:
     """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
     path = Path(path)
-    complete_commit(files_of(path))
+    complete_commit(record_files(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -166,7 +176,7 @@ def read_record(path: str | Path) -> dict:
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays beside a record (either file's path will do), all in memory."""
-    complete_commit(files_of(path))
+    complete_commit(record_files(path))
     path = Path(path).with_suffix(".npz")
     try:
         arrays = read_npz(path)

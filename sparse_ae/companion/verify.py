@@ -19,10 +19,10 @@ import numpy as np
 from sparse_ae.companion.experiment import identity, load_weights, measure, path_of, run
 from sparse_ae.companion.records import (
     METRICS,
-    files_of,
     provenance,
     read_arrays,
     read_record,
+    record_files,
 )
 from sparse_ae.evaluation.measures import summary
 from sparse_ae.metrics import Matches, ap_of_matches
@@ -64,16 +64,16 @@ def verify(
 
     evaluation: only the evaluation, of the weights beside the record, or of `weights`. options:
     what the run is made on. All metrics but TIMES are compared, and every array, to the bit. A
-    record whose figures do not follow from its own arrays (`unfounded`) is not even run.
+    record whose figures do not follow from its own arrays (`differences_from_arrays`) is not even run.
     ValueError where it cannot be done: no record, no weights, other crowds than it was made on.
     """
     path = Path(path)
     record, arrays = read_record(path), read_arrays(path)
-    if wrong := unfounded(record, arrays):
+    if wrong := differences_from_arrays(record, arrays):
         return Verification("arrays", len(METRICS) - 1, tuple(wrong), (EDITED,))
-    settings = settings_of(record, path)
+    settings = recorded_settings(record, path)
     if evaluation:
-        net = load_weights(settings, weights or files_of(path)[0])
+        net = load_weights(settings, weights or record_files(path)[0])
         metrics, again, *_ = measure(settings, net, progress=progress)
     else:
         if weights is not None:
@@ -85,12 +85,12 @@ def verify(
     there = {name: value for name, value in record["metrics"].items()
              if name in metrics and name not in TIMES}  # fmt: skip
     differences = [*_unequal_numbers(there, metrics), *_unequal_arrays(arrays, again, evaluation)]
-    reasons = other_circumstances(record["provenance"]) if differences else []
+    reasons = environment_changes(record["provenance"]) if differences else []
     what = "evaluation" if evaluation else "run"
     return Verification(what, len(there) + len(again), tuple(differences), tuple(reasons))
 
 
-def settings_of(record: Mapping, path: Path) -> Settings:
+def recorded_settings(record: Mapping, path: Path) -> Settings:
     """The settings of a record's run. ValueError, naming the record, where this code has other
     ones, or draws other crowds."""
     try:
@@ -143,7 +143,7 @@ def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list
     return differences
 
 
-def other_circumstances(recorded: Mapping) -> list[str]:
+def environment_changes(recorded: Mapping) -> list[str]:
     """What a record's provenance names that is otherwise here, a line each."""
     here = provenance(recorded.get("data_digest", ""))
     lines = [f"{package} {version} then, {here['packages'].get(package)} now"
@@ -158,7 +158,7 @@ def other_circumstances(recorded: Mapping) -> list[str]:
     return lines
 
 
-def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Difference]:
+def differences_from_arrays(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Difference]:
     """The figures of a record that do not follow from the arrays beside it: of one that was
     changed by hand, or is not theirs.
 

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
+from sparse_ae.companion.completed_runs import example_run
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.metrics import EASY, HARD
 
 KNOB_LABELS = {
@@ -51,7 +52,7 @@ def knob_figure(
     tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0, *,
     apart: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """A panel a knob; tables: by knob, of `curves.turned`; label: of the vertical axis, which the
+    """A panel a knob; tables: by knob, of `curves.by_knob_setting`; label: of the vertical axis, which the
     panels share. apart: methods so far from the others that they get a row of panels below, with an
     axis of their own, where such a method has a value."""
     known = {name for table in tables.values() for name in table["method"]}
@@ -145,3 +146,26 @@ def _height(line, place: float) -> float:
     """Where a line is at its point nearest `place`."""
     x, y = line.get_data()
     return float(y[np.abs(x - min(place, x.max())).argmin()])
+
+
+LOSSES = {"heatmap": "heatmap, $L_r$", "pull": "pull", "push": "push", "scale": "scale, $L_s$"}
+
+
+def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
+    """The parts of the loss over the training steps, one run a method, before their weights."""
+    figure, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained", sharex=True)
+    for axis, (name, title) in zip(axes.flat, LOSSES.items(), strict=True):
+        for method in methods:
+            run = example_run(records, method)
+            curve = arrays[method, run["seed"]] if run else {}
+            if np.any(np.nan_to_num(curve.get(f"loss_{name}", 0.0))):  # 0 or nan: not trained
+                axis.plot(curve["step"], curve[f"loss_{name}"], color=METHOD_COLOURS[method],
+                          label=METHOD_LABELS[method], lw=1.4)  # fmt: skip
+        axis.set(title=title, ylabel="loss")
+        if axis.lines and min(np.nanmin(line.get_ydata()) for line in axis.lines) > 0:
+            axis.set_yscale("log")
+    for axis in axes[1]:
+        axis.set_xlabel("training step")
+    if axes[0, 0].lines:
+        figure.legend(handles=axes[0, 0].lines, loc="outside lower center", ncols=len(methods))
+    return figure

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.overlays import draw_skeleton, show_image
-from sparse_ae.companion.tables.tables import METHOD_LABELS
+from sparse_ae.companion.figures.scenes import show_image
+from sparse_ae.companion.tables.formatting import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
@@ -24,7 +25,7 @@ WIDTHS = (7.0, 3.0)  # of the limbs of a first person, and of a second one over 
 LEAST_SIDE = 40  # pixels that a panel shows at least
 
 
-def telling_runs(
+def runs_with_failures(
     records: Sequence[dict], arrays: Mapping, methods: Sequence[str]
 ) -> list[tuple[dict, Mapping]]:
     """The first run of each method whose record tells its failures, as (record, arrays)."""
@@ -66,14 +67,14 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
         if kind == "missed":
             draw_missed(axis, scene, [case.true[0] for case in found])
         else:
-            draw_case(axis, scene, people, surest(found, people), kind, skeleton)
+            draw_case(axis, scene, people, most_confident(found, people), kind, skeleton)
         count, persons = int(arrays["failure_counts"][image, row]), int(arrays["persons"][image])
         axis.set_title(f"{METHOD_LABELS[record['method']]}\nscene {image}, {persons} persons: "
                        f"{count} × {kind}", fontsize=10)  # fmt: skip
     return figure
 
 
-def surest(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
+def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
     """The case whose failing person, the last of its decoded ones, scores highest by the mean of
     its joints; people: (M, K, 3). The first of equals; a Case of nobody where there is none."""
     scores = [people[case.decoded[-1], :, 2].mean() for case in found]
@@ -136,3 +137,32 @@ def cut(axis: Axes, points: np.ndarray, side: int) -> None:
     half = min(max(0.56 * (high - low).max(), LEAST_SIDE / 2), side / 2)
     middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
     axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
+
+
+def draw_skeleton(
+    axis: Axes, joints, skeleton: Skeleton, colours: Sequence[str | None], *, width: float = 3.0,
+    alone: bool = True,
+) -> None:  # fmt: skip
+    """One person (K, 3), large, a colour a joint, None for one that is of no concern.
+
+    Limbs have the colour of their two joints, and are dark and dashed between two colours. What
+    is of no concern is thin and grey if the person is `alone`, else left out, and so is the white
+    edge by which limbs stand out. Joints of score 0 or nan are left out.
+    """
+    joints = np.asarray(joints, float)
+    real = joints[:, 2] > 0
+    white = patheffects.Stroke(linewidth=width + 2, foreground="white")
+    for a, b in skeleton.limbs:
+        style = {"color": colours[a], "lw": width}
+        if None in (colours[a], colours[b]):
+            style = {"color": "#555555", "lw": 0.8}
+        elif colours[a] != colours[b]:
+            style = {"color": "#222222", "lw": width, "ls": (0, (1.5, 1))}
+        known = None not in (colours[a], colours[b])
+        if real[[a, b]].all() and (known or alone):
+            edge = [white, patheffects.Normal()] if known and alone else []
+            axis.plot(*joints[[a, b], :2].T, path_effects=edge, **style)
+    for joint in np.flatnonzero(real):
+        if colours[joint] is not None:
+            axis.scatter(*joints[joint, :2], s=14 * width, color=colours[joint], zorder=3,
+                         edgecolors="black", linewidths=0.8)  # fmt: skip

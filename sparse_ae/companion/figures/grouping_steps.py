@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.overlays import person_colour
+from sparse_ae.companion.figures.style import person_colour
 from sparse_ae.grouping import FAR, group, pair_costs
 from sparse_ae.skeleton import Skeleton
 

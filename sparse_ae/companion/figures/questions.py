@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.settings.methods import ALL
 
 DIMENSIONS = {

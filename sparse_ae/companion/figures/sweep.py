@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.runs import in_words
-from sparse_ae.companion.tables.tables import METHOD_COLOURS
+from sparse_ae.companion.run_notes import seeds_in_words
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS
 from sparse_ae.companion.trials import read_trials
 
 FORMS = {  # scale_form: label, dash, marker
@@ -85,8 +85,8 @@ def sweep_source(runs: pd.DataFrame) -> str:
     )
     return (
         f'<p class="made-of">Made of {len(runs)} short runs of the preset <code>sweep</code>: '
-        f"{in_words(sorted(set(runs['seed'])))}; commit {commits}; validation crowds {data}. All "
-        "again: <code>sparse-ae search --preset sweep --method ae8 ae8_scale</code></p>"
+        f"{seeds_in_words(sorted(set(runs['seed'])))}; commit {commits}; validation crowds {data}. "
+        "All again: <code>sparse-ae search --preset sweep --method ae8 ae8_scale</code></p>"
     )
 
 

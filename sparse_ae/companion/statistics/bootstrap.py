@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.statistics.weighted_ap import Ranking, average_precision, only
+from sparse_ae.companion.statistics.weighted_ap import Ranking, average_precision, select_images
 
 RESAMPLES = 10_000
 NORMAL = 1.96  # standard errors to each side of a 95 % interval
@@ -29,7 +29,7 @@ class Draws(NamedTuple):
     images: np.ndarray
 
 
-def draw(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
+def draw_resamples(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
     """`resamples` draws and, before them, the row of ones. ValueError without seeds or images."""
     if seeds < 1 or images < 1:
         raise ValueError(f"expected one seed and one image or more, got {seeds} and {images}")
@@ -40,7 +40,7 @@ def draw(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> 
     return Draws(*map(np.concatenate, zip(whole, (by_seed, by_image), strict=True)))
 
 
-def means(values: np.ndarray, draws: Draws) -> np.ndarray:
+def resampled_means(values: np.ndarray, draws: Draws) -> np.ndarray:
     """(1 + R,) means of values (S, I), nan where a value is undefined and carries no weight; nan
     for a resample in which none is defined."""
     known = np.isfinite(values)
@@ -50,19 +50,19 @@ def means(values: np.ndarray, draws: Draws) -> np.ndarray:
     return np.divide(total, weight, out=np.full(len(images), np.nan), where=weight > 0)
 
 
-def precisions(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
+def resampled_ap(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
     """(1 + R,) means over the drawn seeds of the average precision on the drawn images.
 
     runs: one a seed; counted: (I,) bool, the images that count at all.
     """
     weights = np.ascontiguousarray(draws.images[:, counted])
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the kernel releases the lock
-        parts = pool.map(lambda run: average_precision(only(run, counted), weights), runs)
+        parts = pool.map(lambda run: average_precision(select_images(run, counted), weights), runs)
     found = np.stack(list(parts), 1)
     return (found * draws.seeds).sum(1) / draws.seeds.sum(1)
 
 
-def slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarray:
+def resampled_slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarray:
     """(1 + R, Q) least-squares coefficients of values (S, I) on Q regressors (S, I, Q).
 
     Both are compared within a seed: its means are taken off first. Images with anything undefined
@@ -84,7 +84,7 @@ def slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarr
     return found
 
 
-def interval(samples: np.ndarray) -> tuple[float, float]:
+def percentile_interval(samples: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of (1 + R,) samples, the estimate itself left aside; nan where no resample
     is defined."""
     drawn = samples[1:][np.isfinite(samples[1:])]

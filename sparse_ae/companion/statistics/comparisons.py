@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.statistics.bootstrap import RESAMPLES, draw, interval, precisions, slopes
-from sparse_ae.companion.statistics.curves import seeds_of
-from sparse_ae.companion.statistics.measures import Measure, estimate, regression
-from sparse_ae.companion.statistics.weighted_ap import at_level, ranking
+from sparse_ae.companion.statistics.bootstrap import (
+    RESAMPLES,
+    draw_resamples,
+    percentile_interval,
+    resampled_ap,
+    resampled_slopes,
+)
+from sparse_ae.companion.statistics.curves import common_seeds
+from sparse_ae.companion.statistics.measures import Measure, estimate, regression_data
+from sparse_ae.companion.statistics.weighted_ap import in_level, rank_detections
 
 QUANTITIES = {
     "AP": Measure("", "AP", "AP", "", ""),
@@ -51,11 +57,11 @@ def differences(
     """
     rows = []
     for method in methods:
-        seeds = [] if method == base else seeds_of(arrays, (method, base))
+        seeds = [] if method == base else common_seeds(arrays, (method, base))
         for name, quantity in quantities.items() if seeds else ():
             found = estimate(quantity._replace(method=method, base=base), arrays, seeds, resamples)
             rows.append((method, base, name, found.method, found.samples[0],
-                         *interval(found.samples), len(seeds)))  # fmt: skip
+                         *percentile_interval(found.samples), len(seeds)))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
                                        "high", "seeds"])  # fmt: skip
 
@@ -67,11 +73,11 @@ def levels(
     low, high, seeds. What a method does not have, as embeddings, has no row."""
     rows = []
     for method in methods:
-        seeds = seeds_of(arrays, [method])
+        seeds = common_seeds(arrays, [method])
         for name, quantity in LEVELS.items():
             found = estimate(quantity._replace(method=method), arrays, seeds, resamples).samples
             if np.isfinite(found[0]):
-                rows.append((method, name, found[0], *interval(found), len(seeds)))
+                rows.append((method, name, found[0], *percentile_interval(found), len(seeds)))
     return pd.DataFrame(rows, columns=["method", "quantity", "value", "low", "high", "seeds"])
 
 
@@ -84,19 +90,19 @@ def proportions(
     Where precision is lower to begin with, points can grow less and proportions more. Paired by
     seed and image. Empty without a common seed.
     """
-    seeds, logs = seeds_of(arrays, (method, base)), {}
+    seeds, logs = common_seeds(arrays, (method, base)), {}
     for level in ("easy", "medium", "hard") if seeds else ():
         found = []
         for name in (method, base):
             runs = [arrays[name, seed] for seed in seeds]
-            counted = at_level(runs[0]["crowd_index"], level)
-            draws = draw(len(seeds), len(counted), resamples)
-            found.append(precisions([ranking(run) for run in runs], counted, draws))
+            counted = in_level(runs[0]["crowd_index"], level)
+            draws = draw_resamples(len(seeds), len(counted), resamples)
+            found.append(resampled_ap([rank_detections(run) for run in runs], counted, draws))
         with np.errstate(divide="ignore", invalid="ignore"):  # a resample may find nothing
             logs[level] = np.log(found[0]) - np.log(found[1])
     if seeds:
         logs["hard over easy"] = logs["hard"] - logs["easy"]
-    rows = [(at, *np.exp([values[0], *interval(values)])) for at, values in logs.items()]
+    rows = [(at, *np.exp([values[0], *percentile_interval(values)])) for at, values in logs.items()]
     return pd.DataFrame(rows, columns=["at", "ratio", "low", "high"])
 
 
@@ -111,7 +117,7 @@ def regressions(
     """
     rows = []
     for method in methods:
-        seeds = seeds_of(arrays, [method])
+        seeds = common_seeds(arrays, [method])
         runs = [arrays[method, seed] for seed in seeds]
         names = [name for name in REGRESSORS
                  if runs and np.isfinite(np.stack([run[name] for run in runs])).any()
@@ -120,15 +126,15 @@ def regressions(
         for model, chosen in models:
             found, images = _slopes(runs, chosen, resamples)
             for column, name in enumerate(chosen):
-                rows.append((method, name, model, found[0, column], *interval(found[:, column]),
-                             images, len(seeds)))  # fmt: skip
+                bounds = percentile_interval(found[:, column])
+                rows.append((method, name, model, found[0, column], *bounds, images, len(seeds)))
     return pd.DataFrame(rows, columns=["method", "regressor", "model", "slope", "low", "high",
                                        "images", "seeds"])  # fmt: skip
 
 
 def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
     """(1 + R, Q) slopes on the named arrays, and how many images count."""
-    values, regressors = regression(runs, names)
+    values, regressors = regression_data(runs, names)
     known = np.isfinite(values) & np.isfinite(regressors).all(2)
-    draws = draw(*values.shape, resamples)
-    return slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())
+    draws = draw_resamples(*values.shape, resamples)
+    return resampled_slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())

@@ -12,9 +12,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.knobs import TURNED
-from sparse_ae.companion.statistics.bootstrap import Draws, draw, interval, means, precisions
-from sparse_ae.companion.statistics.weighted_ap import only, ranking
+from sparse_ae.companion.knobs import KNOB_SETTINGS
+from sparse_ae.companion.statistics.bootstrap import (
+    Draws,
+    draw_resamples,
+    percentile_interval,
+    resampled_ap,
+    resampled_means,
+)
+from sparse_ae.companion.statistics.weighted_ap import rank_detections, select_images
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and 0.8 are CrowdPose's
@@ -23,7 +29,7 @@ FEWEST = 20  # images that a point needs
 COLUMNS = ["method", "place", "value", "low", "high", "images", "seeds"]
 
 
-def seeds_of(arrays: Mapping, methods: Sequence[str]) -> list[int]:
+def common_seeds(arrays: Mapping, methods: Sequence[str]) -> list[int]:
     """Seeds of which every one of the methods has a run, ascending."""
     have = [{seed for name, seed in arrays if name == method} for method in methods]
     return sorted(set.intersection(*have)) if have else []
@@ -51,7 +57,7 @@ def average_precision_by_crowding(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def turned(
+def by_knob_setting(
     arrays: Mapping, knob: str, methods: Sequence[str], base: str | None = None, *,
     name: str = "AP", resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
@@ -61,10 +67,11 @@ def turned(
     Columns COLUMNS: place is the value. Empty where the runs have no such crowds. ValueError for
     an unknown knob.
     """
-    if knob not in {setting.knob for setting in TURNED}:
-        raise ValueError(f"knob: expected one of those of knobs.TURNED, got {knob!r}")
+    if knob not in {setting.knob for setting in KNOB_SETTINGS}:
+        names = ", ".join(dict.fromkeys(setting.knob for setting in KNOB_SETTINGS))
+        raise ValueError(f"knob: expected one of {names}, got {knob!r}")
     own, rows = _knob_runs(arrays), []
-    for index, setting in enumerate(TURNED):
+    for index, setting in enumerate(KNOB_SETTINGS):
         if setting.knob == knob:
             rows += _points(own, methods, base, lambda run, i=index: run["setting"] == i,
                             lambda _, value=setting.value: value, resamples, name,
@@ -72,7 +79,7 @@ def turned(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def ends(
+def knob_extremes(
     arrays: Mapping, knob: str, methods: Sequence[str], base: str, *, name: str = "AP",
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
@@ -83,21 +90,23 @@ def ends(
     for both ends, images apart, since they are others.
     """
     own, rows = _knob_runs(arrays), []
-    settings = [index for index, setting in enumerate(TURNED) if setting.knob == knob]
+    settings = [index for index, setting in enumerate(KNOB_SETTINGS) if setting.knob == knob]
     for method in methods:
-        seeds = [] if method == base else seeds_of(own, (method, base))
+        seeds = [] if method == base else common_seeds(own, (method, base))
         if not seeds:
             continue
         found = {}
         for place, index in (("lowest", settings[0]), ("highest", settings[-1])):
             counted = own[method, seeds[0]]["setting"] == index
-            images = draw(len(seeds), int(counted.sum()), resamples, seed=index).images
-            draws = Draws(draw(len(seeds), 1, resamples).seeds, images)
+            images = draw_resamples(len(seeds), int(counted.sum()), resamples, seed=index).images
+            draws = Draws(draw_resamples(len(seeds), 1, resamples).seeds, images)
             more, less = (_samples([own[other, seed] for seed in seeds], counted, name, draws)
                           for other in (method, base))  # fmt: skip
             found[place] = more - less
         found["growth"] = found["highest"] - found["lowest"]
-        rows += [(method, at, samples[0], *interval(samples)) for at, samples in found.items()]
+        rows += [
+            (method, at, samples[0], *percentile_interval(samples)) for at, samples in found.items()
+        ]
     return pd.DataFrame(rows, columns=["method", "at", "value", "low", "high"])
 
 
@@ -115,14 +124,14 @@ def accuracy_by_threshold(
     columns COLUMNS. A method without embeddings has no rows."""
     rows = []
     for method in methods:
-        seeds = seeds_of(arrays, [method])
+        seeds = common_seeds(arrays, [method])
         runs = [arrays[method, seed]["accuracy_at"] for seed in seeds]
         for column, threshold in enumerate(THRESHOLDS):
             values = np.array([run[:, column] for run in runs], float)
             if values.size and np.isfinite(values).any():
-                found = means(values, draw(*values.shape, resamples))
-                rows.append((method, threshold, found[0], *interval(found), values.shape[1],
-                             len(seeds)))  # fmt: skip
+                found = resampled_means(values, draw_resamples(*values.shape, resamples))
+                bounds = percentile_interval(found)
+                rows.append((method, threshold, found[0], *bounds, values.shape[1], len(seeds)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -140,7 +149,7 @@ def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=F
     rows = []
     for method in methods:
         pair = [method] if base is None else [method, base]
-        seeds = seeds_of(arrays, pair)
+        seeds = common_seeds(arrays, pair)
         if not seeds or method == base:
             continue
         runs = {other: [arrays[other, seed] for seed in seeds] for other in pair}
@@ -148,10 +157,10 @@ def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=F
         images = int(counted.sum())
         if images < fewest:
             continue
-        draws = draw(len(seeds), images, resamples)
+        draws = draw_resamples(len(seeds), images, resamples)
         found, *less = (_samples(runs[other], counted, name, draws) for other in pair)
         found = found - sum(less)
-        rows.append((method, place(runs[method][0]), found[0], *interval(found), images,
+        rows.append((method, place(runs[method][0]), found[0], *percentile_interval(found), images,
                      len(seeds)))  # fmt: skip
     return rows
 
@@ -159,6 +168,8 @@ def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=F
 def _samples(runs: Sequence[Mapping], counted: np.ndarray, name: str, draws: Draws) -> np.ndarray:
     """(1 + R,) `name` on the images that count, which the draws are of."""
     if name != "AP":
-        return means(np.array([run[name][counted] for run in runs], float), draws)
+        return resampled_means(np.array([run[name][counted] for run in runs], float), draws)
     everything = np.ones(int(counted.sum()), bool)
-    return precisions([only(ranking(run), counted) for run in runs], everything, draws)
+    return resampled_ap(
+        [select_images(rank_detections(run), counted) for run in runs], everything, draws
+    )

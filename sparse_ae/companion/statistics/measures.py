@@ -7,8 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.statistics.bootstrap import Draws, draw, means, precisions, slopes
-from sparse_ae.companion.statistics.weighted_ap import at_level, ranking
+from sparse_ae.companion.statistics.bootstrap import (
+    Draws,
+    draw_resamples,
+    resampled_ap,
+    resampled_means,
+    resampled_slopes,
+)
+from sparse_ae.companion.statistics.weighted_ap import in_level, rank_detections
 
 CONTROLS = ("persons", "crowd_index")  # held fixed in a regression
 THRESHOLD = 1.0  # that records take the group margin at
@@ -49,15 +55,17 @@ def estimate(measure, arrays: Mapping, seeds: Sequence[int], resamples: int) -> 
     runs = {name: [arrays[name, seed] for seed in seeds]
             for name in (measure.method, measure.base) if name}  # fmt: skip
     images = len(runs[measure.method][0]["image_id"])
-    draws = draw(len(seeds), images, resamples)
+    draws = draw_resamples(len(seeds), images, resamples)
     alone = Draws(np.eye(len(seeds), dtype=np.int64), np.ones((len(seeds), images), np.int64))
     if measure.kind == "image":  # of images in which both are defined
         base, method = (_stack(runs[name], measure) for name in (measure.base, measure.method))
         both = np.isfinite(base) & np.isfinite(method)
         base, method = (np.where(both, values, np.nan) for values in (base, method))
-        levels = (means(values, Draws(draws.seeds[:1], draws.images[:1]))[0]
+        levels = (resampled_means(values, Draws(draws.seeds[:1], draws.images[:1]))[0]
                   for values in (base, method))  # fmt: skip
-        return Estimate(means(method - base, draws), means(method - base, alone), *levels)
+        return Estimate(
+            resampled_means(method - base, draws), resampled_means(method - base, alone), *levels
+        )
     quantity = {"level": _level, "slope": _slope, "AP": _precision}[measure.kind]
     found = {name: [quantity(measure, part, which) for which in (draws, alone)]
              for name, part in runs.items()}  # fmt: skip
@@ -69,24 +77,24 @@ def estimate(measure, arrays: Mapping, seeds: Sequence[int], resamples: int) -> 
 
 
 def _level(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    return means(_stack(runs, measure), draws)
+    return resampled_means(_stack(runs, measure), draws)
 
 
 def _precision(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
     """Average precision on a level's images, or on one less that on another."""
-    rankings = [ranking(run) for run in runs]
+    rankings = [rank_detections(run) for run in runs]
     crowding = runs[0]["crowd_index"]
-    first, *rest = (precisions(rankings, at_level(crowding, level), draws)
+    first, *rest = (resampled_ap(rankings, in_level(crowding, level), draws)
                     for level in measure.name.split(" − "))  # fmt: skip
     return first - sum(rest)
 
 
 def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    return slopes(*regression(runs, [measure.name]), draws)[:, 0]
+    return resampled_slopes(*regression_data(runs, [measure.name]), draws)[:, 0]
 
 
-def regression(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Values (S, I) and regressors (S, I, Q) of `bootstrap.slopes`: grouping accuracy in points,
+def regression_data(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values (S, I) and regressors (S, I, Q) of `bootstrap.resampled_slopes`: grouping accuracy in points,
     and the named arrays in standard deviations within their run, CONTROLS after them."""
     values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
     regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
@@ -96,11 +104,13 @@ def regression(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarra
 
 def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:
     """(S, I) a quantity per seed and image, nan in the images that do not count."""
-    counted = at_level(runs[0]["crowd_index"], measure.level)
-    return np.where(counted, np.stack([per_image(run, measure.name) for run in runs]), np.nan)
+    counted = in_level(runs[0]["crowd_index"], measure.level)
+    return np.where(
+        counted, np.stack([per_image_values(run, measure.name) for run in runs]), np.nan
+    )
 
 
-def per_image(run: Mapping, name: str) -> np.ndarray:
+def per_image_values(run: Mapping, name: str) -> np.ndarray:
     """(I,) float: an array of a run, or one over the spread within persons: "relative_margin", the
     margin; "relative_distance", the distance of the closest persons, which is the margin and the
     threshold together, and which alone no factor on the embeddings changes."""

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.statistics.bootstrap import RESAMPLES, interval, seeds_needed
+from sparse_ae.companion.statistics.bootstrap import RESAMPLES, percentile_interval, seeds_needed
 from sparse_ae.companion.statistics.measures import Measure, check_same_scenes, estimate
 from sparse_ae.settings.methods import ALL
 
@@ -58,7 +58,7 @@ MEASURES = (
 METHODS = tuple(dict.fromkeys(name for m in MEASURES for name in (m.method, m.base) if name))
 
 
-def measurements(
+def measure_claims(
     records: Sequence[dict], arrays: Mapping, *, claims=tuple(CLAIMS), resamples: int = RESAMPLES
 ) -> pd.DataFrame:
     """One row a measure of the claims: claim, measured, compared, base, method, difference, low,
@@ -88,7 +88,7 @@ def measurements(
 
 def _judged(measure: Measure, found) -> dict:
     """The numbers and the verdict of a measure."""
-    low, high = interval(found.samples)
+    low, high = percentile_interval(found.samples)
     verdict = judge(low, high, measure.bound, measure.sign)
     open_ = verdict == NOT_RESOLVED
     needed = seeds_needed(found.by_seed, found.samples, measure.bound) if open_ else np.nan
@@ -106,7 +106,7 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
 
 
-def combine(parts: Sequence[str]) -> str:
+def combine_verdicts(parts: Sequence[str]) -> str:
     """A claim's verdict from those of its measures."""
     parts = list(parts)
     if not parts:

@@ -29,7 +29,7 @@ class Ranking(NamedTuple):
     persons: np.ndarray
 
 
-def ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
+def rank_detections(arrays: Mapping[str, np.ndarray]) -> Ranking:
     """The Ranking of a record's arrays (results.MATCHES)."""
     order = np.argsort(-arrays["match_score"], kind="stable")
     names = ("match_image", "match_matched", "match_skipped")
@@ -53,13 +53,13 @@ def average_precision(found: Ranking, weights) -> np.ndarray:
     return _average(found.image, found.persons, *where, weights, RECALLS)
 
 
-def at_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
+def in_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
     """(I,) bool: the images of a level, "easy", "medium", "hard", or "" for all."""
     low, high = LEVELS[level]
     return (low <= crowd_index) & (crowd_index < high)
 
 
-def only(found: Ranking, counted: np.ndarray) -> Ranking:
+def select_images(found: Ranking, counted: np.ndarray) -> Ranking:
     """The same on some of the images, (I,) bool, which are numbered anew."""
     number = np.cumsum(counted) - 1
     kept = counted[found.image]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sparse_ae.companion.tables.tables import number
+from sparse_ae.companion.tables.formatting import number
 from sparse_ae.runtime.provenance import REPOSITORY
 
 FOLDER = REPOSITORY / "data" / "published"

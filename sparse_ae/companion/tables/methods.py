@@ -7,28 +7,24 @@ such as those that came with the repository. Tables show both; differences are p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sparse_ae.companion.runs import (
-    in_words,
+from sparse_ae.companion.completed_runs import (
     is_own,
     own_seed,
     paired_difference,
     paired_seeds,
     preset_and_root,
-    seed_names,
 )
+from sparse_ae.companion.run_notes import seed_names, seeds_in_words
+from sparse_ae.companion.tables.formatting import METHOD_LABELS, number, three_digits
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.metrics.errors import KINDS
 from sparse_ae.settings.methods import ALL
-
-METHOD_LABELS = {name: method.label for name, method in ALL.items()}
-METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
 
 COLUMNS = {
     "AP": "AP",
@@ -67,7 +63,7 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
                 }
     seeds = paired_seeds(records) if difference else []
     if seeds:
-        rows["difference, RVE − AE", f"{in_words(seeds)}, paired"] = {
+        rows["difference, RVE − AE", f"{seeds_in_words(seeds)}, paired"] = {
             label: _difference(paired_difference(records, metric))
             for metric, label in COLUMNS.items()
         }
@@ -148,7 +144,7 @@ def precision_table(records: Sequence[dict]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
+def table_by_person_count(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
     """A per-image array by how many persons an image has: per method the mean over images, then
     the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
     rows = {}
@@ -163,39 +159,6 @@ def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFra
             text = three_digits(float(np.mean(means))) + span
             rows.setdefault(METHOD_LABELS[method], {})[label] = text
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
-
-
-def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen; equal index cells below each other
-    become one."""
-    keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
-    names = [name or "" for name in table.index.names] if index else []
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])
-    body = []
-    for row, values in enumerate(table.itertuples(index=False)):
-        cells = []
-        for level in range(len(names)):
-            same = [key[: level + 1] == keys[row][: level + 1] for key in keys]
-            if row == 0 or not same[row - 1]:
-                span = [*same[row:], False].index(False)
-                text = escape(str(keys[row][level]))
-                cells.append(f'<th scope="row" rowspan="{span}">{text}</th>')
-        cells += [f"<td>{escape(str(value))}</td>" for value in values]
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        f'<div class="wide-table"><table class="dataframe"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def number(value: float, digits: int = 1, sign: str = "-") -> str:
-    """A number for a table: minus as a minus sign, undefined as a dash."""
-    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
-def three_digits(value: float) -> str:
-    """A number to three digits after the point, undefined as a dash."""
-    return number(value, 3)
 
 
 def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:

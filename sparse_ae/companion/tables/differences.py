@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sparse_ae.companion.knobs import TURNED
+from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics.comparisons import QUANTITIES, REGRESSORS
-from sparse_ae.companion.tables.tables import number
+from sparse_ae.companion.tables.formatting import with_interval
 from sparse_ae.settings.methods import ALL
 
 
@@ -50,8 +50,8 @@ def regression_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
-    """`curves.ends` of one knob for a page, in points: by quantity and method."""
-    low, high = (f"{end(s.value for s in TURNED if s.knob == knob):g}" for end in (min, max))
+    """`curves.knob_extremes` of one knob for a page, in points: by quantity and method."""
+    low, high = (f"{end(s.value for s in KNOB_SETTINGS if s.knob == knob):g}" for end in (min, max))
     columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
     rows: dict[tuple, dict] = {}
     for row in found[found["knob"] == knob].itertuples():
@@ -62,9 +62,3 @@ def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
     if rows:
         table.index = pd.MultiIndex.from_tuples(rows, names=["difference of", "method"])
     return table
-
-
-def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """A difference with its interval, which stay on one line."""
-    parts = (number(part, digits, "+") for part in (value, low, high))
-    return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.runs import paired_difference, paired_seeds
-from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine
-from sparse_ae.companion.tables.tables import number, t_interval, three_digits
+from sparse_ae.companion.completed_runs import paired_difference, paired_seeds
+from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine_verdicts
+from sparse_ae.companion.tables.formatting import number, three_digits
+from sparse_ae.companion.tables.methods import t_interval
 
 MANY = 1000  # seeds that nobody will run
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -18,11 +19,11 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> pd.DataFrame:
     """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
     (a claim that the methods at hand cannot test has one row that says so). measured: of
-    `measurements`."""
+    `measure_claims`."""
     index, rows = [], []
     for claim in claims:
         part = measured[measured["claim"] == claim]
-        verdict = combine(part["verdict"])
+        verdict = combine_verdicts(part["verdict"])
         for row in part.itertuples():
             index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
             rows.append((_found(row) + _count(row.seeds), _compared(row)))
@@ -31,7 +32,7 @@ def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) 
     return table
 
 
-def gains(records: Sequence[dict]) -> str:
+def gains_sentence(records: Sequence[dict]) -> str:
     """A sentence for a page: what average precision gains in all and on hard, medium and easy
     crowds, paired by seed, in points with 95 % intervals; empty without a pair of runs."""
     if not paired_seeds(records):
