@@ -1,4 +1,4 @@
-"""Test crowds on which one knob is turned and the others stay: where does a method break?"""
+"""Test crowds in which one property varies and the others stay: where does a method break?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ HALF_WIDTH = 0.1  # of the crowd index, about the value that the knob is turned 
 
 
 class KnobSetting(NamedTuple):
-    """A knob, the value to which it is turned, and what that changes in the crowds."""
+    """One value of a knob, and what it changes in the crowds.
+
+    Attributes:
+        knob: "scale_spread", "crowding" or "occlusion".
+        value: What the knob is set to.
+        changes: Fields of `CrowdConfig`, by name.
+    """
 
     knob: str
     value: float
@@ -41,14 +47,21 @@ KNOB_SETTINGS = (
 
 
 def knob_crowds(turned: KnobSetting, data: DataSettings, count: int) -> CrowdDataset:
-    """Return `count` test crowds of a knob's value: of the preset's size, bodies and skeleton,
-    alike but for the knob."""
+    """Return `count` test crowds of one knob setting.
+
+    All else is as KNOB_DEFAULTS says; size, bodies and skeleton are the preset's.
+
+    Args:
+        turned: The setting.
+        data: Of the preset.
+        count: Number of scenes.
+    """
     crowd = dataclasses.replace(crowd_config(data, "test"), **{**KNOB_DEFAULTS, **turned.changes})
     return CrowdDataset(crowd, count)
 
 
 def knobs_digest(data: DataSettings, count: int) -> str:
-    """Return 16 hexadecimal digits that are equal for equal crowds at all values."""
+    """Return 16 hexadecimal digits that are equal for equal crowds at all settings."""
     return settings_digest({f"{turned.knob} {turned.value}": knob_crowds(turned, data, count).digest
                             for turned in KNOB_SETTINGS})  # fmt: skip
 
@@ -57,11 +70,20 @@ def evaluate_knobs(
     net: nn.Module, data: DataSettings, decode: DecodeSettings, count: int, *,
     precision: str = "float32", progress: bool = True,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Evaluate a net on the crowds of all values, one after the other, I images in all.
+    """Evaluate a net on the crowds of all knob settings, I images in all.
+
+    Args:
+        net: The network.
+        data: Of the preset.
+        decode: How its maps become people.
+        count: Scenes per setting.
+        precision: In which the net computes.
+        progress: Whether to show bars.
 
     Returns:
-        The arrays that a record keeps: knob_setting (I,), index of KNOB_SETTINGS; knob_grouping_accuracy
-        and so on (I,), as PER_IMAGE; knob_match_score and so on, as records.MATCHES.
+        The arrays that a record keeps: `knob_setting` (I,), index of KNOB_SETTINGS;
+        `knob_grouping_accuracy` and so on (I,), as PER_IMAGE; `knob_match_score` and so on, as
+        `records.MATCHES`.
     """
     parts: dict[str, list[np.ndarray]] = {}
     images = 0
