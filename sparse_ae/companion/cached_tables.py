@@ -1,9 +1,9 @@
-"""What the runs of a preset say together, computed once and kept beside their records.
+"""Tables computed from all runs of a preset, and kept as CSV files beside the records.
 
-Ten thousand resamples of average precision for six methods take minutes, a page must not. So each
-table is kept as a CSV file, `<root>/<preset>/summary/<name>.csv`, under a first line that has a
-digest of the runs and of the code that it was made from, and one of the table itself. A table of
-which one no longer fits, be it edited by hand, is computed again.
+Ten thousand resamples of average precision for six methods take minutes; a page must not. Each
+table is kept as `<root>/<preset>/summary/<name>.csv`. Its first line has two digests: one of the
+runs and of the code that made it, one of the table itself. If either does not fit, for example
+after an edit by hand, the table is computed again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CODE = (
 
 
 def methods_with_runs(arrays: Mapping) -> list[str]:
-    """The methods that there are runs of, in their usual order."""
+    """Return the methods that have runs, in their usual order."""
     return [name for name in ALL if any(run[0] == name for run in arrays)]
 
 
@@ -61,7 +61,7 @@ def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 
 
 def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
-    """What is left of the differences from BASE at either end of every knob."""
+    """The differences from BASE at the lowest and highest setting of every knob."""
     parts, methods = [], methods_with_runs(arrays)
     for knob in dict.fromkeys(setting.knob for setting in KNOB_SETTINGS):
         for name in ("AP", "grouping_accuracy"):
@@ -104,7 +104,7 @@ TABLES_WITH_BASE = ("levels", "differences", "over_scale", "over_narrow")
 
 
 def table_names(preset: str) -> tuple[str, ...]:
-    """The names of the tables that are kept of a preset."""
+    """Return the names of the tables that are kept of a preset."""
     if read_base(preset) is not None:
         return TABLES_WITH_BASE
     return tuple(name for name in TABLES if name not in ("levels", "over_scale", "over_narrow"))
@@ -113,11 +113,17 @@ def table_names(preset: str) -> tuple[str, ...]:
 def cached_table(
     name: str, records, arrays: Mapping, root: str | Path | None = None, *, keep: bool = True
 ) -> pd.DataFrame:
-    """One of TABLES of some runs: read if it was kept of just these, else computed and kept.
+    """Return one of TABLES: read if it was kept of just these runs, else computed and kept.
 
-    records, arrays: as of `runs.read_runs`, all of one preset, or of `runs.read_with_base`; keep:
-    False for a choice of its runs, which shall not take the place of the whole. Without runs
-    nothing is kept.
+    Args:
+        name: A key of TABLES.
+        records: Of one preset, as of `read_runs`, or of `read_with_base`.
+        arrays: Of the same runs.
+        root: Folder of all records.
+        keep: False for a part of the preset's runs: their table must not replace that of all runs.
+
+    Returns:
+        The table, as its CSV file has it. Without runs it is empty, and not kept.
     """
     if not records:
         return TABLES[name](records, arrays)
@@ -140,13 +146,17 @@ def cached_table(
 
 
 def is_fresh(name: str, records, arrays: Mapping, root: str | Path | None = None) -> bool:
-    """Whether the table that is kept was made of just these runs by this code."""
+    """Return whether the kept table was made of just these runs by this code."""
     path = table_path(name, records[0]["preset"], root)
     return _kept(path, table_digest(name, arrays)) is not None
 
 
 def table_path(name: str, preset: str, root: str | Path | None = None) -> Path:
-    """Where a table is kept. ValueError for a name that is none of TABLES."""
+    """Return where a table is kept.
+
+    Raises:
+        ValueError: For a name that is no key of TABLES.
+    """
     if name not in TABLES:
         raise ValueError(f"unknown summary {name!r}: expected one of {', '.join(TABLES)}")
     preset, root = preset_and_root(preset, root)
@@ -154,8 +164,10 @@ def table_path(name: str, preset: str, root: str | Path | None = None) -> Path:
 
 
 def table_digest(name: str, arrays: Mapping) -> str:
-    """16 hexadecimal digits of a table's name, the runs' arrays, and the code, comments and
-    docstrings aside."""
+    """Return 16 hexadecimal digits of a table's name, the runs' arrays and the code.
+
+    Comments and docstrings of the code do not count.
+    """
     found = hashlib.sha256(name.encode())
     for (method, seed), run in sorted(arrays.items()):
         found.update(f"{method} {seed}".encode())
@@ -169,7 +181,7 @@ def table_digest(name: str, arrays: Mapping) -> str:
 
 
 def _bare(source: str) -> str:
-    """The lines of code: no docstrings, comments of their own lines, or empty lines."""
+    """Return the lines of code, without docstrings, comment lines and empty lines."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -179,8 +191,7 @@ def _bare(source: str) -> str:
 
 
 def _kept(path: Path, wanted: str) -> str | None:
-    """The table in a file, as CSV, if it was made of what `wanted` is the digest of and is as it
-    was written; else None."""
+    """Return the table of a file as CSV if its digests fit, else None."""
     if not path.is_file():
         return None
     head, _, body = path.read_text(encoding="utf-8").partition("\n")
@@ -188,5 +199,6 @@ def _kept(path: Path, wanted: str) -> str | None:
 
 
 def _head(wanted: str, body: str) -> str:
+    """Return the first line of a table's file."""
     of_table = hashlib.sha256(body.encode()).hexdigest()[:16]
     return f"# made by sparse-ae summarise; digests: runs and code {wanted}, this table {of_table}"

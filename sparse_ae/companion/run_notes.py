@@ -1,4 +1,4 @@
-"""Sentences about runs for a page: which it shows, what they cost, how to make one again."""
+"""Sentences about runs for a page: which it shows, what they cost, and how to repeat one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAKE_ONE = "`make book` trains both methods and makes them"
 
 
 def run_note(records: Sequence[dict]) -> str:
-    """Markdown: which runs a page shows, and how to make the missing ones."""
+    """Say in Markdown which runs a page shows, and how to make the missing ones."""
     if not records:
         return f"**No run yet.** This page fills when there are records: {MAKE_ONE}."
     own = [record for record in records if is_own(record)]
@@ -45,8 +45,16 @@ def run_note(records: Sequence[dict]) -> str:
 
 
 def source_note(records: Sequence[dict], *methods: str) -> str:
-    """HTML for below a figure or table: which runs of `methods` (of all, if none are named) it is
-    made of, from which commit, on which crowds, and how any one of them is made again."""
+    """Say in HTML, for below a figure or table, which runs it is made of.
+
+    Args:
+        records: Of runs.
+        methods: Whose runs count; by default all.
+
+    Returns:
+        A paragraph with methods, seeds, commit, test crowds, and the command that repeats one of
+        the runs.
+    """
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:
         preset = escape(evidence_preset())
@@ -70,15 +78,20 @@ def source_note(records: Sequence[dict], *methods: str) -> str:
 
 
 def _shown(text: str | None, length: int | None = None) -> str:
-    """The beginning of a record's text for a page, as HTML or in Markdown: what would be markup
-    there is shown as it is written."""
+    """Escape the beginning of a record's text for HTML and Markdown."""
     shown = escape((text or "unknown")[:length])
     return re.sub(r"[\\`*_\[\]{}$|]", lambda found: f"&#{ord(found[0])};", shown)
 
 
 def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
-    """Markdown: core-hours of the runs, and about those of the search before them, whose runs count
-    by their steps at the pace of their method's."""
+    """Say in Markdown how many core-hours the runs took, and about how many the search before them.
+
+    The search's runs count by their steps, at the pace of the runs of their method.
+
+    Args:
+        records: Of runs of one preset; without any the note is empty.
+        root: Folder of all records.
+    """
     if not records:
         return ""
     preset, root = preset_and_root(records[0]["preset"], root)
@@ -104,7 +117,7 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
 
 
 def _devices(records: Sequence[dict]) -> str:
-    """What the runs ran on; of several, with the seeds of each."""
+    """Return what the runs ran on; where there are several devices, with the seeds of each."""
     runs_on: dict[str, list[dict]] = {}
     for record in records:
         device = record["provenance"].get("device") or "an unknown processor"
@@ -115,12 +128,12 @@ def _devices(records: Sequence[dict]) -> str:
 
 
 def seed_names(records: Sequence[dict]) -> str:
-    """The seeds of runs, in words."""
+    """Return the seeds of runs in words."""
     return seeds_in_words(sorted({record["seed"] for record in records}))
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:
-    """Seeds, in ascending order, in words; four or more that follow each other as "1 to 5"."""
+    """Return ascending seeds in words; four or more in a row as "1 to 5"."""
     if len(seeds) > 3 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]} to {seeds[-1]}"
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,4 +1,4 @@
-"""Embeddings of a scene's joints on their first two principal components, a colour a person."""
+"""Embeddings on their first two principal components, and the group margins of all images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from sparse_ae.skeleton import get_skeleton
 
 
 def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Figure:
-    """One scene, and each run's joint embeddings of it on their first two components.
+    """Show one scene, and each run's embeddings of its joints on their first two components.
 
-    runs: (record, arrays) each. Dots are joints and large rings persons' means, coloured by person;
-    small black rings are joints that grouping gives to another person or to nobody. Both axes have
-    the same unit, so that a line looks like a line; the bar is as long as grouping's threshold.
+    A dot is a joint and a large ring a person's mean, in the person's colour; a small black ring
+    marks a joint that grouping gives to another person or to nobody. Both axes have the same unit,
+    which makes a line look like a line. The bar is as long as grouping's threshold.
+
+    Args:
+        runs: (record, arrays) each.
+        example: Number of the example scene.
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
@@ -50,8 +54,15 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
 
 
 def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=None) -> None:
-    """Embeddings (P, K, D) of the visible joints on their first two principal components; those
-    that `wrong` (P, K) marks are ringed."""
+    """Draw embeddings of the visible joints on their first two principal components.
+
+    Args:
+        axis: Where.
+        tags: (P, K, D) embeddings.
+        visible: (P, K) bool.
+        threshold: Of grouping, for the bar.
+        wrong: (P, K) bool, joints to ring.
+    """
     tags, visible = np.asarray(tags, float), np.asarray(visible, bool)
     centre = tags[visible].mean(0)
     _, _, basis = np.linalg.svd(tags[visible] - centre, full_matrices=False)
@@ -76,10 +87,15 @@ def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=Non
 
 
 def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
-    """Distributions of the group margin, over all images and over the hard ones, seeds pooled.
+    """Show distributions of the group margin, over all images and over the hard ones, seeds pooled.
 
-    The margin is the smallest distance between two persons' means less grouping's threshold; left
-    of the line, two persons lie within the threshold of each other.
+    The margin is the smallest distance between two persons' means minus grouping's threshold. Left
+    of the line, two persons are within the threshold of each other.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+        methods: Those to show.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharex=True)
     hard_title = f"hard images (crowd index from {HARD} on)"
@@ -104,7 +120,7 @@ def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "
 
 
 def _margins(records, arrays, method: str, hard: bool) -> np.ndarray:
-    """Group margins of all runs of a method, where they are defined."""
+    """Return the group margins of all runs of a method, where they are defined."""
     runs = [arrays[r["method"], r["seed"]] for r in records if r["method"] == method]
     kept = [run["group_margin"][run["crowd_index"] >= (HARD if hard else -np.inf)] for run in runs]
     values = np.concatenate(kept) if kept else np.empty(0)

@@ -1,4 +1,8 @@
-"""The worst images of each kind of failure, with one failure of each drawn alone, and large."""
+"""The worst images of each kind of failure, with one failure of each drawn alone, and large.
+
+These figures colour single joints by whose they are. The OpenCV drawing of whole people has one
+colour per person and cannot; they are drawn with Matplotlib.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ LEAST_SIDE = 40  # pixels that a panel shows at least
 def runs_with_failures(
     records: Sequence[dict], arrays: Mapping, methods: Sequence[str]
 ) -> list[tuple[dict, Mapping]]:
-    """The first run of each method whose record tells its failures, as (record, arrays)."""
+    """Return the first run of each method whose record counts failures, as (record, arrays)."""
     found = []
     for method in methods:
         runs = [record for record in records if record["method"] == method
@@ -39,11 +43,18 @@ def runs_with_failures(
 
 
 def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: int = 0) -> Figure:
-    """A panel a run, two a row: the image in which `kind` of errors.KINDS happened most
-    (`place` 1: second most), and of these failures the one whose decoded person scores highest;
-    of "missed", all. Only who is concerned is drawn (`draw_case`, `draw_missed`).
+    """Show the image of each run in which a kind of failure happened most, two panels a row.
 
-    The rest of the picture is grey and faint. ValueError for an unknown kind.
+    Of the image's failures, the one whose decoded person scores highest is drawn (`draw_case`); of
+    "missed", all are (`draw_missed`). The rest of the picture is grey and faint.
+
+    Args:
+        runs: (record, arrays) each.
+        kind: One of `errors.KINDS`.
+        place: 0 for the worst image, 1 for the second worst.
+
+    Raises:
+        ValueError: For an unknown kind.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
@@ -75,8 +86,15 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
 
 
 def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
-    """The case whose failing person, the last of its decoded ones, scores highest by the mean of
-    its joints; people: (M, K, 3). The first of equals; a Case of nobody where there is none."""
+    """Return the failure whose decoded person scores highest.
+
+    Args:
+        found: The failures; the failing person is the last of its decoded ones.
+        people: (M, K, 3); a person's score is the mean over its joints.
+
+    Returns:
+        The first of equals; a case of nobody where there is none.
+    """
     scores = [people[case.decoded[-1], :, 2].mean() for case in found]
     return found[int(np.argmax(scores))] if found else ErrorCase((), ())
 
@@ -84,12 +102,20 @@ def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
 def draw_case(
     axis: Axes, scene, people: np.ndarray, case: ErrorCase, kind: str, skeleton: Skeleton
 ) -> None:
-    """One failure, the picture cut to those whom it concerns.
+    """Draw one failure, with the picture cut to those whom it concerns.
 
-    "split" and "twice": the true person is tinted, and what the two decoded ones have of it is
-    drawn in a colour each, thick for the one that has more. "merged" and "swapped": each true
-    person is tinted in a colour, and a joint of the decoded one has the colour of whose it is;
-    limbs between two persons are dashed, and those to joints of nobody thin. people: (M, K, 3).
+    "split" and "twice": the true person is tinted. What each of the two decoded people has of it is
+    drawn in a colour, thick for the one that has more. "merged" and "swapped": each true person is
+    tinted in a colour, and a joint of the decoded person has the colour of its owner. Limbs
+    between two persons are dashed; limbs to a joint that is nobody's are thin.
+
+    Args:
+        axis: Where.
+        scene: Of `render_scene`.
+        people: (M, K, 3) the decoded people.
+        case: The failure.
+        kind: Its kind.
+        skeleton: The K joints.
     """
     whose = owners(people, scene.keypoints, scene.areas, skeleton)  # (M, K)
     apart = kind in ("split", "twice")
@@ -110,7 +136,7 @@ def draw_case(
 
 
 def draw_missed(axis: Axes, scene, persons: Sequence[int]) -> None:
-    """The whole picture, those persons tinted and circled about their visible part."""
+    """Show the whole picture, with these persons tinted and their visible part outlined."""
     show_image(axis, tinted(scene, dict.fromkeys(persons, PAIR[1])))
     for person in persons:
         seen = scene.masks == person
@@ -119,8 +145,16 @@ def draw_missed(axis: Axes, scene, persons: Sequence[int]) -> None:
 
 
 def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndarray:
-    """(S, S, 3) the picture, grey and faint but for the visible parts of some persons, each tinted
-    in its colour."""
+    """Return a grey, faint picture in which the visible parts of some persons are tinted.
+
+    Args:
+        scene: Of `render_scene`.
+        colours: By person.
+        strength: Of the tint, from 0 to 1.
+
+    Returns:
+        (S, S, 3) float, from 0 to 1.
+    """
     image = np.asarray(scene.image, float) / 255
     grey = image.mean(axis=2, keepdims=True)
     shown = np.repeat(1 - FAINT * (1 - grey), 3, axis=2)
@@ -132,7 +166,7 @@ def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndar
 
 
 def cut(axis: Axes, points: np.ndarray, side: int) -> None:
-    """Show the square about points (n, 2), with some room, within the picture of that side."""
+    """Show the square about points (n, 2), with some room, within a picture of this side."""
     low, high = points.min(axis=0), points.max(axis=0)
     half = min(max(0.56 * (high - low).max(), LEAST_SIDE / 2), side / 2)
     middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
@@ -143,11 +177,18 @@ def draw_skeleton(
     axis: Axes, joints, skeleton: Skeleton, colours: Sequence[str | None], *, width: float = 3.0,
     alone: bool = True,
 ) -> None:  # fmt: skip
-    """One person (K, 3), large, a colour a joint, None for one that is of no concern.
+    """Draw one person, large, with a colour per joint.
 
-    Limbs have the colour of their two joints, and are dark and dashed between two colours. What
-    is of no concern is thin and grey if the person is `alone`, else left out, and so is the white
-    edge by which limbs stand out. Joints of score 0 or nan are left out.
+    A limb has the colour of its two joints; between two colours it is dark and dashed. Joints of
+    score 0 or nan are left out.
+
+    Args:
+        axis: Where.
+        joints: (K, 3) x, y and score.
+        skeleton: The K joints.
+        colours: K colours; None for a joint of no concern.
+        width: Of limbs, in points.
+        alone: Whether limbs of no concern are drawn, thin and grey, and limbs have a white edge.
     """
     joints = np.asarray(joints, float)
     real = joints[:, 2] > 0

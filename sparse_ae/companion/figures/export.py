@@ -14,9 +14,18 @@ from sparse_ae.companion.figures.style import set_style
 
 
 def write_figures(preset: str, root: str | Path, folder: str | Path) -> list[Path]:
-    """The figures of a preset's records as SVG files in `folder`; returns their paths.
+    """Write the figures of a preset's records as SVG files.
 
-    ValueError where a method that the figures compare has no record.
+    Args:
+        preset: Name of the preset.
+        root: Folder of all records.
+        folder: Where the files go; it is made.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        ValueError: If a method that the figures compare has no record.
     """
     records, arrays = read_runs(preset, root)
     pair = [example_run(records, method) for method in ("ae8", "rve")]

@@ -23,7 +23,13 @@ ENLARGED = 512  # least side, in pixels, of a picture that skeletons are drawn o
 
 
 def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
-    """A scene with every person's visible part tinted in the person's colour."""
+    """Show a scene with every person's visible part tinted in the person's colour.
+
+    Args:
+        axis: Where.
+        scene: Of `render_scene`.
+        strength: Of the tint, from 0 to 1.
+    """
     image = np.asarray(scene.image, float) / 255
     for person in range(len(scene.keypoints)):
         seen = scene.masks == person
@@ -41,15 +47,15 @@ def show_image(axis: Axes, image: np.ndarray, *, interpolation: str = "bicubic")
 
 
 def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """The test scene that a run's example number `example` shows, rendered anew."""
+    """Render the test scene of a run's example number `example` anew."""
     crowd = CrowdConfig(**record["data"]["test_crowd"])
     return render_scene(crowd, int(arrays["example_id"][example]))
 
 
 def crowded_example(arrays: Mapping) -> int:
-    """The first example scene that is hard and has four persons or more; else the most crowded.
+    """Return the first example that is hard and has at least four persons; else the most crowded.
 
-    Figures of a single scene show this one: chosen by the scene, not by what came out.
+    Figures of a single scene show this one: it is chosen by the scene, not by what came out.
     """
     crowding = arrays["crowd_index"][arrays["example_id"]]
     hard = (crowding >= HARD) & (arrays["persons"][arrays["example_id"]] >= 4)
@@ -57,7 +63,7 @@ def crowded_example(arrays: Mapping) -> int:
 
 
 def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
-    """A contact sheet: scenes side by side with their number of persons and crowd index."""
+    """Show scenes side by side with their number of persons and crowd index."""
     rows = -(-len(scenes) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.65 * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip

@@ -13,7 +13,11 @@ PERSON_COLOURS = (
 
 
 def set_style() -> None:
-    """Set matplotlib's defaults, and SVG for figures in a notebook."""
+    """Set matplotlib's defaults, and SVG for figures in a notebook.
+
+    Panels are white, for a light and for a dark page. A method has one colour everywhere
+    (`tables.formatting.METHOD_COLOURS`); persons have another palette, PERSON_COLOURS.
+    """
     sns.set_theme(style="ticks", context="notebook", font_scale=0.85)
     plt.rcParams.update({
         "figure.facecolor": "white",
@@ -35,5 +39,5 @@ def set_style() -> None:
 
 
 def person_colour(person: int) -> str:
-    """The colour of person number `person` of a scene."""
+    """Return the colour of person number `person` of a scene."""
     return PERSON_COLOURS[person % len(PERSON_COLOURS)]

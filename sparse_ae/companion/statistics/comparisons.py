@@ -1,4 +1,4 @@
-"""Every method beside one other, and what grouping accuracy goes with: numbers with intervals."""
+"""Every method beside one base, and what grouping accuracy goes with, with intervals."""
 
 from __future__ import annotations
 
@@ -50,10 +50,18 @@ def differences(
     arrays: Mapping, methods: Sequence[str], base: str = "ae8", *,
     quantities: Mapping[str, Measure] = QUANTITIES, resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
-    """How much more than `base` each method has of each of `quantities`, one row each.
+    """Compare methods with a base, paired by seed and image.
 
-    Columns method, base, quantity, value (the method's), difference, low, high, seeds. Paired by
-    seed and image; methods that share no seed with the base have no rows.
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: Those to compare; one that shares no seed with the base has no rows.
+        base: The method that is subtracted.
+        quantities: By name, what is compared.
+        resamples: Of the bootstrap.
+
+    Returns:
+        A row per method and quantity: method, base, quantity, value (the method's), difference,
+        low, high, seeds.
     """
     rows = []
     for method in methods:
@@ -69,8 +77,17 @@ def differences(
 def levels(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:  # fmt: skip
-    """Each method's own value of each of LEVELS, one row each; columns method, quantity, value,
-    low, high, seeds. What a method does not have, as embeddings, has no row."""
+    """Return the value of each of LEVELS for each method.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: Those to show.
+        resamples: Of the bootstrap.
+
+    Returns:
+        A row per method and quantity: method, quantity, value, low, high, seeds. What a method
+        does not have, such as embeddings, has no row.
+    """
     rows = []
     for method in methods:
         seeds = common_seeds(arrays, [method])
@@ -84,11 +101,19 @@ def levels(
 def proportions(
     arrays: Mapping, method: str = "rve", base: str = "ae8", *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """How many times the base's average precision a method has, on easy, medium and hard crowds,
-    and how many times as much on hard as on easy ones: columns at, ratio, low, high.
+    """Return how many times the base's average precision a method has.
 
-    Where precision is lower to begin with, points can grow less and proportions more. Paired by
-    seed and image. Empty without a common seed.
+    Where precision is lower to begin with, points can grow less and proportions more.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        method: The numerator.
+        base: The denominator.
+        resamples: Of the bootstrap, paired by seed and image.
+
+    Returns:
+        Rows at "easy", "medium" and "hard" crowds and "hard over easy", the ratio of two ratios:
+        at, ratio, low, high. Empty without a common seed.
     """
     seeds, logs = common_seeds(arrays, (method, base)), {}
     for level in ("easy", "medium", "hard") if seeds else ():
@@ -109,11 +134,19 @@ def proportions(
 def regressions(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Points of grouping accuracy per standard deviation of each of REGRESSORS, image by image
-    within runs, the number of persons and the crowd index held fixed: columns method, regressor,
-    model ("alone", or "together" with the other one), slope, low, high, images, seeds.
+    """Fit grouping accuracy on each of REGRESSORS, image by image within runs.
 
-    Images in which something is undefined are left out, such as those of a single person.
+    The number of persons and the crowd index are held fixed. Images in which something is
+    undefined, such as those of a single person, are left out.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: Those to fit.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Rows of method, regressor, model ("alone", or "together" with the other regressor), slope,
+        low, high, images, seeds. A slope is in points per standard deviation.
     """
     rows = []
     for method in methods:
@@ -133,7 +166,7 @@ def regressions(
 
 
 def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
-    """(1 + R, Q) slopes on the named arrays, and how many images count."""
+    """Return (1 + R, Q) slopes on the named arrays, and how many images count."""
     values, regressors = regression_data(runs, names)
     known = np.isfinite(values) & np.isfinite(regressors).all(2)
     draws = draw_resamples(*values.shape, resamples)

@@ -14,24 +14,34 @@ METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
 
 
 def number(value: float, digits: int = 1, sign: str = "-") -> str:
-    """A number for a table: minus as a minus sign, undefined as a dash."""
+    """Format a number for a table: with a minus sign for minus, a dash for what is undefined.
+
+    Args:
+        value: The number.
+        digits: After the point.
+        sign: "+" to show the sign of positive numbers too.
+    """
     return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def three_digits(value: float) -> str:
-    """A number to three digits after the point, undefined as a dash."""
+    """Format a number with three digits after the point."""
     return number(value, 3)
 
 
 def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """A difference with its interval, which stay on one line."""
+    """Format a difference with its interval, without a line break."""
     parts = (number(part, digits, "+") for part in (value, low, high))
     return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)
 
 
 def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen; equal index cells below each other
-    become one."""
+    """Format a table as HTML that scrolls sideways on a small screen.
+
+    Args:
+        table: Its cells are escaped.
+        index: Whether to show the index; equal index cells below each other become one.
+    """
     keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
     names = [name or "" for name in table.index.names] if index else []
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])

@@ -1,7 +1,7 @@
-"""The tables made of runs. Every number comes from a record.
+"""Tables of runs by method. Every number comes from a record.
 
-Two kinds of runs are told apart: the reader's own (one seed, made by `make book`) and the others,
-such as those that came with the repository. Tables show both; differences are paired by seed.
+There are two kinds of runs: the reader's own (one seed, made by `make book`) and others, such as
+those that came with the repository. Tables show both; differences are paired by seed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of a few values by Student's t; nan below three values."""
+    """Return the 95 % interval of the mean of a few values by Student's t, nan below three values."""
     if len(values) < 3 or not np.isfinite(values).all():
         return np.nan, np.nan
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
@@ -47,9 +47,17 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFrame:
-    """The crowded-scene table, in percent: per method the mean (range) over the seeds that came
-    with the repository and the reader's own run; then, if asked for, the paired difference
-    rve − ae8 with its 95 % t interval, or its range below three seeds."""
+    """Make the crowded-scene table, in percent.
+
+    Args:
+        records: Of all runs.
+        difference: Whether to add a row with the paired difference rve − ae8 and its 95 % t
+            interval, or its range below three seeds.
+
+    Returns:
+        Text for a page: per method the mean (range) over the seeds that came with the repository,
+        and the reader's own run.
+    """
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [record for record in records if record["method"] == method]
@@ -74,8 +82,16 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
 
 
 def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """How often each of errors.KINDS happens among a hundred true persons of the test crowds: by
-    method, the mean (range) over the seeds whose records tell."""
+    """Make a table of errors per 100 people of the test crowds.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+
+    Returns:
+        Text for a page: by method and kind (`errors.KINDS`), the mean (range) over the seeds whose
+        records count errors.
+    """
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [run for (name, _), run in arrays.items()
@@ -88,7 +104,7 @@ def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
 
 
 def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
-    """One row a run: when, from which commit, on what, how long, on which data."""
+    """Make a table with a row per run: when, from which commit, on what, how long, on what data."""
     rows = []
     for record in records:
         made = record["provenance"]
@@ -107,9 +123,15 @@ def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
 
 
 def search_table(preset: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
-    """What the search on validation crowds tried: a row a trial, AP in percent, the best marked.
+    """Make a table of what the search on validation crowds tried.
 
-    preset, root: as `read_runs`; methods without a `search.json` are left out.
+    Args:
+        preset: As of `read_runs`.
+        root: As of `read_runs`.
+
+    Returns:
+        A row per trial, AP in percent, the best trial marked. A method without `search.json` has
+        none.
     """
     preset, root = preset_and_root(preset, root)
     rows = []
@@ -136,7 +158,7 @@ PRECISION = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 
 
 def precision_table(records: Sequence[dict]) -> pd.DataFrame:
-    """COCO's figures of runs on photos, in percent, a row a run."""
+    """Make a table of COCO's figures of runs on photos, in percent, a row per run."""
     return pd.DataFrame([
         {"method": METHOD_LABELS[record["method"]], "seed": record["seed"],
          **{name: number(100 * record["metrics"][name]) for name in PRECISION}}
@@ -145,8 +167,17 @@ def precision_table(records: Sequence[dict]) -> pd.DataFrame:
 
 
 def table_by_person_count(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
-    """A per-image array by how many persons an image has: per method the mean over images, then
-    the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
+    """Make a table of a per-image quantity by how many persons an image has.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: The rows.
+        name: Of the array.
+
+    Returns:
+        Text for a page, a column per bin of PERSONS: the mean (range) over seeds of the mean over
+        images, to three digits.
+    """
     rows = {}
     for method in methods:
         runs = [run for (other, _), run in sorted(arrays.items()) if other == method]
@@ -162,8 +193,16 @@ def table_by_person_count(arrays: Mapping, methods: Sequence[str], name: str) ->
 
 
 def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
-    """How many runs of each method ended on the line (a first component of LINE or more), and the
-    grouping accuracy of those and of the others, in percent; methods without runs are left out."""
+    """Make a table of how many runs of each method ended on a line.
+
+    Args:
+        records: Of all runs.
+        methods: The rows; one without runs has none.
+
+    Returns:
+        Text for a page: how many runs have a first component of LINE or more, the grouping
+        accuracy of these, and that of the others, in percent.
+    """
     rows = {}
     for method in methods:
         found = [record["metrics"] for record in records if record["method"] == method]
