@@ -99,7 +99,7 @@ TABLES: dict[str, Callable] = {
 }
 
 
-# those of a preset that stands on another, read with `runs.read_with_base`
+# those of a preset that stands on another, read with `read_with_base`
 TABLES_WITH_BASE = ("levels", "differences", "over_scale", "over_narrow")
 
 

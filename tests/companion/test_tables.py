@@ -118,7 +118,7 @@ def test_search_table_by_hand(tmp_path):
     assert table["best"].tolist() == ["", "★"]
 
 
-def test_by_persons_by_hand():
+def test_person_counts_by_hand():
     persons = np.array([1, 2, 2, 3, 9])
     runs = {("ae8", seed): {"persons": persons, "share": np.array([9, 0.5, 1, np.nan, x])}
             for seed, x in ((1, 0.25), (2, 0.75))}  # fmt: skip

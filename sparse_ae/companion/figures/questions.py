@@ -45,7 +45,7 @@ def dimension_figure(levels: pd.DataFrame, panels: Sequence[Sequence[str]]) -> F
 
 
 def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
-    """Make a figure with two panels a row, `height` inches each: a page does not shrink their words."""
+    """Make a figure with two panels a row, `height` inches each: a page keeps their font size."""
     rows = -(-panels // 2)
     figure, axes = plt.subplots(rows, min(2, panels), figsize=(9, rows * height),
                                 layout="constrained", squeeze=False, **shared)  # fmt: skip

@@ -39,7 +39,7 @@ PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of a few values by Student's t, nan below three values."""
+    """Return the 95 % interval of a mean by Student's t; nan for fewer than three values."""
     if len(values) < 3 or not np.isfinite(values).all():
         return np.nan, np.nan
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
