@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
     @property
     def right(self) -> np.ndarray:
-        """(n,) bool: it joined the person with mostly its own joints, or made one if it had none."""
+        """(n,) bool: it joined a person of mostly its own joints, or made one if there was none."""
         main = np.append(self.main, -1)[np.minimum(self.chosen, len(self.main))]
         return np.where(main < 0, ~np.isin(self.owner, self.main), main == self.owner)
 
