@@ -24,7 +24,7 @@ import cv2
 
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.datasets.crowd_coco import person_entries
-from sparse_ae.runtime.workers import cores, in_processes
+from sparse_ae.runtime.workers import available_cores, map_in_processes
 
 PERSONS = 10
 CHUNK = 4  # scenes of a task: few, so that all workers end at about the same time
@@ -83,7 +83,7 @@ def measure(size: int, workers: int, seconds: float, pilot: float) -> dict:
     """A row: about so many seconds of drawing by so many workers; pilot: seconds of a scene."""
     config = configuration(size)
     tasks = max(2 * workers, round(seconds * workers / pilot / CHUNK))
-    chunks = list(in_processes(draw, [(config, CHUNK * i) for i in range(tasks)], workers))
+    chunks = list(map_in_processes(draw, [(config, CHUNK * i) for i in range(tasks)], workers))
     used = len({chunk.worker for chunk in chunks})
     if used < workers:
         print(f"{size} px: {used} of {workers} workers had work; ask for more --seconds")
@@ -155,8 +155,8 @@ def show(found: dict):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512], metavar="PX")
-    parser.add_argument("--workers", type=int, nargs="+", default=[2, cores()], metavar="N",
-                        help="besides one")  # fmt: skip
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, available_cores()],
+                        metavar="N", help="besides one")  # fmt: skip
     parser.add_argument("--seconds", type=float, default=6.0, help="of drawing for each figure")
     parser.add_argument("--quick", action="store_true", help="one size, half a second each")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the figures here too")

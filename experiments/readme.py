@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from sparse_ae.companion.figures.figures import example_people_figure
-from sparse_ae.companion.runs import EVIDENCE, read_runs
-from sparse_ae.companion.summaries import summary
-from sparse_ae.companion.tables.tables import crowd_table
-from sparse_ae.companion.tables.verdict_tables import claims_table
+from sparse_ae.companion.cached_tables import cached_table
+from sparse_ae.companion.completed_runs import EVIDENCE, read_runs
+from sparse_ae.companion.figures.scenes import example_people_figure
+from sparse_ae.companion.tables.claims import claims_table
+from sparse_ae.companion.tables.methods import crowd_table
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"
@@ -34,7 +34,7 @@ def committed():
 def tables() -> dict[str, str]:
     """The crowded-scene table and the claims with their verdicts, as Markdown."""
     records, arrays = committed()
-    claims = claims_table(summary("verdicts", records, arrays, RESULTS)).reset_index()
+    claims = claims_table(cached_table("verdicts", records, arrays, RESULTS)).reset_index()
     claims = claims[["claim", "verdict"]].drop_duplicates()
     frames = {"crowds": crowd_table(records, difference=False).reset_index(), "claims": claims}
     return {name: _markdown(frame) for name, frame in frames.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from forked_runs import PHASES, Forks, copy, kill, preset
 
-from sparse_ae.companion.records import files_of, read_arrays, read_record, record_path
+from sparse_ae.companion.records import read_arrays, read_record, record_files, record_path
 from sparse_ae.models.weights_files import read_tensors
 
 TIMES = ("train_seconds", "images_per_second")
@@ -61,7 +61,7 @@ class Killed:
         self.make(1, during=phase, act=kill, after=share * self.lasts[phase])
         found = read_record(self.path)  # whole, whichever it is
         arrays = read_arrays(self.path)
-        assert files_of(self.path)[0].is_file()
+        assert record_files(self.path)[0].is_file()
         is_new = found["settings"] == self.new["settings"]
         if is_new:
             self._is_new(found, arrays)
@@ -85,7 +85,9 @@ class Killed:
 
     def _times_of_the_other(self) -> dict:
         """When each file of the record beside it was written; there are no detections of crowds."""
-        times = {path: path.stat().st_mtime_ns for path in files_of(self.other) if path.is_file()}
+        times = {
+            path: path.stat().st_mtime_ns for path in record_files(self.other) if path.is_file()
+        }
         assert len(times) == 3
         return times
 

@@ -20,8 +20,9 @@ from PIL import Image
 from synthetic import make_arrays, make_record
 
 from sparse_ae.companion import records as results
-from sparse_ae.companion import runs
-from sparse_ae.companion.tables import tables
+from sparse_ae.companion.run_notes import cost_note, run_note, source_note
+from sparse_ae.companion.tables.formatting import html_table
+from sparse_ae.companion.tables.methods import provenance_table, search_table
 from sparse_ae.crowds.imitate import read_photos
 from sparse_ae.crowds.people.bodies import load_bodies
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
@@ -140,13 +141,13 @@ def test_texts_of_a_record_are_shown_as_they_are_written(tmp_path, monkeypatch):
     records = results.read_records("smoke", tmp_path)
     for record in records:
         record["settings"]["optim"]["steps"] = 4
-    shown(tables.html_table(tables.provenance_table(records), index=False))
-    shown(runs.run_note(records), markdown=True)
-    shown(runs.cost_note(records, tmp_path), markdown=True)
-    for text in (runs.source(records), runs.source([evil_record(preset=EVIL, method=EVIL)])):
+    shown(html_table(provenance_table(records), index=False))
+    shown(run_note(records), markdown=True)
+    shown(cost_note(records, tmp_path), markdown=True)
+    for text in (source_note(records), source_note([evil_record(preset=EVIL, method=EVIL)])):
         shown(text)
     monkeypatch.setenv("SPARSE_AE_EVIDENCE", EVIL)
-    shown(runs.source([]))
+    shown(source_note([]))
 
 
 def test_a_search_has_no_texts_but_names_of_settings(tmp_path):
@@ -155,7 +156,7 @@ def test_a_search_has_no_texts_but_names_of_settings(tmp_path):
     (tmp_path / "p" / "rve").mkdir(parents=True)
     content = json.dumps({"trials": [trial], "best": {}})
     (tmp_path / "p" / "rve" / "search.json").write_text(content)
-    shown(tables.html_table(tables.search_table("p", tmp_path), index=False))
+    shown(html_table(search_table("p", tmp_path), index=False))
 
 
 def test_data_in_a_page_cannot_end_its_script(monkeypatch):

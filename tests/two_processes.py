@@ -20,7 +20,7 @@ from sparse_ae.runtime.distributed import (
     rank_and_world_size,
     share_norms,
 )
-from sparse_ae.runtime.launch import Options, finish, launch_fabric
+from sparse_ae.runtime.launch import Options, launch_fabric, leave_process_group
 from sparse_ae.training.objective import weighted_sum
 
 METHODS = ("rve", "offset", "ae8_decorrelated", "swahr")
@@ -68,7 +68,7 @@ def main(folder):
     training = short_run(folder, fabric)
     if rank_and_world_size()[0] == 0:
         save_checkpoint(training.model, Path(folder, "weights.safetensors"))
-    finish()
+    leave_process_group()
 
 
 if __name__ == "__main__":

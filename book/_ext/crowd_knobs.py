@@ -17,7 +17,7 @@ from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.crowds.sheet import drawn
+from sparse_ae.crowds.sheet import draw_keypoints
 
 KNOBS = {  # name: (label, values)
     "persons": ("persons", (2, 5, 10, 20)),
@@ -63,7 +63,7 @@ def write_pictures(folder: Path) -> dict[str, list[str]]:
         name = "".join(map(str, setting))
         scenes = [render_scene(config_of(setting), i) for i in range(SCENES)]
         for i, scene in enumerate(scenes):
-            for kind, picture in ((PLAIN, scene.image), (MARKED, drawn(scene))):
+            for kind, picture in ((PLAIN, scene.image), (MARKED, draw_keypoints(scene))):
                 path = folder / f"{name}-{i}{kind}.jpg"
                 cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 84])
         told[name] = [tell(scene) for scene in scenes]

@@ -15,12 +15,13 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
-from sparse_ae.companion.figures.embeddings import crowded_example, example_scene
-from sparse_ae.companion.figures.overlays import LEAST, PERSON_COLOURS, distinct
-from sparse_ae.companion.runs import example_run, read_evidence, source
-from sparse_ae.companion.tables.tables import METHOD_LABELS
-from sparse_ae.metrics import group_labels, group_margin, grouped_right, linearity
-from sparse_ae.skeleton import get_skeleton
+from sparse_ae.companion.completed_runs import example_run, read_evidence
+from sparse_ae.companion.figures.scenes import LEAST, crowded_example, example_scene, people_to_show
+from sparse_ae.companion.figures.style import PERSON_COLOURS
+from sparse_ae.companion.run_notes import source_note
+from sparse_ae.companion.tables.formatting import METHOD_LABELS
+from sparse_ae.metrics import correctly_grouped, group_labels, group_margin, linearity
+from sparse_ae.skeleton import Skeleton, get_skeleton
 
 METHODS = ("ae8", "ae8_scale", "rve", "ae1")
 THRESHOLDS = tuple(float(t) for t in np.round(0.25 * 2 ** (np.arange(17) / 4), 3))  # 0.25 to 4
@@ -42,7 +43,7 @@ def at_threshold(tags, visible, order, threshold: float) -> dict:
     """What grouping makes of the embeddings: the group of each visible joint, which are right, the
     share of those, how many groups there are, and the group margin."""
     label = group_labels(tags, visible, order, tag_threshold=threshold)[visible]
-    right = grouped_right(tags, visible, order, tag_threshold=threshold)[visible]
+    right = correctly_grouped(tags, visible, order, tag_threshold=threshold)[visible]
     return {
         "group": label.tolist(),
         "right": "".join("01"[int(one)] for one in right),
@@ -52,14 +53,14 @@ def at_threshold(tags, visible, order, threshold: float) -> dict:
     }
 
 
-def view(arrays, example: int, order) -> dict:
+def view(arrays, example: int, skeleton: Skeleton) -> dict:
     """One method's embeddings of an example scene, and the persons that it decoded there."""
     tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
-    people = distinct(arrays["example_people"][example])
+    people = people_to_show(arrays["example_people"][example], skeleton)
     return {
         "points": np.round(components(tags, visible), 3).tolist(),
         "share": round(100 * linearity(tags, visible).first_component, 1),
-        "steps": [at_threshold(tags, visible, order, one) for one in THRESHOLDS],
+        "steps": [at_threshold(tags, visible, skeleton.order, one) for one in THRESHOLDS],
         "people": [[[round(float(v), 1) for v in joint[:2]] if joint[2] > 0 else None
                     for joint in person] for person in people],
     }  # fmt: skip
@@ -91,7 +92,7 @@ def gather(folder: Path) -> dict | None:
             "joint": joint.tolist(),
             "at": np.round(where, 1).tolist(),
             "views": {run["method"]: view(arrays[run["method"], run["seed"]], example,
-                                          skeleton.order) for run in runs},
+                                          skeleton) for run in runs},
         })  # fmt: skip
     return {
         "size": int(scene.image.shape[1]),
@@ -104,7 +105,7 @@ def gather(folder: Path) -> dict | None:
         "joints": [name.replace("_", " ") for name in skeleton.keypoints],
         "limbs": skeleton.limbs,
         "colours": PERSON_COLOURS,
-        "source": source(runs),
+        "source": source_note(runs),
     }
 
 

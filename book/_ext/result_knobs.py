@@ -16,10 +16,11 @@ from docutils.parsers.rst import Directive
 from page_data import in_script
 from played_figure import OPTIONS, numbered
 
-from sparse_ae.companion.knobs import STILL, TURNED
-from sparse_ae.companion.runs import read_evidence, source
-from sparse_ae.companion.summaries import BASE, summary
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, html_table, number
+from sparse_ae.companion.cached_tables import BASE, cached_table
+from sparse_ae.companion.completed_runs import read_evidence
+from sparse_ae.companion.knobs import KNOB_DEFAULTS, KNOB_SETTINGS
+from sparse_ae.companion.run_notes import source_note
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, html_table, number
 from sparse_ae.crowds import CrowdConfig, render_scene
 
 METHODS = ("ae8", "ae8_scale", "rve")
@@ -31,14 +32,14 @@ SCRIPT = Path(__file__).with_suffix(".js")
 
 def settings_of(knob: str) -> list:
     """The settings of one knob, in the order of their values."""
-    return sorted((s for s in TURNED if s.knob == knob), key=lambda setting: setting.value)
+    return sorted((s for s in KNOB_SETTINGS if s.knob == knob), key=lambda setting: setting.value)
 
 
 def draw(knob: str, crowd: CrowdConfig, folder: Path) -> list[str]:
     """Write one scene under every setting of a knob; returns what each shows, in words."""
     told = []
     for place, setting in enumerate(settings_of(knob)):
-        turned = dataclasses.replace(crowd, size=SIZE, **{**STILL, **setting.changes})
+        turned = dataclasses.replace(crowd, size=SIZE, **{**KNOB_DEFAULTS, **setting.changes})
         scene = render_scene(turned, SCENE)
         path = folder / f"{knob}-{place}.jpg"
         cv2.imwrite(str(path), scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 86])
@@ -58,7 +59,7 @@ def values_of(found: pd.DataFrame, knob: str, method: str, base: str) -> list[li
 def gather(folder: Path) -> dict | None:
     """What the script shows; pictures are written to `folder`. None without runs."""
     records, arrays = read_evidence()
-    found = summary("knobs", records, arrays)
+    found = cached_table("knobs", records, arrays)
     if found.empty:
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def gather(folder: Path) -> dict | None:
             }
             for knob, label in KNOBS.items()
         },
-        "source": source(records, *methods),
+        "source": source_note(records, *methods),
     }
 
 

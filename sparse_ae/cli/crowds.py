@@ -80,13 +80,13 @@ def _preview(scenes, path: Path, keypoints: bool) -> Path:
     import cv2
 
     from sparse_ae.crowds import contact_sheet
-    from sparse_ae.crowds.sheet import drawn
+    from sparse_ae.crowds.sheet import draw_keypoints
 
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path}: expected a file name that ends in .png")
     shown = [scenes.scene(i) for i in range(min(24, len(scenes)))]
     if keypoints:
-        shown[1::2] = [scene._replace(image=drawn(scene)) for scene in shown[1::2]]
+        shown[1::2] = [scene._replace(image=draw_keypoints(scene)) for scene in shown[1::2]]
     if not cv2.imwrite(str(path), contact_sheet(shown)[..., ::-1]):
         raise OSError(f"{path}: cannot be written; is the folder there?")
     return path

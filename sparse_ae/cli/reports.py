@@ -24,24 +24,24 @@ def summarise(options: argparse.Namespace) -> None:
     """All of a preset's tables with intervals; those that fit its records are left as they are."""
     from tqdm import tqdm
 
-    from sparse_ae.companion.runs import read_beside
-    from sparse_ae.companion.summaries import summaries_of, summary, summary_path
+    from sparse_ae.companion.cached_tables import cached_table, table_names, table_path
+    from sparse_ae.companion.completed_runs import read_with_base
 
-    records, arrays = read_beside(options.preset, options.root)
+    records, arrays = read_with_base(options.preset, options.root)
     if not records:
         raise ValueError(f"{options.root}/{options.preset}: no records to summarise")
-    names = summaries_of(options.preset)
+    names = table_names(options.preset)
     bar = tqdm(names)
     for name in bar:
         bar.set_description(name)
-        summary(name, records, arrays, options.root)
+        cached_table(name, records, arrays, options.root)
     for name in names:
-        print(summary_path(name, options.preset, options.root))
+        print(table_path(name, options.preset, options.root))
 
 
 def figures(options: argparse.Namespace) -> None:
     """Every figure of a preset's records, as SVG files."""
-    from sparse_ae.companion.figures.figures import write_figures
+    from sparse_ae.companion.figures.export import write_figures
 
     for path in write_figures(options.preset, options.root, options.out):
         print(path)

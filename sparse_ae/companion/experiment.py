@@ -1,6 +1,6 @@
-"""One experiment from a preset to its record: data, training, evaluation, files.
+"""One experiment, from a preset to its record: data, training, evaluation, files.
 
-Here alone the whole settings are known; each wing gets its section.
+Only this module knows all settings; each wing gets its section.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from sparse_ae.evaluation.predictor import Usage
 from sparse_ae.models.make import make_net
 from sparse_ae.models.pose_net import load_checkpoint, write_weights
 from sparse_ae.runtime.distributed import rank_and_world_size
-from sparse_ae.runtime.launch import Options, finish, launch_fabric
+from sparse_ae.runtime.launch import Options, launch_fabric, leave_process_group
 from sparse_ae.runtime.precision import uses_bfloat16
 from sparse_ae.settings import Settings
 from sparse_ae.skeleton import get_skeleton
@@ -63,14 +63,20 @@ def run(
 ) -> dict | None:  # fmt: skip
     """Train, evaluate, and write the record and the weights.
 
-    Before the evaluation is over nothing is written but the training's log and state
-    (`training.loop.train`); the state is removed when the record is there.
+    Until the evaluation is over, only the training's log and state are written
+    (`training.loop.train`). The state is removed when the record is there.
+
+    Args:
+        settings: Of the run.
+        root: Folder of all records.
+        options: What the run is made on; none changes a result.
+        progress: Whether to show bars.
 
     Returns:
         The record; None in all processes but the first.
 
     Raises:
-        FloatingPointError: And no record, where a loss, a weight or a map is not finite.
+        FloatingPointError: If a loss, a weight or a map is not finite; there is no record then.
     """
     began, options = time.monotonic(), options or Options()
     # bad data are told before a folder is made
@@ -80,7 +86,7 @@ def run(
     with _resumable(state_path(path)):
         training = fit(settings, options, record=path, identity=recorded, progress=progress)
         first, device = rank_and_world_size()[0] == 0, next(training.model.parameters()).device
-        finish()
+        leave_process_group()
         if not first:
             return None
         metrics, arrays, data, detections = measure(settings, training.model, progress=progress,
@@ -106,8 +112,17 @@ def run(
 def measure(
     settings: Settings, net: nn.Module, *, progress: bool = True, skip_broken: bool = False
 ) -> tuple[dict[str, float], dict[str, np.ndarray], PoseDataset, list[dict]]:
-    """Return what a record keeps of a net on the test images: metrics, arrays, the images
-    themselves, and, of photos, the detections."""
+    """Evaluate a net on the test images, with all that a record keeps.
+
+    Args:
+        settings: Of the run.
+        net: The trained network.
+        progress: Whether to show bars.
+        skip_broken: Whether to leave out broken photos.
+
+    Returns:
+        Metrics, arrays, the images, and the detections (of photos; else an empty list).
+    """
     result, data = evaluate_on(settings, net, "test", progress=progress, skip_broken=skip_broken)
     arrays = {**result.per_image, **result.matches, **result.examples}
     if settings.report.knob_scenes:
@@ -130,7 +145,7 @@ def measure(
 
 @contextlib.contextmanager
 def _resumable(state: Path) -> Iterator[None]:
-    """Whoever is interrupted is told of the state, if there is one."""
+    """Tell whoever interrupts the run of the training's state, if there is one."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -142,12 +157,12 @@ def _resumable(state: Path) -> Iterator[None]:
 
 
 def usage_of(settings: Settings) -> Usage:
-    """Return how the net of a run is used."""
+    """Return what a user of the run's weights must know: size, skeleton, decoding."""
     return Usage(settings.data.size, get_skeleton(settings.data.skeleton), settings.decode)
 
 
 def precision_of(settings: Settings, net: nn.Module) -> str:
-    """Return in which precision a run's net computes where it is now."""
+    """Return the precision in which a run's net computes on its present device."""
     kind = next(net.parameters(), torch.empty(0)).device.type
     return "bfloat16" if uses_bfloat16(settings.optim.precision, kind) else "float32"
 
@@ -156,10 +171,18 @@ def fit(
     settings: Settings, options: Options | None = None, *, record: Path | None = None,
     identity: dict | None = None, progress: bool = True,
 ) -> Training:  # fmt: skip
-    """Train on the data of the settings; nothing is written but, beside `record`, log and state.
+    """Train on the data of the settings.
 
-    On a CPU by one thread: two runs side by side use two cores best, and sums keep their order, so
-    that one seed gives one result. What the data left out is logged as a warning.
+    Nothing is written, except log and state beside `record`. On a CPU one thread trains: two runs
+    side by side use two cores best this way, and sums keep their order, so one seed gives one
+    result. A warning lists what was left out of the data.
+
+    Args:
+        settings: Of the run.
+        options: What the run is made on.
+        record: Path of the run's record.
+        identity: Of `identity`, kept with the training's state.
+        progress: Whether to show bars.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -183,8 +206,15 @@ def fit(
 def validation(
     settings: Settings, *, skip_broken: bool = False
 ) -> Callable[[nn.Module, int], float]:
-    """Return what tells how good a net is, by data that it was neither trained on nor will be
-    tested on: AP; -1 where nothing could be scored."""
+    """Return a function of net and step that measures AP on the validation images.
+
+    The net was not trained on them and will not be tested on them. The function returns −1 where
+    nothing could be scored.
+
+    Args:
+        settings: Of the run.
+        skip_broken: Whether to leave out broken photos.
+    """
     data = open_dataset(settings.data, "val", skip_broken=skip_broken)
 
     def average_precision(net: nn.Module, _step: int) -> float:
@@ -199,7 +229,18 @@ def evaluate_on(
     settings: Settings, net: nn.Module, split: str, *, progress: bool = True,
     skip_broken: bool = False,
 ) -> tuple[Evaluation, PoseDataset]:  # fmt: skip
-    """Evaluate on the images of a split; those too."""
+    """Evaluate a net on the images of a split.
+
+    Args:
+        settings: Of the run.
+        net: The network.
+        split: "train", "val" or "test".
+        progress: Whether to show bars.
+        skip_broken: Whether to leave out broken photos.
+
+    Returns:
+        The evaluation, and the images.
+    """
     data = open_dataset(settings.data, split, skip_broken=skip_broken)
     return _evaluate(settings, net, data, progress=progress, name=split), data
 
@@ -207,7 +248,7 @@ def evaluate_on(
 def _evaluate(
     settings: Settings, net: nn.Module, data: PoseDataset, *, progress: bool, name: str = ""
 ) -> Evaluation:
-    """An evaluation by the run's settings; examples are kept of the test images alone."""
+    """Evaluate by the run's settings; only of the test images examples are kept."""
     if not settings.data.photos:
         data.arrays(progress=progress)
     return evaluate(
@@ -230,14 +271,32 @@ def evaluate_weights(
     settings: Settings, weights: str | Path, split: str = "test", *, progress: bool = True,
     skip_broken: bool = False,
 ) -> Evaluation:  # fmt: skip
-    """Evaluate weights that `run` saved, on a split of the preset's data."""
+    """Evaluate weights that `run` saved, on a split of the preset's data.
+
+    Args:
+        settings: Of the run.
+        weights: Path of the weights.
+        split: "train", "val" or "test".
+        progress: Whether to show bars.
+        skip_broken: Whether to leave out broken photos.
+
+    Raises:
+        ValueError: If the weights do not fit the settings.
+    """
     net = load_weights(settings, weights)
     return evaluate_on(settings, net, split, progress=progress, skip_broken=skip_broken)[0]
 
 
 def load_weights(settings: Settings, weights: str | Path) -> nn.Module:
-    """Return the net of weights that `run` saved, on one thread. ValueError for one that does not
-    fit the settings."""
+    """Load the net of weights that `run` saved, to compute with one thread.
+
+    Args:
+        settings: Of the run.
+        weights: Path of the weights.
+
+    Raises:
+        ValueError: If the weights do not fit the settings.
+    """
     torch.set_num_threads(1)
     net = load_checkpoint(weights).to(memory_format=torch.channels_last)
     keypoints, dim = len(get_skeleton(settings.data.skeleton)), settings.model.dim

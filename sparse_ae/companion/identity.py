@@ -1,4 +1,4 @@
-"""Which run it is: by its settings and data, by the place of its record, by its command."""
+"""Which run it is: by its settings and data, by the path of its record, by its command."""
 
 from __future__ import annotations
 
@@ -54,8 +54,10 @@ def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]
 
 
 def plain_settings(settings: Settings) -> dict[str, dict]:
-    """Return all settings as plain values, and of files their names alone: where they lie is the
-    machine's affair."""
+    """Return all settings as plain values.
+
+    Of a file only its name is kept: where it lies is the machine's affair.
+    """
     plain = settings.to_dict()
     for name in ("train_set", "val_set", "test_set"):
         plain["data"][name] = [Path(part).name for part in plain["data"][name]]
@@ -71,21 +73,20 @@ def path_of(settings: Settings, root: str | Path = ROOT) -> Path:
 
 
 def is_made(settings: Settings, root: str | Path = ROOT) -> bool:
-    """Return whether a complete record of just this run is there: what it says counts, not its
-    age."""
+    """Return whether a complete record of just this run is there, by its content, not its age."""
     return is_done(path_of(settings, root), settings_digest(identity(settings)))
 
 
 def forget_state(settings: Settings, root: str | Path = ROOT) -> None:
-    """Remove the state of a run whose record is there: it was killed just after writing that."""
+    """Remove the training's state of a run that was killed just after it wrote its record."""
     remove_state(state_path(path_of(settings, root)))
 
 
 def command_of(settings: Settings) -> str:
-    """Return the command that makes this run again, also where a notebook made it.
+    """Return the command that repeats this run, even if a notebook made it.
 
-    Settings that are not those of the preset become --set options. A preset that is a file
-    elsewhere cannot be compared with, so there are none.
+    Settings that differ from the preset's become --set options. A preset that is a file elsewhere
+    cannot be compared with; then there are none.
     """
     run = settings.run
     words = ["sparse-ae", "train", "--preset", run.preset, "--method", run.method,

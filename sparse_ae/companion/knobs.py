@@ -1,4 +1,4 @@
-"""Test crowds on which one knob is turned and the others stay: where does a method break?"""
+"""Test crowds in which one property varies and the others stay: where does a method break?"""
 
 from __future__ import annotations
 
@@ -15,54 +15,80 @@ from sparse_ae.evaluation.evaluation import evaluate
 from sparse_ae.settings import DataSettings, DecodeSettings
 
 PER_IMAGE = ("grouping_accuracy", "group_margin", "closest_gap", "persons", "crowd_index")
-STILL = {"persons": (4, 8), "scales": (0.22, 0.3), "scale_spread": (2.0, 2.0), "occlusion": 0.1,
-         "crowding": ((0.4, 0.8),)}  # fmt: skip
+KNOB_DEFAULTS = {"persons": (4, 8), "scales": (0.22, 0.3), "scale_spread": (2.0, 2.0),
+                 "occlusion": 0.1, "crowding": ((0.4, 0.8),)}  # fmt: skip
 HALF_WIDTH = 0.1  # of the crowd index, about the value that the knob is turned to
 
 
-class Turned(NamedTuple):
-    """A knob, the value to which it is turned, and what that changes in the crowds."""
+class KnobSetting(NamedTuple):
+    """One value of a knob, and what it changes in the crowds.
+
+    Attributes:
+        knob: "scale_spread", "crowding" or "occlusion".
+        value: What the knob is set to.
+        changes: Fields of `CrowdConfig`, by name.
+    """
 
     knob: str
     value: float
     changes: dict
 
 
-TURNED = (
-    *(Turned("scale_spread", v, {"scale_spread": (v, v)}) for v in (1.0, 1.5, 2.5, 4.0, 8.0)),
-    *(Turned("crowding", v, {"crowding": ((round(v - HALF_WIDTH, 6), round(v + HALF_WIDTH, 6)),)})
-      for v in (0.1, 0.4, 0.7, 1.0, 1.3)),
-    *(Turned("occlusion", v, {"occlusion": v}) for v in (0.0, 0.25, 0.5, 1.0)),
+def _about(value: float) -> tuple[float, float]:
+    """The range of the crowd index about the value of its knob."""
+    return round(value - HALF_WIDTH, 6), round(value + HALF_WIDTH, 6)
+
+
+KNOB_SETTINGS = (
+    *(KnobSetting("scale_spread", v, {"scale_spread": (v, v)}) for v in (1.0, 1.5, 2.5, 4.0, 8.0)),
+    *(KnobSetting("crowding", v, {"crowding": (_about(v),)}) for v in (0.1, 0.4, 0.7, 1.0, 1.3)),
+    *(KnobSetting("occlusion", v, {"occlusion": v}) for v in (0.0, 0.25, 0.5, 1.0)),
 )  # fmt: skip
 
 
-def crowds_of(turned: Turned, data: DataSettings, count: int) -> CrowdDataset:
-    """Return `count` test crowds of a knob's value: of the preset's size, bodies and skeleton,
-    alike but for the knob."""
-    crowd = dataclasses.replace(crowd_config(data, "test"), **{**STILL, **turned.changes})
+def knob_crowds(turned: KnobSetting, data: DataSettings, count: int) -> CrowdDataset:
+    """Return `count` test crowds of one knob setting.
+
+    All else is as KNOB_DEFAULTS says; size, bodies and skeleton are the preset's.
+
+    Args:
+        turned: The setting.
+        data: Of the preset.
+        count: Number of scenes.
+    """
+    crowd = dataclasses.replace(crowd_config(data, "test"), **{**KNOB_DEFAULTS, **turned.changes})
     return CrowdDataset(crowd, count)
 
 
 def knobs_digest(data: DataSettings, count: int) -> str:
-    """Return 16 hexadecimal digits that are equal for equal crowds at all values."""
-    return settings_digest({f"{turned.knob} {turned.value}": crowds_of(turned, data, count).digest
-                            for turned in TURNED})  # fmt: skip
+    """Return 16 hexadecimal digits that are equal for equal crowds at all settings."""
+    return settings_digest({f"{turned.knob} {turned.value}": knob_crowds(turned, data, count).digest
+                            for turned in KNOB_SETTINGS})  # fmt: skip
 
 
 def evaluate_knobs(
     net: nn.Module, data: DataSettings, decode: DecodeSettings, count: int, *,
     precision: str = "float32", progress: bool = True,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Evaluate a net on the crowds of all values, one after the other, I images in all.
+    """Evaluate a net on the crowds of all knob settings, I images in all.
+
+    Args:
+        net: The network.
+        data: Of the preset.
+        decode: How its maps become people.
+        count: Scenes per setting.
+        precision: In which the net computes.
+        progress: Whether to show bars.
 
     Returns:
-        The arrays that a record keeps: knob_setting (I,), index of TURNED; knob_grouping_accuracy
-        and so on (I,), as PER_IMAGE; knob_match_score and so on, as records.MATCHES.
+        The arrays that a record keeps: `knob_setting` (I,), index of KNOB_SETTINGS;
+        `knob_grouping_accuracy` and so on (I,), as PER_IMAGE; `knob_match_score` and so on, as
+        `records.MATCHES`.
     """
     parts: dict[str, list[np.ndarray]] = {}
     images = 0
-    for index, turned in enumerate(TURNED):
-        crowds = crowds_of(turned, data, count)
+    for index, turned in enumerate(KNOB_SETTINGS):
+        crowds = knob_crowds(turned, data, count)
         crowds.arrays(progress=progress)
         found = evaluate(net, crowds, decode, data.size, precision=precision, thresholds=(),
                          name=f"{turned.knob} {turned.value}", progress=progress)  # fmt: skip

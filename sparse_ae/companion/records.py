@@ -1,9 +1,9 @@
 """A run's record: what was run, on what, and what came out.
 
-One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (settings, metrics, provenance)
-and beside it `seed-<n>.npz` (per-image figures and a few example scenes). They take
-the place of an older record together, with the weights: whenever a run is killed, one or the other
-is there, complete. Nothing in a record names a folder of the machine that made it.
+One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (settings, metrics, provenance) and
+`seed-<n>.npz` beside it (figures of every image and a few example scenes). Both replace an older
+record at once, together with the weights. Whenever a run is killed, the old record or the new one
+is there, complete. A record names no folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,22 @@ import numpy as np
 
 from sparse_ae.evaluation.measures import MEASURES
 from sparse_ae.runtime.array_files import read_npz
-from sparse_ae.runtime.files import complete_commit, unwritable, write_together
+from sparse_ae.runtime.files import complete_commit, unwritable_error, write_together
 from sparse_ae.runtime.provenance import provenance
 
 __all__ = [
-    "METRICS", "PER_IMAGE", "SCHEMA", "check_writable", "files_of", "is_done", "provenance",
-    "read_arrays", "read_record", "read_records", "record_path", "settings_digest",
+    "METRICS",
+    "PER_IMAGE",
+    "SCHEMA",
+    "check_writable",
+    "is_done",
+    "provenance",
+    "read_arrays",
+    "read_record",
+    "read_records",
+    "record_files",
+    "record_path",
+    "settings_digest",
     "write_record",
 ]  # fmt: skip
 SCHEMA = 3
@@ -56,7 +66,17 @@ FILES = {"weights": ".safetensors", "detections": ".detections.json", "arrays": 
 
 
 def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) -> Path:
-    """Where the record of one run lies: `<root>/<preset>/<method>/seed-<seed>.json`."""
+    """Return where the record of one run lies: `<root>/<preset>/<method>/seed-<seed>.json`.
+
+    Args:
+        preset: Name of the preset, without slashes.
+        method: Name of the method, without slashes.
+        seed: Integer from 0 on.
+        root: Folder of all records.
+
+    Raises:
+        ValueError: For a name with slashes, or another seed.
+    """
     for field, name in (("preset", preset), ("method", method)):
         if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"{field} must be a plain name without slashes, not {name!r}")
@@ -66,7 +86,7 @@ def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) ->
 
 
 def settings_digest(settings: Mapping) -> str:
-    """16 hexadecimal digits that are equal for equal settings (SHA-256 of canonical JSON)."""
+    """Return 16 hexadecimal digits, equal for equal settings (SHA-256 of canonical JSON)."""
     text = json.dumps(
         settings, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
     )
@@ -74,9 +94,14 @@ def settings_digest(settings: Mapping) -> str:
 
 
 def is_done(path: str | Path, digest: str) -> bool:
-    """Whether the run at `path` is complete and was made with settings of this `digest`.
+    """Return whether a run is complete and was made with these settings.
 
-    What a record says decides, not the age of its file: in a fresh clone all files are equally old.
+    The content of the record decides, not the age of its file: in a fresh clone all files are as
+    old.
+
+    Args:
+        path: Of the record.
+        digest: `settings_digest` of the run's identity.
     """
     try:
         record = read_record(path)  # which settles what a killed run left
@@ -88,14 +113,26 @@ def is_done(path: str | Path, digest: str) -> bool:
 
 
 def check_writable(root: str | Path, preset: str, method: str) -> Path:
-    """Make the folder of a run's record and try it, before hours go into the run. Returns it."""
+    """Make the folder of a run's record and try to write there, before hours go into the run.
+
+    Args:
+        root: Folder of all records.
+        preset: Of the run.
+        method: Of the run.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OSError: If it cannot be written to.
+    """
     folder = record_path(preset, method, 0, root).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise unwritable_error(folder, error) from None
     return folder
 
 
@@ -103,14 +140,21 @@ def write_record(
     record: Mapping, arrays: Mapping[str, np.ndarray], root: str | Path = ROOT, *,
     weights: Callable[[Path], object] | None = None, detections: bytes | None = None,
 ) -> Path:  # fmt: skip
-    """Write one run's record and arrays, together or not at all; returns the JSON's path.
+    """Write one run's record, arrays and weights, all of them or none.
 
-    record: the fields of FIELDS; metrics may be nan where undefined (stored as null).
-    arrays: those of PER_IMAGE, all of shape (I,), and any others. weights: writes those of the net
-    to a path that it is given; detections: a file in COCO's results format, as evaluation servers
-    take it. They take their place together with the record.
-    Raises ValueError for a record that would not read back, OSError for an unwritable folder: then
-    the older record, if there is one, is there as it was.
+    Args:
+        record: The fields of FIELDS. A metric that is undefined is nan, and stored as null.
+        arrays: Those of PER_IMAGE, all of shape (I,), those of MATCHES, and any others.
+        root: Folder of all records.
+        weights: Writes the net's weights to the path that it is given.
+        detections: A file in COCO's results format, as evaluation servers take it.
+
+    Returns:
+        Path of the JSON file.
+
+    Raises:
+        ValueError: For a record that `read_record` would refuse. An older record stays as it was.
+        OSError: If the folder cannot be written to. An older record stays as it was.
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     path = record_path(record.get("preset"), record.get("method"), record.get("seed"), root)
@@ -124,23 +168,37 @@ def write_record(
     check_writable(root, record["preset"], record["method"])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    places = dict(zip(FILES, files_of(path), strict=True))
+    places = dict(zip(FILES, record_files(path), strict=True))
     contents = {"weights": weights, "detections": detections, "arrays": buffer.getvalue(),
                 "record": text.encode() + b"\n"}  # fmt: skip
     write_together([(places[name], content) for name, content in contents.items() if content])
     return path
 
 
-def files_of(path: str | Path) -> tuple[Path, ...]:
-    """A run's weights, detections, arrays and record, by the path of its record, in the order in
-    which they are written."""
+def record_files(path: str | Path) -> tuple[Path, ...]:
+    """Return a run's weights, detections, arrays and record, in the order of writing.
+
+    Args:
+        path: Of the record.
+    """
     return tuple(Path(path).with_suffix(ending) for ending in FILES.values())
 
 
 def read_record(path: str | Path) -> dict:
-    """One run's record; undefined metrics are nan. ValueError for anything that is not one."""
+    """Read one run's record.
+
+    Args:
+        path: Of the JSON file.
+
+    Returns:
+        The fields of FIELDS; an undefined metric is nan.
+
+    Raises:
+        ValueError: If the file is missing, is no record, or was moved; the message names file and
+            field.
+    """
     path = Path(path)
-    complete_commit(files_of(path))
+    complete_commit(record_files(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -165,8 +223,15 @@ def read_record(path: str | Path) -> dict:
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays beside a record (either file's path will do), all in memory."""
-    complete_commit(files_of(path))
+    """Read the arrays beside a record into memory.
+
+    Args:
+        path: Of the record or of its arrays.
+
+    Raises:
+        ValueError: If the file is missing or damaged, or lacks an array.
+    """
+    complete_commit(record_files(path))
     path = Path(path).with_suffix(".npz")
     try:
         arrays = read_npz(path)
@@ -179,13 +244,24 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_records(preset: str, root: str | Path = ROOT) -> list[dict]:
-    """All records of a preset, sorted by method and seed; none is an empty list."""
+    """Read all records of a preset.
+
+    Args:
+        preset: Name of the preset.
+        root: Folder of all records.
+
+    Returns:
+        The records, sorted by method and seed; an empty list where there is none.
+
+    Raises:
+        ValueError: If a file is no record.
+    """
     paths = [path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem]
     return sorted(map(read_record, paths), key=lambda record: (record["method"], record["seed"]))
 
 
 def _check(record: object, path: Path) -> None:
-    """ValueError, naming file and field, unless `record` (as JSON gives it) is a record."""
+    """Raise ValueError, naming file and field, unless `record` (as JSON gives it) is a record."""
     if not isinstance(record, dict):
         raise ValueError(f"{path}: expected a JSON object with the fields {', '.join(FIELDS)}")
     for field, kind in FIELDS.items():
@@ -216,8 +292,7 @@ def _check(record: object, path: Path) -> None:
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """ValueError unless the arrays are there, per-image ones of one length, and none holds
-    objects."""
+    """Raise ValueError unless all arrays are there, fit each other, and hold no objects."""
     for name in ("accuracy_at", *MATCHES, *PER_IMAGE):
         if name not in arrays:
             raise ValueError(f"{path}: array {name!r} is missing")
@@ -230,12 +305,12 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def _null(value: float | None) -> float | None:
-    """nan, which JSON does not have, as None."""
+    """Return None for nan, which JSON does not have."""
     return None if isinstance(value, float | np.floating) and math.isnan(value) else value
 
 
 def _plain(value: object) -> object:
-    """NumPy scalars and paths as what JSON knows."""
+    """Convert NumPy scalars and paths to what JSON knows."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Path):

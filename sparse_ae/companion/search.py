@@ -1,4 +1,4 @@
-"""Choosing loss weights on validation crowds: the same number of settings for every method."""
+"""Choose loss weights on validation crowds: the same number of settings for every method."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_com
 
 
 def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool = True) -> dict:
-    """Train `method` with each setting of the preset's search, on each of its search seeds, and
-    compare the mean AP on validation crowds; test crowds are not touched.
+    """Train a method with each setting of the preset's search, and compare AP on validation crowds.
 
-    Writes `<root>/<preset>/<method>/search.json` after every run, and reuses the runs that it finds
-    there: each carries the digest of its settings. Returns the file's content: the trials, each
-    with its runs and its mean figures, and the best settings among those whose runs are all made.
-    Nothing is chosen automatically: the preset file holds the settings in use.
+    Each setting is trained with each of the search's seeds; test crowds are not touched. The file
+    is written after every run. Runs that it has already are used again: each carries the digest of
+    its settings. Nothing is chosen automatically: the preset file holds the settings in use.
+
+    Args:
+        preset: Name of the preset.
+        method: Name of the method.
+        root: Folder of all records.
+        progress: Whether to show bars.
+
+    Returns:
+        The content of `<root>/<preset>/<method>/search.json`: the trials, each with its runs and
+        mean figures, and the best settings among those with all runs made.
     """
     planned, seeds = read_search(preset, method)
     path = Path(root) / load_settings(preset, method, 0).run.preset / method / "search.json"
@@ -41,7 +49,7 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
 
 
 def _summary(preset, method, planned, seeds, made: dict[str, dict]) -> dict:
-    """The content of the file, of the runs made so far."""
+    """Return the content of the file, from the runs made so far."""
     trials = []
     for settings in planned:
         tried = (load_settings(preset, method, seed, settings) for seed in seeds)
@@ -61,13 +69,13 @@ def _summary(preset, method, planned, seeds, made: dict[str, dict]) -> dict:
 
 
 def _means(runs: list[dict]) -> dict[str, float]:
-    """The runs' mean figures; those that a method does not have are left out."""
+    """Return the mean figures of runs; a figure that a method does not have is left out."""
     names = [name for name in KEPT if all(name in run["metrics"] for run in runs)]
     return {name: sum(run["metrics"][name] for run in runs) / len(runs) for name in names}
 
 
 def _try(settings: Settings, digest: str, progress: bool) -> dict:
-    """One run of a trial: seed, figures on validation crowds, provenance."""
+    """Train one run of a trial: seed, figures on validation crowds, provenance."""
     began = time.monotonic()
     _, result, scenes = fit_and_evaluate(settings, "val", progress=progress)
     kept = {name: result.metrics[name] for name in KEPT}

@@ -1,7 +1,7 @@
 """The record of a search: which settings were tried, and what each gave on validation crowds.
 
-One file a method, `<root>/<preset>/<method>/search.json`, beside the records of its runs. Pages
-show it and `search.search` goes on with it, so it is checked where it is read.
+There is one file per method, `<root>/<preset>/<method>/search.json`, beside the records of its
+runs. Pages show it and `search.search` goes on with it, so it is checked when it is read.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
 
 def read_trials(path: str | Path) -> tuple[list[dict], dict]:
-    """The trials of a search, each with `settings`, `metrics` and `runs`, and the best settings;
-    none where there is no such file.
+    """Read the trials of a search.
 
-    ValueError, naming file, trial and field, for one that is something else.
+    Args:
+        path: Of `search.json`.
+
+    Returns:
+        The trials, each with settings, metrics and runs, and the best settings. Both are empty if
+        there is no file.
+
+    Raises:
+        ValueError: If the file is something else; the message names file, trial and field.
     """
     path = Path(path)
     if not path.is_file():

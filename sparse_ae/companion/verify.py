@@ -1,8 +1,8 @@
-"""A record made again: equal to the bit, or what differs, and what may be the reason.
+"""Repeat the run of a record: it is equal to the bit, or differs, for what may be these reasons.
 
 On one machine, with the versions that a record names, equal settings give equal figures. So a
-record can be checked: by a whole run, by an evaluation of the weights that lie beside it, and, in
-a moment, by its own arrays, from which most of its figures follow.
+record can be checked in three ways: by a whole run; by an evaluation of the weights beside it; and,
+in a moment, by its own arrays, from which most of its figures follow.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy as np
 from sparse_ae.companion.experiment import identity, load_weights, measure, path_of, run
 from sparse_ae.companion.records import (
     METRICS,
-    files_of,
     provenance,
     read_arrays,
     read_record,
+    record_files,
 )
 from sparse_ae.evaluation.measures import summary
 from sparse_ae.metrics import Matches, ap_of_matches
@@ -38,7 +38,13 @@ EDITED = "the record was changed after it was written, or the arrays beside it a
 
 
 class Difference(NamedTuple):
-    """A figure that is not what a record says: "metrics.AP", both values as text."""
+    """A figure that is not what a record says, with both values as text.
+
+    Attributes:
+        name: Such as "metrics.AP".
+        recorded: What the record says.
+        found: What came out now.
+    """
 
     name: str
     recorded: str
@@ -46,9 +52,14 @@ class Difference(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """what: "arrays", "run" or "evaluation", with which it was compared; compared: how many figures
-    and arrays; differences: in them; reasons: what may explain them, as it is not what the record
-    names."""
+    """What a comparison found.
+
+    Attributes:
+        what: "arrays", "run" or "evaluation": what the record was compared with.
+        compared: How many figures and arrays.
+        differences: Those that differ.
+        reasons: What may explain the differences: what is other than the record names.
+    """
 
     what: str
     compared: int
@@ -60,20 +71,29 @@ def verify(
     path: str | Path, *, evaluation: bool = False, weights: str | Path | None = None,
     options: Options | None = None, progress: bool = True,
 ) -> Verification:  # fmt: skip
-    """Make the run of a record again, in a temporary folder, and compare.
+    """Repeat the run of a record in a temporary folder, and compare.
 
-    evaluation: only the evaluation, of the weights beside the record, or of `weights`. options:
-    what the run is made on. All metrics but TIMES are compared, and every array, to the bit. A
-    record whose figures do not follow from its own arrays (`unfounded`) is not even run.
-    ValueError where it cannot be done: no record, no weights, other crowds than it was made on.
+    All metrics but TIMES are compared, and every array, to the bit. If the record's figures do not
+    follow from its own arrays (`differences_from_arrays`), nothing is run.
+
+    Args:
+        path: Of the record.
+        evaluation: Repeat only the evaluation, of weights that are there.
+        weights: For `evaluation`; by default those beside the record.
+        options: What the run is made on.
+        progress: Whether to show bars.
+
+    Raises:
+        ValueError: If it cannot be done: no record, no weights, or other crowds than those of the
+            record.
     """
     path = Path(path)
     record, arrays = read_record(path), read_arrays(path)
-    if wrong := unfounded(record, arrays):
+    if wrong := differences_from_arrays(record, arrays):
         return Verification("arrays", len(METRICS) - 1, tuple(wrong), (EDITED,))
-    settings = settings_of(record, path)
+    settings = recorded_settings(record, path)
     if evaluation:
-        net = load_weights(settings, weights or files_of(path)[0])
+        net = load_weights(settings, weights or record_files(path)[0])
         metrics, again, *_ = measure(settings, net, progress=progress)
     else:
         if weights is not None:
@@ -85,14 +105,18 @@ def verify(
     there = {name: value for name, value in record["metrics"].items()
              if name in metrics and name not in TIMES}  # fmt: skip
     differences = [*_unequal_numbers(there, metrics), *_unequal_arrays(arrays, again, evaluation)]
-    reasons = other_circumstances(record["provenance"]) if differences else []
+    reasons = environment_changes(record["provenance"]) if differences else []
     what = "evaluation" if evaluation else "run"
     return Verification(what, len(there) + len(again), tuple(differences), tuple(reasons))
 
 
-def settings_of(record: Mapping, path: Path) -> Settings:
-    """The settings of a record's run. ValueError, naming the record, where this code has other
-    ones, or draws other crowds."""
+def recorded_settings(record: Mapping, path: Path) -> Settings:
+    """Return the settings of a record's run.
+
+    Raises:
+        ValueError: If this code has other settings or draws other crowds; the message names the
+            record.
+    """
     try:
         settings = validated(Settings, record["settings"])
         wanted = identity(settings)
@@ -122,8 +146,11 @@ def _same(left: float, right: float) -> bool:
 
 
 def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list[Difference]:
-    """The arrays that are not, and in how many values. Of an evaluation, those alone that it makes;
-    else one that only one side has differs too."""
+    """The arrays that differ, and in how many values.
+
+    Of an evaluation, only the arrays that it makes count; else an array that one side lacks differs
+    too.
+    """
     names = sorted(found) if evaluation else sorted({*recorded, *found})
     differences = []
     for name in names:
@@ -143,8 +170,8 @@ def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list
     return differences
 
 
-def other_circumstances(recorded: Mapping) -> list[str]:
-    """What a record's provenance names that is otherwise here, a line each."""
+def environment_changes(recorded: Mapping) -> list[str]:
+    """Return, a line each, what a record's provenance names and what is different here."""
     here = provenance(recorded.get("data_digest", ""))
     lines = [f"{package} {version} then, {here['packages'].get(package)} now"
              for package, version in recorded.get("packages", {}).items()
@@ -158,13 +185,13 @@ def other_circumstances(recorded: Mapping) -> list[str]:
     return lines
 
 
-def unfounded(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Difference]:
-    """The figures of a record that do not follow from the arrays beside it: of one that was
-    changed by hand, or is not theirs.
+def differences_from_arrays(record: Mapping, arrays: Mapping[str, np.ndarray]) -> list[Difference]:
+    """Return the figures of a record that do not follow from the arrays beside it.
 
-    Average precision and recall follow to ROUNDING, the embeddings' figures exactly, and the speed
-    from the time, the steps and the batch. The time follows from nothing, nor do APM and APL of
-    photos: they take the areas of persons. Crowds have neither.
+    There are some if the record was changed by hand, or the arrays are another run's. Average
+    precision and recall follow to ROUNDING, the embeddings' figures exactly, and the speed from
+    time, steps and batch. The time follows from nothing, nor do APM and APL of photos, which need
+    the areas of persons; crowds have neither.
     """
     bits = np.arange(THRESHOLDS)[:, None]
     matched, skipped = ((arrays[f"match_{name}"][None] >> bits & 1).astype(bool)

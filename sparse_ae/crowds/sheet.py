@@ -33,7 +33,7 @@ def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = F
     """
     if not scenes:
         raise ValueError("contact_sheet: expected at least one scene")
-    pictures = [drawn(scene) if keypoints else scene.image for scene in scenes]
+    pictures = [draw_keypoints(scene) if keypoints else scene.image for scene in scenes]
     size = pictures[0].shape[0]
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * size, columns * size, 3), 255, np.uint8)
@@ -43,7 +43,7 @@ def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = F
     return sheet
 
 
-def drawn(scene: Scene) -> np.ndarray:
+def draw_keypoints(scene: Scene) -> np.ndarray:
     """Return a copy of a scene's image with its skeletons drawn in.
 
     Args:

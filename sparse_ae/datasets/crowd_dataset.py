@@ -28,7 +28,7 @@ from sparse_ae.datasets.augment import transform_boxes, transform_keypoints
 from sparse_ae.datasets.crowd_coco import frame, image_entry, person_entries
 from sparse_ae.datasets.dataset import PoseDataset, Sample, view_scale
 from sparse_ae.runtime.files import is_alive
-from sparse_ae.runtime.workers import cores, in_processes
+from sparse_ae.runtime.workers import available_cores, map_in_processes
 from sparse_ae.skeleton import get_skeleton
 
 RENDERER = 7  # raise it when the same configuration gives other pictures
@@ -71,7 +71,7 @@ class CrowdDataset(PoseDataset):
         self.ids = np.arange(1, self.count + 1)
         self.sizes = np.full((self.count, 2), config.size)
         self.cache = Path(cache) if cache is not None else cache_folder()
-        self.workers = workers or min(8, cores())
+        self.workers = workers or min(8, available_cores())
 
     def scene(self, index: int) -> Scene:
         """Render a scene, with everything that is true of it."""
@@ -188,7 +188,7 @@ class CrowdDataset(PoseDataset):
         tasks = [(self.config, start, min(start + CHUNK, self.count))
                  for start in range(0, self.count, CHUNK)]  # fmt: skip
         render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
-        yield from in_processes(scenes_as_arrays, tasks, self.workers)
+        yield from map_in_processes(scenes_as_arrays, tasks, self.workers)
 
     def ground_truth(self) -> dict:
         """Return the annotations in COCO's format, which pycocotools reads; image i has id i + 1.

@@ -26,7 +26,7 @@ from sparse_ae.crowds.scene import render_scene
 from sparse_ae.datasets.crowd_coco import frame, image_entry, person_entries
 from sparse_ae.datasets.crowd_dataset import CrowdDataset
 from sparse_ae.datasets.crowd_folder import Target, check_folder
-from sparse_ae.runtime.workers import in_processes
+from sparse_ae.runtime.workers import map_in_processes
 
 
 def write_crowds(
@@ -97,7 +97,7 @@ def _draw(target: Target, workers: int, progress: bool):
         initial=target.count - sum(stop - start for _, start, stop in tasks),
         disable=not progress,
     )
-    with bar, contextlib.closing(in_processes(_write_chunk, tasks, workers)) as done:
+    with bar, contextlib.closing(map_in_processes(_write_chunk, tasks, workers)) as done:
         for number in done:
             bar.update(number)
 

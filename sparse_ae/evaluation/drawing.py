@@ -1,4 +1,4 @@
-"""People drawn over photos, in OpenCV: a colour a person, readable on any background."""
+"""Draw people over photos with OpenCV: a colour per person, readable on any background."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ FACE = ("nose", "eye", "ear")  # small parts, drawn finer
 def draw_people(
     image: np.ndarray, people: np.ndarray, skeleton: Skeleton, *, least: float = 0.1
 ) -> np.ndarray:
-    """A copy of the image with the persons' skeletons.
+    """Draw people's skeletons over a copy of an image.
 
-    image: (H, W, 3) uint8, red first; people: (P, K, 3) x, y in its pixels and score. Joints that
-    score below `least` are left out: refinement puts every joint somewhere. Lines are as wide as
-    their person is large; the smallest persons are drawn last, over the others. ValueError for
-    another shape.
+    Lines are as wide as their person is large. The smallest people are drawn last, over the
+    others. A joint that scores below `least` is left out: refinement puts every joint somewhere.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        people: (P, K, 3) x and y in pixels of the image, and score.
+        skeleton: The K joints and the limbs between them.
+        least: Lowest score of a joint that is drawn.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ValueError: If people have another shape.
     """
     people = np.asarray(people, float)
     if people.ndim != 3 or people.shape[1:] != (len(skeleton), 3):
@@ -42,13 +52,12 @@ def draw_people(
 
 
 def _size(points: np.ndarray) -> float:
-    """The larger side of the box about a person's points (n, 3), pixels; 0 without any."""
+    """Return the larger side of the box about a person's points (n, 3), in pixels, or 0."""
     return float(np.ptp(points[:, :2], axis=0).max()) if len(points) else 0.0
 
 
 def _colours(people, shown, size, order) -> np.ndarray:
-    """(P,) a colour for each person, unlike those of its neighbours: of the colours that are used
-    least about it, the first."""
+    """Return (P,) a colour for each person: the first of those that are used least near it."""
     colours = np.zeros(len(people), int)
     middle = np.array([joints[real, :2].mean(axis=0) if real.any() else (np.inf, np.inf)
                        for joints, real in zip(people, shown, strict=True)])  # fmt: skip
@@ -64,7 +73,7 @@ def _colours(people, shown, size, order) -> np.ndarray:
 
 
 def _draw(picture, joints, real, size, skeleton, colour):
-    """One person: a dark edge under all, then the limbs, then the joints."""
+    """Draw one person: a dark edge under all, then the limbs, then the joints."""
     scale = max(picture.shape[:2]) / 640
     width = float(np.clip(size / 55, 1.2 * scale, 5 * scale))
     edge = max(1.0, 0.45 * width)
@@ -90,6 +99,6 @@ def _dot(picture, point, radius, colour):
 
 
 def _fixed(point) -> tuple[int, int]:
-    """A point as OpenCV's drawing takes it; far outside of the picture it is cut."""
+    """Convert a point to OpenCV's fixed-point integers; one far outside of the picture is cut."""
     x, y = np.rint(np.clip(point, -1e4, 1e5) * 2**BITS)
     return int(x), int(y)

@@ -16,7 +16,7 @@ from sparse_ae.metrics.embeddings import (
     linearity,
     sparsity,
 )
-from sparse_ae.metrics.joint_grouping import group_labels, grouped_right, grouping_accuracy
+from sparse_ae.metrics.joint_grouping import correctly_grouped, group_labels, grouping_accuracy
 from sparse_ae.metrics.null_share import (
     excess_share,
     expected_share,
@@ -31,13 +31,13 @@ __all__ = [
     "Matches",
     "ap_of_matches",
     "closest_gap",
+    "correctly_grouped",
     "crowd_index",
     "excess_share",
     "expected_share",
     "group_labels",
     "group_margin",
     "group_spread",
-    "grouped_right",
     "grouping_accuracy",
     "hoyer_null",
     "isotropic_share",

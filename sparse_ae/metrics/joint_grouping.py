@@ -36,12 +36,14 @@ def grouping_accuracy(tags, visible, order, *, tag_threshold=1.0, rule="released
         >>> grouping_accuracy(tags, visible, order=range(4))
         0.75
     """
-    right = grouped_right(tags, visible, order, tag_threshold=tag_threshold, rule=rule, seed=seed)
+    right = correctly_grouped(
+        tags, visible, order, tag_threshold=tag_threshold, rule=rule, seed=seed
+    )
     count = (np.asarray(visible) > 0).sum()
     return float(right.sum() / count) if count else float("nan")
 
 
-def grouped_right(tags, visible, order, **settings) -> np.ndarray:
+def correctly_grouped(tags, visible, order, **settings) -> np.ndarray:
     """Mark the ground-truth keypoints that grouping gives to the right person.
 
     The groups of `group_labels` and the persons are matched one to one, with the matching that
@@ -60,10 +62,10 @@ def grouped_right(tags, visible, order, **settings) -> np.ndarray:
         ValueError: as `linearity` and `grouping.group`.
 
     Example:
-        >>> from sparse_ae.metrics import grouped_right
+        >>> from sparse_ae.metrics import correctly_grouped
         >>> tags = [[[0.0], [0.1], [0.0]], [[9.0], [9.0], [0.1]]]
         >>> visible = [[True, True, False], [True, True, True]]
-        >>> grouped_right(tags, visible, order=range(3)).tolist()
+        >>> correctly_grouped(tags, visible, order=range(3)).tolist()
         [[True, True, False], [True, True, False]]
     """
     label = group_labels(tags, visible, order, **settings)

@@ -92,7 +92,7 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
                 with contextlib.suppress(OSError):
                     pending_path(path).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise unwritable(paths[-1].parent, error) from None
+            raise unwritable_error(paths[-1].parent, error) from None
         raise
     complete_commit(paths)
     for path in paths:
@@ -118,7 +118,7 @@ def complete_commit(paths: Sequence[Path]) -> None:
         except FileNotFoundError:  # done before, or by another process just now
             continue
         except OSError as error:
-            raise unwritable(path.parent, error) from None
+            raise unwritable_error(path.parent, error) from None
 
 
 def remove_parts(folder: Path, name: str) -> None:
@@ -154,7 +154,7 @@ def is_alive(process: int) -> bool:
     return True
 
 
-def unwritable(folder: Path, error: OSError) -> OSError:
+def unwritable_error(folder: Path, error: OSError) -> OSError:
     """Return the error to raise for a folder that could not be written to.
 
     Args:

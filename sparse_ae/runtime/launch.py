@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sparse_ae.runtime.workers import cores
+from sparse_ae.runtime.workers import available_cores
 
 if TYPE_CHECKING:  # imported where a run starts: whoever only wants the losses need not have it
     from lightning_fabric import Fabric
@@ -115,7 +115,7 @@ def _devices_and_nodes(options: Options) -> tuple[int, int]:
     return 1, options.nodes
 
 
-def finish() -> None:
+def leave_process_group() -> None:
     """Leave the process group of torch.distributed, if there is one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -138,4 +138,4 @@ def count_workers(options: Options, processes_here: int = 1) -> int:
     """
     if options.workers is not None:
         return options.workers
-    return max(1, cores() // processes_here - 1)
+    return max(1, available_cores() // processes_here - 1)

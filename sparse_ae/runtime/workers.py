@@ -16,12 +16,12 @@ from typing import TypeVar
 Task, Result = TypeVar("Task"), TypeVar("Result")
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(
+def map_in_processes(
     function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
 ) -> Iterator[Result]:
     """Apply a function to every task, in several processes.
@@ -44,8 +44,8 @@ def in_processes(
             `if __name__ == "__main__":`.
 
     Example:
-        >>> from sparse_ae.runtime.workers import in_processes
-        >>> list(in_processes(abs, [-1, 2, -3], workers=1))
+        >>> from sparse_ae.runtime.workers import map_in_processes
+        >>> list(map_in_processes(abs, [-1, 2, -3], workers=1))
         [1, 2, 3]
     """
     if workers < 1:

@@ -8,40 +8,40 @@ from synthetic import make_matches
 
 from sparse_ae.companion.statistics.bootstrap import (
     Draws,
-    draw,
-    interval,
-    means,
-    precisions,
+    draw_resamples,
+    percentile_interval,
+    resampled_ap,
+    resampled_means,
+    resampled_slopes,
     seeds_needed,
-    slopes,
 )
-from sparse_ae.companion.statistics.weighted_ap import ranking
+from sparse_ae.companion.statistics.weighted_ap import rank_detections
 
 
 def test_the_first_row_is_the_estimate_and_draws_are_paired_by_their_seed():
-    draws = draw(4, 10, 50)
+    draws = draw_resamples(4, 10, 50)
     assert draws.seeds.shape == (51, 4)
     assert draws.images.shape == (51, 10)
     assert (draws.seeds[0] == 1).all()
     assert (draws.images[0] == 1).all()
     assert (draws.seeds[1:].sum(1) == 3).all()  # one fewer than there are
     assert (draws.images[1:].sum(1) == 10).all()
-    assert np.array_equal(draws.images, draw(4, 10, 50).images)
-    assert (draw(1, 3, 5).seeds == 1).all()
+    assert np.array_equal(draws.images, draw_resamples(4, 10, 50).images)
+    assert (draw_resamples(1, 3, 5).seeds == 1).all()
     with pytest.raises(ValueError, match="one seed and one image or more, got 0 and 3"):
-        draw(0, 3)
+        draw_resamples(0, 3)
 
 
 def test_means_of_a_constant_and_of_nothing():
     values = np.full((3, 50), 0.25)
     values[:, ::3] = np.nan
-    assert np.allclose(means(values, draw(3, 50, 200)), 0.25)
-    assert np.isnan(means(np.full((2, 5), np.nan), draw(2, 5, 10))).all()
+    assert np.allclose(resampled_means(values, draw_resamples(3, 50, 200)), 0.25)
+    assert np.isnan(resampled_means(np.full((2, 5), np.nan), draw_resamples(2, 5, 10))).all()
 
 
 def test_one_seed_has_the_standard_error_of_the_mean():
     values = np.random.default_rng(0).normal(size=(1, 400))
-    found = means(values, draw(1, 400, 20000))
+    found = resampled_means(values, draw_resamples(1, 400, 20000))
     assert found[0] == pytest.approx(values.mean())
     assert found[1:].std() == pytest.approx(values.std() / 20, rel=0.03)
 
@@ -49,7 +49,7 @@ def test_one_seed_has_the_standard_error_of_the_mean():
 def test_seeds_have_theirs_too():
     """Images that agree, seeds that do not: the variance is that of a mean of five, unbiased."""
     level = np.array([0.1, 0.4, 0.2, 0.9, 0.3])
-    found = means(np.repeat(level[:, None], 30, 1), draw(5, 30, 40000))
+    found = resampled_means(np.repeat(level[:, None], 30, 1), draw_resamples(5, 30, 40000))
     assert found[1:].var() == pytest.approx(level.var(ddof=1) / 5, rel=0.03)
 
 
@@ -59,12 +59,16 @@ def test_precisions_weigh_seeds_and_images():
     found = {**arrays, "match_matched": np.array([1023, 1023, 0, 0, 0, 0], np.uint16)}
     nobody = {**arrays, "match_matched": np.zeros(6, np.uint16)}
     draws = Draws(np.array([[1, 1], [2, 0], [1, 1]]), np.array([[1, 1], [1, 1], [2, 0]]))
-    values = precisions([ranking(found), ranking(nobody)], np.ones(2, bool), draws)
+    values = resampled_ap(
+        [rank_detections(found), rank_detections(nobody)], np.ones(2, bool), draws
+    )
     half = 51 / 101  # of the recalls, half of the persons
     assert values[2] == pytest.approx(0.5)
     assert values[1] < half
     assert values[0] == pytest.approx(values[1] / 2)
-    only = precisions([ranking(found)], np.array([True, False]), Draws(*np.ones((2, 1, 2), int)))
+    only = resampled_ap(
+        [rank_detections(found)], np.array([True, False]), Draws(*np.ones((2, 1, 2), int))
+    )
     assert only[0] == pytest.approx(1)
 
 
@@ -76,21 +80,23 @@ def test_slopes_are_least_squares_within_seeds():
     values += np.array([[0.0], [5.0]])  # what a seed has of its own
     regressors[0, :5, 2] = np.nan
     values[1, 7] = np.nan
-    found = slopes(values, regressors, draw(2, 80, 300))
+    found = resampled_slopes(values, regressors, draw_resamples(2, 80, 300))
     rows = [(values[s, i], [*regressors[s, i], s == 0, s == 1]) for s in range(2)
             for i in range(80) if np.isfinite([values[s, i], *regressors[s, i]]).all()]  # fmt: skip
     wanted, *_ = np.linalg.lstsq(np.array([x for _, x in rows], float),
                                  np.array([y for y, _ in rows]), rcond=None)  # fmt: skip
     assert found[0] == pytest.approx(wanted[:3])
-    low, high = interval(found[:, 0])
+    low, high = percentile_interval(found[:, 0])
     assert low < 2 < high
     assert high - low < 0.15
 
 
 def test_slopes_of_what_does_not_vary_are_undefined():
     regressors = np.zeros((1, 20, 1))
-    assert np.isnan(slopes(np.arange(20.0)[None], regressors, draw(1, 20, 5))).all()
-    assert all(math.isnan(bound) for bound in interval(np.full(6, np.nan)))
+    assert np.isnan(
+        resampled_slopes(np.arange(20.0)[None], regressors, draw_resamples(1, 20, 5))
+    ).all()
+    assert all(math.isnan(bound) for bound in percentile_interval(np.full(6, np.nan)))
 
 
 def test_seeds_needed_by_hand():

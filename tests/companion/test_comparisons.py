@@ -8,19 +8,18 @@ import pandas as pd
 import pytest
 from synthetic import make_arrays, make_matches, make_record
 
-from sparse_ae.companion import summaries
-from sparse_ae.companion.records import read_records, write_record
-from sparse_ae.companion.runs import (
+from sparse_ae.companion import cached_tables
+from sparse_ae.companion.completed_runs import (
     EVIDENCE,
     core_hours,
-    cost_note,
-    read_beside,
     read_evidence,
     read_runs,
-    source,
+    read_with_base,
 )
+from sparse_ae.companion.records import read_records, write_record
+from sparse_ae.companion.run_notes import cost_note, source_note
 from sparse_ae.companion.statistics import comparisons
-from sparse_ae.companion.tables import comparison_tables
+from sparse_ae.companion.tables.differences import difference_table, margin_table, regression_table
 from sparse_ae.runtime.provenance import REPOSITORY
 
 IMAGES = 80
@@ -61,11 +60,11 @@ def test_differences_are_where_they_were_put(arrays):
     whole = found.loc["hard minus easy"]
     assert whole["difference"] == pytest.approx(found.loc["AP hard", "difference"])
     assert found.loc["AP", "value"] > found.loc["AP easy", "value"]
-    table = comparison_tables.difference_table(found.reset_index())
+    table = difference_table(found.reset_index())
     assert list(table.index) == list(comparisons.QUANTITIES)
     assert table.loc["AP easy", "RVE (the paper)"] == "+0.0\xa0[+0.0,\xa0+0.0]"
     mixed = pd.concat([found, found.assign(method="ae1", seeds=9)])
-    assert list(comparison_tables.difference_table(mixed.reset_index()).loc["seeds"]) == [
+    assert list(difference_table(mixed.reset_index()).loc["seeds"]) == [
         found["seeds"].iloc[0], 9]  # fmt: skip
 
 
@@ -84,7 +83,7 @@ def test_only_the_distance_over_the_spread_bears_stretched_embeddings():
 
 def test_margins_in_words(arrays):
     found = comparisons.differences(arrays, ("rve",), quantities=comparisons.MARGINS, **FEW)
-    table = comparison_tables.margin_table(found)
+    table = margin_table(found)
     assert list(table.columns) == ["RVE (the paper)"]
     row = found[found["quantity"] == "margin, hard"].iloc[0]
     cell = table.loc[("margin", "hard"), "RVE (the paper)"]
@@ -113,7 +112,7 @@ def test_regressions_tell_the_cause_from_the_bystander(arrays):
     assert margin["low"] < 0.1
     assert margin["high"] > -0.1
     assert found["images"].tolist() == [IMAGES] * 4
-    page = comparison_tables.regression_table(found.reset_index())
+    page = regression_table(found.reset_index())
     assert page.loc[("AE, D = 8", "first component"), "alone"].startswith("−5.")
 
 
@@ -137,7 +136,7 @@ def written(tmp_path, monkeypatch, arrays):
         calls.append(len(runs))
         return comparisons.differences(runs, ("rve",), **FEW)
 
-    monkeypatch.setitem(summaries.SUMMARIES, "differences", table)
+    monkeypatch.setitem(cached_tables.TABLES, "differences", table)
     return tmp_path, calls
 
 
@@ -145,53 +144,53 @@ def test_a_summary_is_computed_once_and_again_after_a_change(written, caplog):
     root, calls = written
     caplog.set_level(logging.INFO, "sparse_ae")
     records, read = read_runs("smoke", root)
-    assert not summaries.is_fresh("differences", records, read, root)
-    first = summaries.summary("differences", records, read, root)
+    assert not cached_tables.is_fresh("differences", records, read, root)
+    first = cached_tables.cached_table("differences", records, read, root)
     assert "takes a while" in caplog.text
-    assert summaries.is_fresh("differences", records, read, root)
-    again = summaries.summary("differences", records, read, root)
+    assert cached_tables.is_fresh("differences", records, read, root)
+    again = cached_tables.cached_table("differences", records, read, root)
     assert first.equals(again)
     assert calls == [4]
     changed = {**read, ("rve", 1): {**read["rve", 1], "group_margin": np.zeros(IMAGES)}}
-    assert not summaries.is_fresh("differences", records, changed, root)
-    summaries.summary("differences", records, changed, root)
+    assert not cached_tables.is_fresh("differences", records, changed, root)
+    cached_tables.cached_table("differences", records, changed, root)
     assert calls == [4, 4]
-    summaries.summary("differences", records, read, root, keep=False)
+    cached_tables.cached_table("differences", records, read, root, keep=False)
     assert calls == [4, 4, 4]
-    assert summaries.is_fresh("differences", records, changed, root)
+    assert cached_tables.is_fresh("differences", records, changed, root)
     assert [record["seed"] for record in read_records("smoke", root)] == [1, 2, 1, 2]
 
 
 def test_a_summary_that_was_edited_is_computed_again(written):
     root, calls = written
     records, read = read_runs("smoke", root)
-    first = summaries.summary("differences", records, read, root)
-    path = summaries.summary_path("differences", "smoke", root)
+    first = cached_tables.cached_table("differences", records, read, root)
+    path = cached_tables.table_path("differences", "smoke", root)
     text = path.read_text()
     cells = text.splitlines()[2].split(",")
     number = next(cell for cell in cells if cell[-3:].isdigit())
     path.write_text(text.replace(number, number[:-1] + str((int(number[-1]) + 1) % 10), 1))
-    assert not summaries.is_fresh("differences", records, read, root)
-    assert summaries.summary("differences", records, read, root).equals(first)
+    assert not cached_tables.is_fresh("differences", records, read, root)
+    assert cached_tables.cached_table("differences", records, read, root).equals(first)
     assert calls == [4, 4]
     assert path.read_text() == text
 
 
 def test_a_summary_follows_the_code_but_not_its_comments():
-    plain = summaries._bare("def f(x):\n    return x + 1\n")
-    told = summaries._bare('def f(x):\n    """Says."""\n\n    # why\n    return x + 1\n')
+    plain = cached_tables._bare("def f(x):\n    return x + 1\n")
+    told = cached_tables._bare('def f(x):\n    """Says."""\n\n    # why\n    return x + 1\n')
     assert plain == told
-    assert plain != summaries._bare("def f(x):\n    return x + 2\n")
+    assert plain != cached_tables._bare("def f(x):\n    return x + 2\n")
 
 
 def test_unknown_and_unwritable(written):
     root, _ = written
     with pytest.raises(ValueError, match="unknown summary 'nothing': expected one of verdicts"):
-        summaries.summary_path("nothing", "smoke", root)
+        cached_tables.table_path("nothing", "smoke", root)
     records, read = read_runs("smoke", root)
     (root / "smoke" / "summary").write_text("a file where the folder should be")
-    assert len(summaries.summary("differences", records, read, root)) == 7
-    assert summaries.summary("verdicts", [], {}, root)["verdict"].unique().tolist() == [
+    assert len(cached_tables.cached_table("differences", records, read, root)) == 7
+    assert cached_tables.cached_table("verdicts", [], {}, root)["verdict"].unique().tolist() == [
         "no run yet"
     ]
 
@@ -201,12 +200,12 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     monkeypatch.setenv("SPARSE_AE_EVIDENCE", "smoke")
     records, read = read_evidence(root)
     assert len(read) == 4
-    note = source(records)
+    note = source_note(records)
     assert "Made of 4 runs of the preset <code>smoke</code>" in note
     assert "<code>ae8</code>, <code>rve</code>; seeds 1, 2; commit 0123456; test crowds 0." in note
     assert "<code>sparse-ae train --preset smoke --method rve --seed 2</code>" in note
-    assert "Made of 2 runs" in source(records, "ae8")
-    assert "No run yet" in source([])
+    assert "Made of 2 runs" in source_note(records, "ae8")
+    assert "No run yet" in source_note([])
     for record, seconds in zip(records, (3600, 1800, None, None), strict=True):
         record["provenance"]["seconds"] = seconds
         record["metrics"]["train_seconds"] = 900.0
@@ -236,9 +235,9 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
 def test_committed_summaries_are_those_of_the_committed_records(preset):
     """Where this fails: sparse-ae summarise --preset PRESET, and commit what it writes."""
     root = REPOSITORY / "experiments" / "results"
-    records, read = read_beside(preset, root)
+    records, read = read_with_base(preset, root)
     others = {record["seed"] for record in records} - {1, 2, 3, 4, 5}
     if not records or others:
         pytest.skip(f"no records of {preset}, or some of one's own among them")
-    names = summaries.summaries_of(preset)
-    assert [name for name in names if not summaries.is_fresh(name, records, read, root)] == []
+    names = cached_tables.table_names(preset)
+    assert [name for name in names if not cached_tables.is_fresh(name, records, read, root)] == []

@@ -6,10 +6,10 @@ import pytest
 from synthetic import make_arrays, make_matches
 
 from sparse_ae.companion.figures import curves as curve_figures
-from sparse_ae.companion.knobs import TURNED
+from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics import curves
-from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
-from sparse_ae.companion.tables.comparison_tables import ends_table
+from sparse_ae.companion.statistics.weighted_ap import average_precision, rank_detections
+from sparse_ae.companion.tables.differences import ends_table
 
 mpl.use("Agg")
 IMAGES, EACH = 120, 6
@@ -24,9 +24,9 @@ def run_of(method, seed):
     if method == "rve":
         second = (matches["match_matched"] == 1) & (np.repeat(crowding, 3) > 1)
         matches["match_matched"][second] = 1023
-    setting = np.repeat(np.arange(len(TURNED)), EACH)
+    setting = np.repeat(np.arange(len(KNOB_SETTINGS)), EACH)
     knobs = make_matches(len(setting))
-    better = np.repeat([s.knob == "scale_spread" and s.value > 2 for s in TURNED], EACH)
+    better = np.repeat([s.knob == "scale_spread" and s.value > 2 for s in KNOB_SETTINGS], EACH)
     if method == "rve":
         knobs["match_matched"][(knobs["match_matched"] == 1) & np.repeat(better, 3)] = 1023
     return make_arrays(
@@ -49,7 +49,7 @@ def test_a_bin_is_the_average_precision_of_its_images(arrays):
     run = arrays["rve", 1]
     for (low, high), place in (((0, 1), 1), ((1, 3), 3)):
         inside = (low <= run["crowd_index"]) & (run["crowd_index"] < high)
-        wanted = average_precision(ranking(run), inside[None].astype(int))[0]
+        wanted = average_precision(rank_detections(run), inside[None].astype(int))[0]
         assert table["value"][place] == pytest.approx(wanted)
         assert table["place"][place] == pytest.approx(run["crowd_index"][inside].mean())
     assert (table["low"] <= table["value"]).all()
@@ -65,7 +65,9 @@ def test_gains_are_paired_and_bins_with_few_images_left_out(arrays):
 
 
 def test_both_ends_of_a_knob_and_what_lies_between(arrays):
-    found = curves.ends(arrays, "scale_spread", ("ae8", "rve"), "ae8", **FEW).set_index("at")
+    found = curves.knob_extremes(arrays, "scale_spread", ("ae8", "rve"), "ae8", **FEW).set_index(
+        "at"
+    )
     assert found["method"].tolist() == ["rve"] * 3
     assert found.loc["lowest", ["value", "low", "high"]].tolist() == [0, 0, 0]
     assert found.loc["highest", "value"] > 0.3
@@ -76,21 +78,25 @@ def test_both_ends_of_a_knob_and_what_lies_between(arrays):
 
 
 def test_a_knob_has_a_point_for_each_setting(arrays):
-    spread = [s.value for s in TURNED if s.knob == "scale_spread"]
-    table = curves.turned(arrays, "scale_spread", ("rve",), "ae8", **FEW)
+    spread = [s.value for s in KNOB_SETTINGS if s.knob == "scale_spread"]
+    table = curves.by_knob_setting(arrays, "scale_spread", ("rve",), "ae8", **FEW)
     assert table["place"].tolist() == spread
     assert [value > 0.3 for value in table["value"]] == [value > 2 for value in spread]
-    accuracy = curves.turned(arrays, "scale_spread", ("ae8",), name="grouping_accuracy", **FEW)
+    accuracy = curves.by_knob_setting(
+        arrays, "scale_spread", ("ae8",), name="grouping_accuracy", **FEW
+    )
     assert accuracy["value"].tolist() == pytest.approx([0.5 + 0.1 * (v > 2) for v in spread])
     assert set(accuracy["images"]) == {EACH}
-    with pytest.raises(ValueError, match=r"knob: expected one of those of knobs\.TURNED, got 'x'"):
-        curves.turned(arrays, "x", ("rve",))
+    with pytest.raises(
+        ValueError, match=r"knob: expected one of scale_spread, crowding, occlusion, got 'x'"
+    ):
+        curves.by_knob_setting(arrays, "x", ("rve",))
 
 
 def test_runs_without_such_crowds_have_no_points(arrays):
     bare = {run: {k: v for k, v in found.items() if not k.startswith("knob_")}
             for run, found in arrays.items()}  # fmt: skip
-    assert curves.turned(bare, "crowding", ("rve",), **FEW).empty
+    assert curves.by_knob_setting(bare, "crowding", ("rve",), **FEW).empty
     assert curves.average_precision_by_crowding(arrays, ("swahr",), **FEW).empty
     assert curves.average_precision_by_crowding({}, ("rve",), "ae8", **FEW).empty
 
@@ -112,14 +118,14 @@ def test_figures_draw_what_the_tables_say(arrays):
     line = figure.axes[0].lines[1]
     assert line.get_label() == "RVE (the paper)"
     assert line.get_ydata() == pytest.approx(100 * levels["value"][levels["method"] == "rve"])
-    knobs = {knob: curves.turned(arrays, knob, ("rve",), "ae8", **FEW)
+    knobs = {knob: curves.by_knob_setting(arrays, knob, ("rve",), "ae8", **FEW)
              for knob in ("scale_spread", "occlusion")}  # fmt: skip
     figure = curve_figures.knob_figure(knobs, "points")
     assert [axis.get_xlabel() for axis in figure.axes] == [
         curve_figures.KNOB_LABELS[knob] for knob in knobs
     ]
     assert figure.axes[0].get_xscale() == "log"
-    both = curves.turned(arrays, "crowding", ("ae8", "rve"), **FEW)
+    both = curves.by_knob_setting(arrays, "crowding", ("ae8", "rve"), **FEW)
     figure = curve_figures.knob_figure({"crowding": both}, "points", apart=("ae8", "swahr"))
     lines = [[line.get_label() for line in axis.lines] for axis in figure.axes]
     assert lines == [["RVE (the paper)"], ["AE, D = 8"]]

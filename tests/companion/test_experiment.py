@@ -8,9 +8,9 @@ from flat import flat_settings
 
 from sparse_ae.cli import main
 from sparse_ae.companion.experiment import command_of, evaluate_weights, identity, is_made, run
-from sparse_ae.companion.knobs import PER_IMAGE, STILL, TURNED, crowds_of
+from sparse_ae.companion.knobs import KNOB_DEFAULTS, KNOB_SETTINGS, PER_IMAGE, knob_crowds
 from sparse_ae.companion.records import MATCHES, read_arrays, record_path, settings_digest
-from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
+from sparse_ae.companion.statistics.weighted_ap import average_precision, rank_detections
 from sparse_ae.runtime.launch import Options
 from sparse_ae.runtime.provenance import clean_command
 
@@ -46,7 +46,7 @@ def test_its_arrays_give_its_average_precision(made):
     settings, _, record = made
     arrays = arrays_of(made)
     images = len(arrays["image_id"])
-    found = average_precision(ranking(arrays), np.ones((1, images), int))
+    found = average_precision(rank_detections(arrays), np.ones((1, images), int))
     assert found[0] == pytest.approx(record["metrics"]["AP"], abs=1e-6)
     assert arrays["accuracy_at"].shape == (images, 9)
     if settings.run.method != "offset":  # the threshold in use is one of the nine
@@ -72,12 +72,12 @@ def test_accuracy_on_validation_crowds_is_kept_by_threshold(made):
 def test_it_has_every_value_of_the_knobs(made):
     arrays = arrays_of(made)
     count = np.bincount(arrays["knob_setting"])
-    assert count.tolist() == [KNOB_SCENES] * len(TURNED)
+    assert count.tolist() == [KNOB_SCENES] * len(KNOB_SETTINGS)
     assert all(len(arrays[f"knob_{name}"]) == count.sum() for name in PER_IMAGE)
     knobs = {name: arrays[f"knob_{name}"] for name in MATCHES}
     assert (knobs["match_persons"] == arrays["knob_persons"]).all()
     assert knobs["match_image"].max(initial=0) < count.sum()
-    assert np.isfinite(average_precision(ranking(knobs), np.ones((1, count.sum()), int)))
+    assert np.isfinite(average_precision(rank_detections(knobs), np.ones((1, count.sum()), int)))
 
 
 def test_its_weights_are_those_that_were_evaluated(made):
@@ -89,9 +89,9 @@ def test_its_weights_are_those_that_were_evaluated(made):
 
 def test_one_knob_is_turned_at_a_time():
     data = flat_settings("laptop", "rve", 1).data
-    still = {**STILL, "split": "test", "size": 128}
-    for turned in TURNED:
-        crowd = crowds_of(turned, data, KNOB_SCENES).config.as_dict()
+    still = {**KNOB_DEFAULTS, "split": "test", "size": 128}
+    for turned in KNOB_SETTINGS:
+        crowd = knob_crowds(turned, data, KNOB_SCENES).config.as_dict()
         differ = {name for name, value in still.items() if not np.array_equal(crowd[name], value)}
         assert differ <= {turned.knob}
         assert set(turned.changes) == {turned.knob}

@@ -14,14 +14,14 @@ from sparse_ae.companion.records import (
     METRICS,
     PER_IMAGE,
     SCHEMA,
-    files_of,
     read_arrays,
     read_record,
     read_records,
+    record_files,
     record_path,
 )
-from sparse_ae.companion.statistics.weighted_ap import average_precision, ranking
-from sparse_ae.companion.verify import unfounded
+from sparse_ae.companion.statistics.weighted_ap import average_precision, rank_detections
+from sparse_ae.companion.verify import differences_from_arrays
 from sparse_ae.metrics import keypoint_ap
 from sparse_ae.models import load_checkpoint
 from sparse_ae.runtime.launch import Options
@@ -55,7 +55,7 @@ def test_it_is_a_record_as_that_of_crowds(made, tmp_path):
     beside = read_arrays(record_path("smoke", "ae8", 1, tmp_path))
     without_curve = {name for name in beside if not name.startswith(("loss_", "line_", "step"))}
     assert set(arrays) >= without_curve
-    assert unfounded(read, arrays) == []  # its figures follow from its arrays
+    assert differences_from_arrays(read, arrays) == []  # its figures follow from its arrays
     digests = {"train_digest", "test_digest", "val_digest", "skeleton_digest"}
     assert set(read["data"]) == digests
     assert str(preset.parent) not in json.dumps(read)
@@ -65,8 +65,8 @@ def test_files_that_it_leaves(made):
     _, root, _ = made
     path = record_path("custom", "ae8", 1, root)
     log = path.with_suffix(".csv")
-    assert set(path.parent.iterdir()) == {*files_of(path), log}
-    assert load_checkpoint(files_of(path)[0]).keypoints == 3
+    assert set(path.parent.iterdir()) == {*record_files(path), log}
+    assert load_checkpoint(record_files(path)[0]).keypoints == 3
 
 
 def test_the_detections_are_those_that_were_counted(made):
@@ -75,7 +75,7 @@ def test_the_detections_are_those_that_were_counted(made):
     path = record_path("custom", "ae8", 1, root)
     arrays = read_arrays(path)
     assert arrays["image_id"].tolist() == [1, 2, 3, 5, 6]
-    detections = json.loads(files_of(path)[1].read_text(encoding="utf-8"))
+    detections = json.loads(record_files(path)[1].read_text(encoding="utf-8"))
     assert len(detections) == len(arrays["match_score"])
     assert len(detections) > 0
     for one in detections:
@@ -90,13 +90,15 @@ def test_the_detections_are_those_that_were_counted(made):
     for name in ("AP", "AP50", "AP75", "AR", "APM", "APL"):
         assert record["metrics"][name] == pytest.approx(found[name], nan_ok=True), name
     everything = np.ones((1, len(arrays["image_id"])), int)
-    assert average_precision(ranking(arrays), everything)[0] == pytest.approx(found["AP"], abs=1e-6)
+    assert average_precision(rank_detections(arrays), everything)[0] == pytest.approx(
+        found["AP"], abs=1e-6
+    )
 
 
 def test_its_weights_are_those_that_were_evaluated(made):
     preset, root, record = made
     settings = flat_settings(str(preset), "ae8", 1)
-    weights = files_of(record_path("custom", "ae8", 1, root))[0]
+    weights = record_files(record_path("custom", "ae8", 1, root))[0]
     again = evaluate_weights(settings, weights, progress=False, skip_broken=True)
     assert again.metrics["AP"] == record["metrics"]["AP"]
     assert set(again.per_image) >= set(PER_IMAGE)

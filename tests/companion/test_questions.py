@@ -6,10 +6,11 @@ import pytest
 from synthetic import make_arrays, make_record
 
 from sparse_ae.cli import main
-from sparse_ae.companion import summaries
+from sparse_ae.companion import cached_tables
+from sparse_ae.companion.completed_runs import read_with_base
 from sparse_ae.companion.figures import questions as question_figures
 from sparse_ae.companion.records import write_record
-from sparse_ae.companion.runs import read_beside, source
+from sparse_ae.companion.run_notes import source_note
 from sparse_ae.companion.statistics import comparisons
 from sparse_ae.companion.verify import flat
 from sparse_ae.settings import load_settings
@@ -38,19 +39,19 @@ def root(tmp_path):
 
 
 def test_runs_of_two_presets_stand_together(root):
-    records, arrays = read_beside("questions", root)
+    records, arrays = read_with_base("questions", root)
     assert [(r["preset"], r["method"]) for r in records] == [
         ("questions", "ae4"), ("questions", "ae8"), ("laptop", "ae8_scale")]  # fmt: skip
     # its own run of ae8 counts, and rve saw other crowds
     assert set(arrays) == {("ae4", 1), ("ae8", 1), ("ae8_scale", 1)}
     assert arrays["ae8", 1]["grouping_accuracy"][0] == 0.9
-    note = source(records)
+    note = source_note(records)
     assert "Made of 2 runs of the preset <code>questions</code>, 1 run of the preset" in note
     assert "train --preset laptop --method ae8_scale --seed 1" in note
-    alone, _ = read_beside("laptop", root)
+    alone, _ = read_with_base("laptop", root)
     assert {record["preset"] for record in alone} == {"laptop"}
-    assert read_beside("sweep", root) == ([], {})  # nothing of its own: nothing beside it
-    assert read_beside("long-gone", root) == ([], {})
+    assert read_with_base("sweep", root) == ([], {})  # nothing of its own: nothing beside it
+    assert read_with_base("long-gone", root) == ([], {})
 
 
 def test_levels_by_hand():
@@ -67,17 +68,17 @@ def test_levels_by_hand():
 
 
 def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch, capsys):
-    monkeypatch.setattr(summaries, "SUMMARIES", {
+    monkeypatch.setattr(cached_tables, "TABLES", {
         name: lambda _, arrays: comparisons.levels(arrays, ["ae8"], resamples=50)
-        for name in summaries.SUMMARIES
+        for name in cached_tables.TABLES
     })  # fmt: skip
     assert main(["summarise", "--preset", "questions", "--root", str(root)]) == 0
     written = sorted(path.stem for path in (root / "questions" / "summary").iterdir())
-    assert written == sorted(summaries.BESIDE)
+    assert written == sorted(cached_tables.TABLES_WITH_BASE)
     assert not (root / "laptop" / "summary").exists()
     assert "levels.csv" in capsys.readouterr().out
-    assert "levels" not in summaries.summaries_of("laptop")
-    assert "verdicts" in summaries.summaries_of("laptop")
+    assert "levels" not in cached_tables.table_names("laptop")
+    assert "verdicts" in cached_tables.table_names("laptop")
 
 
 @pytest.mark.parametrize(

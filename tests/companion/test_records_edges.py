@@ -111,8 +111,8 @@ def test_the_folder_that_is_tried_is_the_runs(tmp_path, monkeypatch):
 
 def test_detections_beside_a_record_are_none(tmp_path):
     path = results.write_record(make_record(), make_arrays(), tmp_path, detections=b"[]\n")
-    assert results.files_of(path)[1] == path.with_name("seed-1.detections.json")
-    assert results.files_of(path)[1].read_bytes() == b"[]\n"
+    assert results.record_files(path)[1] == path.with_name("seed-1.detections.json")
+    assert results.record_files(path)[1].read_bytes() == b"[]\n"
     assert [one["seed"] for one in results.read_records("smoke", tmp_path)] == [1]
 
 

@@ -37,7 +37,9 @@ def run(scenes):
 
 
 def told(run, method="rve"):
-    return scale_figures.told_scales([make_record(method)], {(method, 1): run}, (method,))
+    return scale_figures.scales_from_embeddings(
+        [make_record(method)], {(method, 1): run}, (method,)
+    )
 
 
 def test_codes_tell_what_perfect_codes_tell(run, scenes):
@@ -67,7 +69,7 @@ def test_ranks_are_of_persons_and_a_run_each(run, scenes):
         some = {"example_id": np.array(SCENES[:1]), "example_tags": tags,
                 "example_visible": run["example_visible"][:1]}  # fmt: skip
         record = make_record("rve", number)
-        found = scale_figures.told_scales([record], {("rve", number): some}, ("rve",))
+        found = scale_figures.scales_from_embeddings([record], {("rve", number): some}, ("rve",))
         assert scale_figures.rank_correlations(found)["rve", number] == pytest.approx(wanted)
 
 
@@ -80,8 +82,8 @@ def test_other_scenes_than_the_record_s_are_refused(run):
 def test_the_figure_has_a_dot_a_person_and_both_lines(run, scenes):
     records = [make_record("ae8"), make_record("rve")]
     arrays = {("ae8", 1): run, ("rve", 1): run}
-    joints = scale_figures.told_scales(records, arrays, ("rve", "ae8"))
-    figure = scale_figures.told_figure(joints)
+    joints = scale_figures.scales_from_embeddings(records, arrays, ("rve", "ae8"))
+    figure = scale_figures.scale_figure(joints)
     titles = [axis.get_title().split("\n")[0] for axis in figure.axes]
     assert titles == ["RVE (the paper)", "AE, D = 8"]
     for axis in figure.axes:
@@ -96,8 +98,8 @@ def test_the_figure_has_a_dot_a_person_and_both_lines(run, scenes):
 
 
 def test_without_runs_the_figure_is_empty():
-    joints = scale_figures.told_scales([], {}, ("rve",))
+    joints = scale_figures.scales_from_embeddings([], {}, ("rve",))
     assert joints.empty
-    figure = scale_figures.told_figure(joints)
+    figure = scale_figures.scale_figure(joints)
     figure.canvas.draw()
     plt.close(figure)

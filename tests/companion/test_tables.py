@@ -8,13 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sparse_ae.companion import runs
-from sparse_ae.companion.tables import tables
+from sparse_ae.companion.completed_runs import example_run
+from sparse_ae.companion.run_notes import run_note
+from sparse_ae.companion.tables.formatting import html_table
+from sparse_ae.companion.tables.methods import (
+    crowd_table,
+    failure_table,
+    line_table,
+    provenance_table,
+    search_table,
+    t_interval,
+    table_by_person_count,
+)
 
 
 def test_crowd_table_by_hand(records, monkeypatch):
     monkeypatch.delenv("SPARSE_AE_SEED", raising=False)
-    column = tables.crowd_table(records)["AP"]
+    column = crowd_table(records)["AP"]
     assert column["AE, D = 8", "seeds 1, 2, 3"] == "70.0 (60.0 to 80.0)"
     assert column["AE, D = 8", "your run (seed 0)"] == "50.0"
     assert column["RVE (the paper)", "seeds 1, 2, 3"] == "73.0 (62.0 to 84.0)"
@@ -25,44 +35,44 @@ def test_crowd_table_by_hand(records, monkeypatch):
 def test_a_run_of_another_preset_is_not_the_readers_own(records, monkeypatch):
     """A seed of `make book` that the evidence has too must not claim the evidence's run."""
     monkeypatch.setenv("SPARSE_AE_PRESET", "reader")
-    assert ("AE, D = 8", "seeds 0 to 3") in tables.crowd_table(records).index
+    assert ("AE, D = 8", "seeds 0 to 3") in crowd_table(records).index
     monkeypatch.setenv("SPARSE_AE_SEED", "2")
-    assert runs.example_run(records, "rve")["seed"] == 0
-    assert "Your run" not in runs.run_note(records)
+    assert example_run(records, "rve")["seed"] == 0
+    assert "Your run" not in run_note(records)
     monkeypatch.setenv("SPARSE_AE_PRESET", "elsewhere/smoke.yaml")
-    assert runs.example_run(records, "rve")["seed"] == 2
+    assert example_run(records, "rve")["seed"] == 2
 
 
 def test_another_own_seed(records, monkeypatch):
     monkeypatch.setenv("SPARSE_AE_SEED", "3")
-    assert ("AE, D = 8", "seeds 0, 1, 2") in tables.crowd_table(records).index
-    assert runs.example_run(records, "rve")["seed"] == 3
-    assert runs.example_run(records[:2], "ae8")["seed"] == 0
-    assert runs.example_run(records[:2], "rve") is None
+    assert ("AE, D = 8", "seeds 0, 1, 2") in crowd_table(records).index
+    assert example_run(records, "rve")["seed"] == 3
+    assert example_run(records[:2], "ae8")["seed"] == 0
+    assert example_run(records[:2], "rve") is None
 
 
 def test_t_interval_by_hand():
-    low, high = tables.t_interval(np.array([1.0, 2.0, 3.0]))
+    low, high = t_interval(np.array([1.0, 2.0, 3.0]))
     half = 4.302652729911275 / math.sqrt(3)  # t(2) at 0.975, times the standard error
     assert low == pytest.approx(2 - half)
     assert high == pytest.approx(2 + half)
-    assert all(map(math.isnan, tables.t_interval(np.array([1.0, 2.0]))))
+    assert all(map(math.isnan, t_interval(np.array([1.0, 2.0]))))
 
 
 def test_undefined_metrics_are_dashes(records):
-    assert set(tables.crowd_table(records)["AP hard"]) == {"–"}
+    assert set(crowd_table(records)["AP hard"]) == {"–"}
 
 
 def test_no_record_is_said_and_shown_empty():
-    assert tables.crowd_table([]).empty
-    assert tables.provenance_table([]).empty
-    assert "make book" in runs.run_note([])
-    assert "<table" in tables.html_table(tables.crowd_table([]))
+    assert crowd_table([]).empty
+    assert provenance_table([]).empty
+    assert "make book" in run_note([])
+    assert "<table" in html_table(crowd_table([]))
 
 
 def test_html_joins_equal_index_cells_and_escapes():
     index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", "y")], names=["one", "two"])
-    html = tables.html_table(pd.DataFrame({"<v>": [1, 2, 3]}, index=index))
+    html = html_table(pd.DataFrame({"<v>": [1, 2, 3]}, index=index))
     assert html.count('rowspan="2">a</th>') == 1
     assert html.count(">y</th>") == 2
     assert "&lt;v&gt;" in html
@@ -73,7 +83,7 @@ def test_html_joins_only_cells_that_follow_each_other():
     """As the published rows: single, multi, and the same again with other training data."""
     keys = [("a", "single"), ("a", "multi"), ("a", "single"), ("a", "multi"), ("a", "multi")]
     index = pd.MultiIndex.from_tuples(keys, names=["method", "test"])
-    html = tables.html_table(pd.DataFrame({"AP": range(5)}, index=index))
+    html = html_table(pd.DataFrame({"AP": range(5)}, index=index))
     rows = [[re.sub("<.*?>", "", cell) for cell in re.findall("<t[hd].*?</t[hd]>", row)]
             for row in html.split("<tr>")[2:]]  # fmt: skip
     assert rows == [["a", "single", "0"], ["multi", "1"], ["single", "2"], ["multi", "3"], ["4"]]
@@ -82,12 +92,12 @@ def test_html_joins_only_cells_that_follow_each_other():
 
 def test_provenance_says_what_was_modified(records):
     records[0]["provenance"]["dirty"] = True
-    table = tables.provenance_table(records)
+    table = provenance_table(records)
     assert list(table["commit"][:2]) == ["0123456, modified", "0123456"]
 
 
 def test_search_table_by_hand(tmp_path):
-    assert len(tables.search_table("p", tmp_path)) == 0
+    assert len(search_table("p", tmp_path)) == 0
     kept = ("AP", "AP_hard", "grouping_accuracy", "first_component")
     trials = [
         {
@@ -100,7 +110,7 @@ def test_search_table_by_hand(tmp_path):
     (tmp_path / "p" / "rve").mkdir(parents=True)
     found = {"trials": trials, "best": trials[1]["settings"]}
     (tmp_path / "p" / "rve" / "search.json").write_text(json.dumps(found))
-    table = tables.search_table("p", tmp_path)
+    table = search_table("p", tmp_path)
     assert table["settings tried"].tolist() == ["pull_weight 0.125", "pull_weight 0.25"]
     assert table["AP"].tolist() == ["12.5", "25.0"]
     assert table["first component"].tolist() == ["0.125", "0.250"]
@@ -108,13 +118,13 @@ def test_search_table_by_hand(tmp_path):
     assert table["best"].tolist() == ["", "★"]
 
 
-def test_by_persons_by_hand():
+def test_person_counts_by_hand():
     persons = np.array([1, 2, 2, 3, 9])
     runs = {("ae8", seed): {"persons": persons, "share": np.array([9, 0.5, 1, np.nan, x])}
             for seed, x in ((1, 0.25), (2, 0.75))}  # fmt: skip
     runs["rve", 1] = {"persons": persons, "share": np.ones(5)}
     with pytest.warns(RuntimeWarning, match="empty slice"):  # nobody has three known persons
-        table = tables.by_persons(runs, ("ae8", "rve", "ae1"), "share")
+        table = table_by_person_count(runs, ("ae8", "rve", "ae1"), "share")
     assert table.loc["AE, D = 8", "2 persons"] == "0.750 (0.750 to 0.750)"
     assert table.loc["AE, D = 8", "8 to 10"] == "0.500 (0.250 to 0.750)"
     assert table.loc["RVE (the paper)", "3 persons"] == "1.000"
@@ -127,7 +137,7 @@ def test_failures_by_hand(records):
         "failure_counts": np.array([[1, 0, 0, 0, 2], [0, 0, 0, 1, 0]]),
     }
     twice = run | {"failure_counts": 2 * run["failure_counts"]}
-    table = tables.failure_table(records, {("ae8", 1): run, ("ae8", 2): twice, ("rve", 1): {}})
+    table = failure_table(records, {("ae8", 1): run, ("ae8", 2): twice, ("rve", 1): {}})
     assert table.index.tolist() == ["AE, D = 8"]
     assert table.loc["AE, D = 8"].tolist() == [
         "30.0 (20.0 to 40.0)",
@@ -144,7 +154,7 @@ def test_runs_on_the_line_are_told_from_the_others():
         {"method": method, "metrics": {"first_component": share, "grouping_accuracy": accuracy}}
         for (method, _), (share, accuracy) in ended.items()
     ]
-    table = tables.line_table(records, ("ae2", "ae4"))
+    table = line_table(records, ("ae2", "ae4"))
     assert list(table.index) == ["AE, D = 2"]
     assert list(table.loc["AE, D = 2"]) == ["2 of 3", "65.0 (60.0 to 70.0)", "90.0"]
-    assert tables.line_table([], ("ae2",)).empty
+    assert line_table([], ("ae2",)).empty

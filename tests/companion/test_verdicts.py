@@ -14,9 +14,9 @@ from sparse_ae.companion.statistics.verdicts import (
     NOT_RESOLVED,
     NOT_TESTED,
     REPRODUCED,
-    combine,
+    combine_verdicts,
 )
-from sparse_ae.companion.tables import verdict_tables
+from sparse_ae.companion.tables.claims import NO_BREAK, claims_table, gains_sentence
 
 IMAGES = 60
 CROWDING = np.linspace(0, 1.6, IMAGES)
@@ -50,11 +50,11 @@ def make_runs(shift=(), found=(), seeds=(1, 2, 3), noise=0.01, methods=METHODS):
 
 def measured(runs, claim):
     """One claim's measures, with few resamples."""
-    return verdicts.measurements(*runs, claims=(claim,), resamples=400)
+    return verdicts.measure_claims(*runs, claims=(claim,), resamples=400)
 
 
 def verdict_of(runs, claim) -> str:
-    return combine(measured(runs, claim)["verdict"])
+    return combine_verdicts(measured(runs, claim)["verdict"])
 
 
 @pytest.mark.parametrize(
@@ -171,24 +171,24 @@ def test_no_run_and_half_a_pair():
     assert verdict_of(alone, "C1") == REPRODUCED
     assert verdict_of(alone, "C3") == NOT_TESTED
     single = make_runs(methods=("ae8",), seeds=(1,))
-    table = verdict_tables.claims_table(verdicts.measurements(*single, resamples=400), ("C1", "C6"))
+    table = claims_table(verdicts.measure_claims(*single, resamples=400), ("C1", "C6"))
     assert table["found"].tolist()[-1] == "no runs"
     assert table.index.get_level_values("verdict").tolist() == [REPRODUCED, NOT_TESTED]
 
 
 def test_the_table_shows_estimate_interval_and_both_values():
     runs = make_runs({"sparsity": 0.3}, noise=0.0)
-    found = verdicts.measurements(*runs, resamples=400)
-    row = verdict_tables.claims_table(found, ("C3",)).iloc[1]
-    assert row["found"].replace(verdict_tables.NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
-    both = row["of"].replace(verdict_tables.NO_BREAK, " ")
+    found = verdicts.measure_claims(*runs, resamples=400)
+    row = claims_table(found, ("C3",)).iloc[1]
+    assert row["found"].replace(NO_BREAK, " ") == "+0.300 [+0.300, +0.300]"
+    both = row["of"].replace(NO_BREAK, " ")
     assert both == "0.500 AE, D = 8, with Lₛ; 0.200 AE, D = 8"
-    assert verdict_tables.claims_table(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
+    assert claims_table(found, ("C1",)).iloc[0]["of"] == "AE, D = 8"
 
 
 def test_every_claim_has_measures_and_every_measure_its_place():
     assert {measure.claim for measure in verdicts.MEASURES} == set(CLAIMS)
-    table = verdict_tables.claims_table(verdicts.measurements([], {}))
+    table = claims_table(verdicts.measure_claims([], {}))
     assert len(table) == len(verdicts.MEASURES)
     assert set(table.index.get_level_values("verdict")) == {NO_RUN}
 
@@ -197,7 +197,7 @@ def test_runs_on_other_scenes_are_refused():
     records, arrays = make_runs({})
     arrays["rve", 2]["crowd_index"] = arrays["rve", 2]["crowd_index"] + 1
     with pytest.raises(ValueError, match="rve/seed-2 was evaluated on other test scenes"):
-        verdicts.measurements(records, arrays)
+        verdicts.measure_claims(records, arrays)
 
 
 def test_gains_by_hand():
@@ -208,12 +208,12 @@ def test_gains_by_hand():
         for method, better in (("ae8", 0), ("rve", 1)) for seed in (1, 2, 3)
     ]  # fmt: skip
     # differences of the mean less 1, the mean, the mean plus 1: half width 4.303 / √3 = 2.48
-    assert verdict_tables.gains(records) == (
+    assert gains_sentence(records) == (
         "In points of average precision the difference is +1.0 [−1.5, +3.5] in all, "
         "+5.0 [+2.5, +7.5] on hard crowds, +0.0 [−2.5, +2.5] on medium ones, "
         "−2.0 [−4.5, +0.5] on easy ones."
     )
-    assert verdict_tables.gains(records[:1] + records[3:4]).endswith(
+    assert gains_sentence(records[:1] + records[3:4]).endswith(
         "+0.0 in all, +4.0 on hard crowds, −1.0 on medium ones, −3.0 on easy ones."
     )
-    assert verdict_tables.gains([]) == ""
+    assert gains_sentence([]) == ""

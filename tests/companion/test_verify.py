@@ -16,14 +16,14 @@ from sparse_ae.cli import main
 from sparse_ae.companion.experiment import run
 from sparse_ae.companion.records import (
     METRICS,
-    files_of,
     read_arrays,
     read_record,
+    record_files,
     record_path,
     settings_digest,
     write_record,
 )
-from sparse_ae.companion.verify import other_circumstances, unfounded, verify
+from sparse_ae.companion.verify import differences_from_arrays, environment_changes, verify
 from sparse_ae.datasets.open import open_dataset
 from sparse_ae.evaluation import evaluation as module
 from sparse_ae.evaluation.measures import MEASURES
@@ -55,7 +55,7 @@ def changed(made, tmp_path):
     def change(**fields):
         path = record_path("smoke", "rve", 3, tmp_path)
         path.parent.mkdir(parents=True)
-        for old, new in zip(files_of(made), files_of(path), strict=True):
+        for old, new in zip(record_files(made), record_files(path), strict=True):
             if old.is_file():  # there are no detections of crowds
                 new.write_bytes(old.read_bytes())
         record = json.loads(path.read_text())
@@ -100,12 +100,12 @@ def test_what_is_otherwise_here_is_named(made, monkeypatch):
     recorded = read_record(made)["provenance"]
     recorded = {**recorded, "packages": {**recorded["packages"], "torch": "1.0"},
                 "commit": "0123", "device": "cpu: another", "dirty": True}  # fmt: skip
-    lines = other_circumstances(recorded)
+    lines = environment_changes(recorded)
     assert [line.partition(" then")[0] for line in lines[:3]] == [
         "torch 1.0", "commit 0123", "device cpu: another"]  # fmt: skip
     assert lines[3] == "the code differed from its commit then"
     monkeypatch.setattr("sparse_ae.companion.verify.provenance", lambda _: recorded)
-    assert other_circumstances({**recorded, "dirty": False}) == [
+    assert environment_changes({**recorded, "dirty": False}) == [
         "the code differed from its commit now"]  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def test_other_code_than_the_records_is_told(made, tmp_path, part, change, reaso
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda p: "/".join(p.with_suffix("").parts[-3:]))
 def test_the_figures_of_committed_records_follow_from_their_arrays(path):
     """A record that was edited by hand, or arrays that were exchanged, are found here."""
-    assert unfounded(read_record(path), read_arrays(path)) == []
+    assert differences_from_arrays(read_record(path), read_arrays(path)) == []
 
 
 @pytest.mark.parametrize("method", ["ae8", "offset"])
@@ -162,7 +162,7 @@ def test_no_figure_is_nan_that_can_be_defined(method, tmp_path):
     settings = flat_settings("smoke", method, 3, steps=1)
     record = run(settings, tmp_path, progress=False)
     arrays = read_arrays(record_path("smoke", method, 3, tmp_path))
-    assert unfounded(record, arrays) == []
+    assert differences_from_arrays(record, arrays) == []
     hard = arrays["crowd_index"] >= 0.8
     embedded = {name for name in METRICS if name in MEASURES or "margin" in name or "gap" in name}
     embedded -= {"grouping_accuracy"}

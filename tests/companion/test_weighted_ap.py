@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from synthetic import PAIR, make_matches
 
-from sparse_ae.companion.statistics.bootstrap import draw
-from sparse_ae.companion.statistics.weighted_ap import at_level, average_precision, only, ranking
+from sparse_ae.companion.statistics.bootstrap import draw_resamples
+from sparse_ae.companion.statistics.weighted_ap import (
+    average_precision,
+    in_level,
+    rank_detections,
+    select_images,
+)
 from sparse_ae.evaluation.evaluation import pack_matches
 from sparse_ae.metrics import keypoint_ap, keypoint_matches
 
@@ -47,8 +52,8 @@ def repeated(annotations, detections, weights):
 def test_equals_the_evaluation_of_the_listed_images(seed):
     annotations, detections = world(seed)
     packed = pack_matches(keypoint_matches(annotations, detections, PAIR, crowd=True))
-    weights = draw(1, 12, 6, seed).images
-    found = average_precision(ranking(packed), weights)
+    weights = draw_resamples(1, 12, 6, seed).images
+    found = average_precision(rank_detections(packed), weights)
     for value, weight in zip(found, weights, strict=True):
         wanted = keypoint_ap(*repeated(annotations, detections, weight), PAIR, crowd=True)
         assert value == pytest.approx(wanted["AP"], abs=1e-12)
@@ -60,9 +65,9 @@ def test_levels_by_hand_and_as_evaluated():
     packed = pack_matches(keypoint_matches(annotations, detections, PAIR, crowd=True))
     wanted = keypoint_ap(annotations, detections, PAIR, crowd=True)
     for name in ("easy", "medium", "hard"):
-        found = average_precision(ranking(packed), at_level(level, name)[None])
+        found = average_precision(rank_detections(packed), in_level(level, name)[None])
         assert found[0] == pytest.approx(wanted[f"AP_{name}"], abs=1e-12)
-    assert at_level(np.array([0.1, 0.2, 0.79, 0.8]), "medium").tolist() == [
+    assert in_level(np.array([0.1, 0.2, 0.79, 0.8]), "medium").tolist() == [
         False,
         True,
         True,
@@ -73,27 +78,29 @@ def test_levels_by_hand_and_as_evaluated():
 def test_by_hand():
     """Half of the persons are found at every threshold, the others at the lowest, all before the
     only mistake: 1 at 0.5, and 51 of 101 recalls at the other nine."""
-    value = average_precision(ranking(make_matches(4)), np.array([[1, 1, 1, 1], [0, 3, 0, 1]]))
+    value = average_precision(
+        rank_detections(make_matches(4)), np.array([[1, 1, 1, 1], [0, 3, 0, 1]])
+    )
     assert value == pytest.approx([(1 + 9 * 51 / 101) / 10] * 2)
 
 
 def test_nobody_is_nan_and_nothing_is_zero():
     arrays = make_matches(3)
-    assert np.isnan(average_precision(ranking(arrays), np.zeros((1, 3), int))).all()
+    assert np.isnan(average_precision(rank_detections(arrays), np.zeros((1, 3), int))).all()
     empty = {name: values[:0] for name, values in arrays.items()} | {"match_persons": np.ones(3)}
-    assert average_precision(ranking(empty), np.ones((1, 3), int)).tolist() == [0.0]
+    assert average_precision(rank_detections(empty), np.ones((1, 3), int)).tolist() == [0.0]
 
 
 def test_only_numbers_the_images_anew():
     counted = np.array([False, True, False, True])
-    kept = only(ranking(make_matches(4)), counted)
+    kept = select_images(rank_detections(make_matches(4)), counted)
     assert sorted(kept.image.tolist()) == [0, 0, 0, 1, 1, 1]
     assert kept.persons.tolist() == [2, 2]
-    whole = average_precision(ranking(make_matches(4)), counted[None].astype(int))
+    whole = average_precision(rank_detections(make_matches(4)), counted[None].astype(int))
     assert average_precision(kept, np.ones((1, 2), int)) == pytest.approx(whole)
 
 
 @pytest.mark.parametrize("weights", [np.ones((1, 4)), np.ones(3), -np.ones((1, 3))])
 def test_weights_that_do_not_fit_are_refused(weights):
     with pytest.raises(ValueError, match=r"weights: expected \(R, 3\)"):
-        average_precision(ranking(make_matches(3)), weights)
+        average_precision(rank_detections(make_matches(3)), weights)

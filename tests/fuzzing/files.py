@@ -13,8 +13,9 @@ from photos import TRIANGLE, content, person
 from synthetic import make_arrays, make_record
 
 from sparse_ae.companion import records as results
-from sparse_ae.companion import runs
-from sparse_ae.companion.tables import tables
+from sparse_ae.companion.run_notes import run_note, source_note
+from sparse_ae.companion.tables.formatting import html_table
+from sparse_ae.companion.tables.methods import crowd_table, provenance_table, search_table
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.datasets.annotations import ground_truth, read_annotations
 from sparse_ae.datasets.loss_masks import loss_mask
@@ -132,15 +133,15 @@ def check_record(path: Path) -> bool:
             assert all(len(arrays[n]) == len(arrays["image_id"]) for n in results.PER_IMAGE)
         elif path.stem == "search":
             read_trials(path)
-            table = tables.search_table("smoke", path.parents[2])
-            assert "<script" not in tables.html_table(table)
+            table = search_table("smoke", path.parents[2])
+            assert "<script" not in html_table(table)
         else:
             record = results.read_record(path)
             values = record["metrics"].values()
             assert all(np.isnan(value) or np.isfinite(value) for value in values)
-            texts = (tables.html_table(tables.provenance_table([record])),
-                     tables.html_table(tables.crowd_table([record])),
-                     runs.run_note([record]), runs.source([record]))  # fmt: skip
+            texts = (html_table(provenance_table([record])),
+                     html_table(crowd_table([record])),
+                     run_note([record]), source_note([record]))  # fmt: skip
             assert not any("<b>" in text for text in texts)
     except ValueError as error:
         return told_of(error, path)

@@ -9,10 +9,10 @@ import pytest
 from synthetic import PAIR
 
 from sparse_ae.metrics import (
+    correctly_grouped,
     crowd_index,
     group_labels,
     group_margin,
-    grouped_right,
     grouping_accuracy,
     keypoint_ap,
     linearity,
@@ -109,11 +109,11 @@ def test_which_joints_are_right():
     tags[1] = 20
     tags[:, 3] = tags[::-1, 3]
     visible[1, 0] = False
-    assert grouped_right(tags, visible, range(4)).tolist() == [
+    assert correctly_grouped(tags, visible, range(4)).tolist() == [
         [True, True, True, False],
         [False, True, True, False],
     ]
-    assert grouped_right(tags, visible * 0, range(4)).sum() == 0
+    assert correctly_grouped(tags, visible * 0, range(4)).sum() == 0
     label = group_labels(tags, visible, range(4))
     first = label[0, 0]
     assert label[0].tolist() == [first, first, first, 1 - first]

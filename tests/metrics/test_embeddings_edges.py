@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sparse_ae.metrics import (
+    correctly_grouped,
     group_labels,
     group_margin,
     group_spread,
-    grouped_right,
     grouping_accuracy,
     linearity,
     sparsity,
@@ -126,10 +126,10 @@ def test_a_person_in_two_groups_is_right_in_the_larger_only():
     """Also the second person, whose smaller group is the last."""
     tags = np.zeros((2, 5, 1))
     tags[1] = [[20], [20], [20], [40], [40]]
-    right = grouped_right(tags, np.ones((2, 5), bool), range(5))
+    right = correctly_grouped(tags, np.ones((2, 5), bool), range(5))
     assert right.tolist() == [[True] * 5, [True, True, True, False, False]]
     assert right.dtype == bool
-    assert grouped_right(tags[:0], np.ones((0, 5)), range(5)).shape == (0, 5)
+    assert correctly_grouped(tags[:0], np.ones((0, 5)), range(5)).shape == (0, 5)
     assert grouping_accuracy(tags, np.ones((2, 5)), range(5)) == 0.8
 
 
@@ -139,4 +139,4 @@ def test_tags_of_hidden_joints_are_never_read_in_grouping():
     tags[~visible] = [np.nan, 1e300]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert (grouped_right(tags, visible, range(3)) == visible).all()
+        assert (correctly_grouped(tags, visible, range(3)) == visible).all()

@@ -180,8 +180,8 @@ def test_the_surest_of_several_failures_is_shown():
     people = np.ones((3, K, 3))
     people[:, :, 2] = np.array([0.9, 0.2, 0.6])[:, None]
     several = [ErrorCase((0, 1), (4,)), ErrorCase((0, 2), (5,)), ErrorCase((1,), (6,))]
-    assert failure_figures.surest(several, people) == several[1]
-    assert failure_figures.surest([], people) == ErrorCase((), ())
+    assert failure_figures.most_confident(several, people) == several[1]
+    assert failure_figures.most_confident([], people) == ErrorCase((), ())
 
 
 def test_the_gallery_says_never_and_takes_runs_that_tell():
@@ -190,7 +190,7 @@ def test_the_gallery_says_never_and_takes_runs_that_tell():
     arrays = worst_images(counts, people) | {"persons": np.array([1, 5, 6])}
     records = [make_record("rve", 1), make_record("rve", 2), make_record("ae8", 1)]
     kept = {("rve", 1): {}, ("rve", 2): arrays, ("ae8", 1): {}}
-    runs = failure_figures.telling_runs(records, kept, ("ae8", "rve"))
+    runs = failure_figures.runs_with_failures(records, kept, ("ae8", "rve"))
     assert [record["seed"] for record, _ in runs] == [2]
     for kind, place, title in (
         ("merged", 0, "scene 2, 6 persons: 3 × merged"),

@@ -1,1 +1,1 @@
-"""Records and crowds as figures of a page."""
+"""Figures of a page, made of records and crowds."""

@@ -27,19 +27,23 @@ OF_PERSONS = ("scale", "hidden", "unlabelled")  # the others are counts of image
 
 
 def data_folder() -> Path:
-    """The repository's `data`, where the counts of real data sets lie."""
+    """Return the repository's `data`, where the counts of real data sets lie."""
     return Path(__file__).parents[3] / "data"
 
 
 def real_statistics() -> dict[str, dict]:
-    """`crowds.statistics` of COCO train2017 and CrowdPose val, by name."""
+    """Read `crowds.statistics` of COCO train2017 and CrowdPose val, by name."""
     path = data_folder() / "real_statistics.json"
     return json.loads(path.read_text(encoding="utf-8"))["statistics"]
 
 
 def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
-    """Histograms of rendered crowds (`ours`, as of `crowds.statistics`) beside those of real ones,
-    each as shares of its own images or persons."""
+    """Show histograms of rendered and of real crowds, as shares of their own images or persons.
+
+    Args:
+        ours: Of `crowds.statistics`, for rendered crowds.
+        real: The same for real ones, by name.
+    """
     figure, axes = plt.subplots(3, 2, figsize=(9.4, 8.4), layout="constrained")
     for axis, (name, (label, logarithmic)) in zip(axes.flat, PANELS.items(), strict=True):
         for key, values in {"ours": ours, **real}.items():
@@ -61,13 +65,15 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
 
 
 def joint_angles_data() -> dict:
-    """What data/compare_poses.py found: distributions of joint angles and their distances."""
+    """Read what data/compare_poses.py found: distributions of joint angles, and their distances."""
     return json.loads((data_folder() / "pose_angles.json").read_text(encoding="utf-8"))
 
 
 def angles_figure(data: Mapping) -> Figure:
-    """Distributions of the angles in the image, a panel a joint: the bank's bodies seen from all
-    sides, COCO's and CrowdPose's persons."""
+    """Show distributions of joint angles in the image, a panel per joint.
+
+    They are those of the bank's bodies, seen from all sides, and of COCO's and CrowdPose's persons.
+    """
     figure, axes = plt.subplots(-(-len(data["joints"]) // 3), 3, figsize=(9.8, 8.6),
                                 layout="constrained", sharex=True)  # fmt: skip
     bins = np.array(data["bins"])
@@ -92,7 +98,7 @@ def angles_figure(data: Mapping) -> Figure:
 
 
 def angles_table(data: Mapping) -> str:
-    """A table of the distances per joint, HTML."""
+    """Make an HTML table of the distances between distributions, per joint."""
     pairs = list(data["mean_distances_without_head"])
     titles = {"bank to coco": "rendered – COCO", "bank to crowdpose": "rendered – CrowdPose",
               "coco to crowdpose": "COCO – CrowdPose"}  # fmt: skip

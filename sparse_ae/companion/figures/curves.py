@@ -1,4 +1,4 @@
-"""Curves with their bands, in the methods' colours, from the tables of `curves`."""
+"""Curves with 95 % bands, in the methods' colours, from the tables of `statistics.curves`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
+from sparse_ae.companion.completed_runs import example_run
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.metrics import EASY, HARD
 
 KNOB_LABELS = {
@@ -21,8 +22,15 @@ KNOB_LABELS = {
 
 
 def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
-    """A line with dots and a band a method; table: of `curves`, values times `factor`. Where a
-    difference is drawn, a line at 0 is the reader's: `axis.axhline(0)`."""
+    """Draw a line with dots and a band per method.
+
+    Where differences are drawn, the caller adds the line at 0: `axis.axhline(0)`.
+
+    Args:
+        axis: Where.
+        table: Of `statistics.curves`.
+        factor: By which values are multiplied.
+    """
     for method, part in table.groupby("method", sort=False):
         part = part.sort_values("place")
         colour = METHOD_COLOURS[method]
@@ -33,8 +41,12 @@ def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
 
 
 def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
-    """AP over the crowd index, and how much more it is than one method's; tables of
-    `curves.average_precision_by_crowding`."""
+    """Show AP over the crowd index, and its difference from one method's.
+
+    Args:
+        levels: Of `curves.average_precision_by_crowding`.
+        gains: The same with a base.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharex=True)
     for axis, table, label in zip(axes, (levels, gains), ("AP, %", "difference of AP, points"),
                                   strict=True):  # fmt: skip
@@ -51,9 +63,15 @@ def knob_figure(
     tables: Mapping[str, pd.DataFrame], label: str, factor: float = 100.0, *,
     apart: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """A panel a knob; tables: by knob, of `curves.turned`; label: of the vertical axis, which the
-    panels share. apart: methods so far from the others that they get a row of panels below, with an
-    axis of their own, where such a method has a value."""
+    """Show a quantity over the settings of knobs, a panel per knob.
+
+    Args:
+        tables: By knob, of `curves.by_knob_setting`.
+        label: Of the vertical axis, which the panels share.
+        factor: By which values are multiplied.
+        apart: Methods so far from the others that they get a second row of panels with an axis of
+            their own.
+    """
     known = {name for table in tables.values() for name in table["method"]}
     groups = [[name for name in known if name not in apart]]
     groups += [[name for name in apart if name in known]] if known & set(apart) else []
@@ -75,7 +93,7 @@ def knob_figure(
 
 
 def _draw_knob(axis: Axes, table: pd.DataFrame, knob: str, factor: float) -> None:
-    """The curves of one panel, and a line at 0 where a band reaches below it."""
+    """Draw the curves of one panel, and a line at 0 where a band reaches below it."""
     draw_curves(axis, table, factor)
     if knob == "scale_spread":
         places = sorted(set(table["place"]))
@@ -87,7 +105,12 @@ def _draw_knob(axis: Axes, table: pd.DataFrame, knob: str, factor: float) -> Non
 
 
 def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
-    """Grouping accuracy over the threshold, logarithmic; used: the one that evaluation takes."""
+    """Show grouping accuracy over the threshold of grouping, on a logarithmic axis.
+
+    Args:
+        table: Of `curves.accuracy_by_threshold`.
+        used: The threshold that evaluation takes.
+    """
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     draw_curves(axis, table, 100)
     axis.axvline(used, color="black", lw=1)
@@ -101,8 +124,11 @@ def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
 
 
 def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """A panel a measure, (its label, the table of `curves.over_training`); a line a run, the
-    methods in the order of the table."""
+    """Show measures over the training steps, a panel per measure and a line per run.
+
+    Args:
+        tables: (label, table of `curves.over_training`) per panel; methods keep the table's order.
+    """
     figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 3.6),
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis, (label, table) in zip(axes[0], tables, strict=True):
@@ -121,9 +147,11 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
-    """One legend below all panels, read row by row: from the highest line to the lowest, each in
-    the panel of those that have it that has most of them, at the point nearest `ranked_at` on the
-    horizontal axis; None: in the order drawn."""
+    """Draw one legend below all panels, from the highest line to the lowest, row by row.
+
+    A method's line is that of the panel with most methods. Its height is taken at the point nearest
+    `ranked_at` on the horizontal axis; None keeps the order of drawing.
+    """
     found = [axis.get_legend_handles_labels() for axis in axes]
     handles = {}
     for lines, labels in sorted(found, key=lambda both: -len(both[1])):
@@ -142,6 +170,35 @@ def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
 
 
 def _height(line, place: float) -> float:
-    """Where a line is at its point nearest `place`."""
+    """Return the value of a line at its point nearest `place`."""
     x, y = line.get_data()
     return float(y[np.abs(x - min(place, x.max())).argmin()])
+
+
+LOSSES = {"heatmap": "heatmap, $L_r$", "pull": "pull", "push": "push", "scale": "scale, $L_s$"}
+
+
+def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
+    """Show the parts of the loss over the training steps, before their weights, one run per method.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+        methods: Those to show.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained", sharex=True)
+    for axis, (name, title) in zip(axes.flat, LOSSES.items(), strict=True):
+        for method in methods:
+            run = example_run(records, method)
+            curve = arrays[method, run["seed"]] if run else {}
+            if np.any(np.nan_to_num(curve.get(f"loss_{name}", 0.0))):  # 0 or nan: not trained
+                axis.plot(curve["step"], curve[f"loss_{name}"], color=METHOD_COLOURS[method],
+                          label=METHOD_LABELS[method], lw=1.4)  # fmt: skip
+        axis.set(title=title, ylabel="loss")
+        if axis.lines and min(np.nanmin(line.get_ydata()) for line in axis.lines) > 0:
+            axis.set_yscale("log")
+    for axis in axes[1]:
+        axis.set_xlabel("training step")
+    if axes[0, 0].lines:
+        figure.legend(handles=axes[0, 0].lines, loc="outside lower center", ncols=len(methods))
+    return figure

@@ -1,4 +1,4 @@
-"""Embeddings of a scene's joints on their first two principal components, a colour a person."""
+"""Embeddings on their first two principal components, and the group margins of all images."""
 
 from __future__ import annotations
 
@@ -6,38 +6,27 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.overlays import person_colour, show_scene
-from sparse_ae.companion.tables.tables import METHOD_LABELS
-from sparse_ae.crowds import CrowdConfig, render_scene
-from sparse_ae.metrics import HARD, grouped_right, linearity
+from sparse_ae.companion.figures.scenes import example_scene, show_scene
+from sparse_ae.companion.figures.style import person_colour
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
+from sparse_ae.metrics import HARD, correctly_grouped, linearity
 from sparse_ae.skeleton import get_skeleton
 
 
-def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """The test scene that a run's example number `example` shows, rendered anew."""
-    crowd = CrowdConfig(**record["data"]["test_crowd"])
-    return render_scene(crowd, int(arrays["example_id"][example]))
-
-
-def crowded_example(arrays: Mapping) -> int:
-    """The first example scene that is hard and has four persons or more; else the most crowded.
-
-    Figures of a single scene show this one: chosen by the scene, not by what came out.
-    """
-    crowding = arrays["crowd_index"][arrays["example_id"]]
-    hard = (crowding >= HARD) & (arrays["persons"][arrays["example_id"]] >= 4)
-    return int(np.argmax(hard if hard.any() else crowding))
-
-
 def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Figure:
-    """One scene, and each run's joint embeddings of it on their first two components.
+    """Show one scene, and each run's embeddings of its joints on their first two components.
 
-    runs: (record, arrays) each. Dots are joints and large rings persons' means, coloured by person;
-    small black rings are joints that grouping gives to another person or to nobody. Both axes have
-    the same unit, so that a line looks like a line; the bar is as long as grouping's threshold.
+    A dot is a joint and a large ring a person's mean, in the person's colour; a small black ring
+    marks a joint that grouping gives to another person or to nobody. Both axes have the same unit,
+    which makes a line look like a line. The bar is as long as grouping's threshold.
+
+    Args:
+        runs: (record, arrays) each.
+        example: Number of the example scene.
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
@@ -52,7 +41,7 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
         tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
         threshold = record["settings"]["decode"]["tag_threshold"]
         order = get_skeleton(record["settings"]["data"]["skeleton"]).order
-        right = grouped_right(tags, visible, order, tag_threshold=threshold)
+        right = correctly_grouped(tags, visible, order, tag_threshold=threshold)
         draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])
@@ -65,8 +54,15 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
 
 
 def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=None) -> None:
-    """Embeddings (P, K, D) of the visible joints on their first two principal components; those
-    that `wrong` (P, K) marks are ringed."""
+    """Draw embeddings of the visible joints on their first two principal components.
+
+    Args:
+        axis: Where.
+        tags: (P, K, D) embeddings.
+        visible: (P, K) bool.
+        threshold: Of grouping, for the bar.
+        wrong: (P, K) bool, joints to ring.
+    """
     tags, visible = np.asarray(tags, float), np.asarray(visible, bool)
     centre = tags[visible].mean(0)
     _, _, basis = np.linalg.svd(tags[visible] - centre, full_matrices=False)
@@ -88,3 +84,44 @@ def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=Non
         y = -0.86 * span
         axis.plot([-0.9 * span, -0.9 * span + threshold], [y, y], color="black", lw=2)
         axis.text(-0.9 * span, y + 0.04 * span, "grouping threshold", fontsize=8)
+
+
+def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
+    """Show distributions of the group margin, over all images and over the hard ones, seeds pooled.
+
+    The margin is the smallest distance between two persons' means minus grouping's threshold. Left
+    of the line, two persons are within the threshold of each other.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+        methods: Those to show.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharex=True)
+    hard_title = f"hard images (crowd index from {HARD} on)"
+    for axis, title, hard in zip(axes, ("all test images", hard_title), (False, True), strict=True):
+        margins = {method: _margins(records, arrays, method, hard) for method in methods}
+        everything = np.concatenate(list(margins.values()))
+        edges = np.histogram_bin_edges(everything, 40) if len(everything) else 10
+        for method, values in margins.items():
+            label = METHOD_LABELS[method]
+            if len(values):
+                label += f": {np.mean(values < 0):.0%} below, median {number(np.median(values), 2)}"
+                sns.histplot(x=values, bins=edges, stat="percent", element="step", alpha=0.25,
+                             color=METHOD_COLOURS[method], label=label, ax=axis)  # fmt: skip
+                axis.axvline(np.median(values), color=METHOD_COLOURS[method], ls=":", lw=1.5)
+        axis.axvline(0, color="black", lw=1.4)
+        axis.text(0, 1.005, " threshold", transform=axis.get_xaxis_transform(), fontsize=8)
+        axis.set(xlabel="group margin (embedding units)", ylabel="images, %")
+        axis.set_title(title, pad=16)
+        if len(everything):
+            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=9)
+    return figure
+
+
+def _margins(records, arrays, method: str, hard: bool) -> np.ndarray:
+    """Return the group margins of all runs of a method, where they are defined."""
+    runs = [arrays[r["method"], r["seed"]] for r in records if r["method"] == method]
+    kept = [run["group_margin"][run["crowd_index"] >= (HARD if hard else -np.inf)] for run in runs]
+    values = np.concatenate(kept) if kept else np.empty(0)
+    return values[np.isfinite(values)]

@@ -1,4 +1,8 @@
-"""The worst images of each kind of failure, with one failure of each drawn alone, and large."""
+"""The worst images of each kind of failure, with one failure of each drawn alone, and large.
+
+These figures colour single joints by whose they are. The OpenCV drawing of whole people has one
+colour per person and cannot; they are drawn with Matplotlib.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.overlays import draw_skeleton, show_image
-from sparse_ae.companion.tables.tables import METHOD_LABELS
+from sparse_ae.companion.figures.scenes import show_image
+from sparse_ae.companion.tables.formatting import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
@@ -24,10 +29,10 @@ WIDTHS = (7.0, 3.0)  # of the limbs of a first person, and of a second one over 
 LEAST_SIDE = 40  # pixels that a panel shows at least
 
 
-def telling_runs(
+def runs_with_failures(
     records: Sequence[dict], arrays: Mapping, methods: Sequence[str]
 ) -> list[tuple[dict, Mapping]]:
-    """The first run of each method whose record tells its failures, as (record, arrays)."""
+    """Return the first run of each method whose record counts failures, as (record, arrays)."""
     found = []
     for method in methods:
         runs = [record for record in records if record["method"] == method
@@ -38,11 +43,18 @@ def telling_runs(
 
 
 def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: int = 0) -> Figure:
-    """A panel a run, two a row: the image in which `kind` of errors.KINDS happened most
-    (`place` 1: second most), and of these failures the one whose decoded person scores highest;
-    of "missed", all. Only who is concerned is drawn (`draw_case`, `draw_missed`).
+    """Show the image of each run in which a kind of failure happened most, two panels a row.
 
-    The rest of the picture is grey and faint. ValueError for an unknown kind.
+    Of the image's failures, the one whose decoded person scores highest is drawn (`draw_case`); of
+    "missed", all are (`draw_missed`). The rest of the picture is grey and faint.
+
+    Args:
+        runs: (record, arrays) each.
+        kind: One of `errors.KINDS`.
+        place: 0 for the worst image, 1 for the second worst.
+
+    Raises:
+        ValueError: For an unknown kind.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
@@ -66,16 +78,23 @@ def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: in
         if kind == "missed":
             draw_missed(axis, scene, [case.true[0] for case in found])
         else:
-            draw_case(axis, scene, people, surest(found, people), kind, skeleton)
+            draw_case(axis, scene, people, most_confident(found, people), kind, skeleton)
         count, persons = int(arrays["failure_counts"][image, row]), int(arrays["persons"][image])
         axis.set_title(f"{METHOD_LABELS[record['method']]}\nscene {image}, {persons} persons: "
                        f"{count} × {kind}", fontsize=10)  # fmt: skip
     return figure
 
 
-def surest(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
-    """The case whose failing person, the last of its decoded ones, scores highest by the mean of
-    its joints; people: (M, K, 3). The first of equals; a Case of nobody where there is none."""
+def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
+    """Return the failure whose decoded person scores highest.
+
+    Args:
+        found: The failures; the failing person is the last of its decoded ones.
+        people: (M, K, 3); a person's score is the mean over its joints.
+
+    Returns:
+        The first of equals; a case of nobody where there is none.
+    """
     scores = [people[case.decoded[-1], :, 2].mean() for case in found]
     return found[int(np.argmax(scores))] if found else ErrorCase((), ())
 
@@ -83,12 +102,20 @@ def surest(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
 def draw_case(
     axis: Axes, scene, people: np.ndarray, case: ErrorCase, kind: str, skeleton: Skeleton
 ) -> None:
-    """One failure, the picture cut to those whom it concerns.
+    """Draw one failure, with the picture cut to those whom it concerns.
 
-    "split" and "twice": the true person is tinted, and what the two decoded ones have of it is
-    drawn in a colour each, thick for the one that has more. "merged" and "swapped": each true
-    person is tinted in a colour, and a joint of the decoded one has the colour of whose it is;
-    limbs between two persons are dashed, and those to joints of nobody thin. people: (M, K, 3).
+    "split" and "twice": the true person is tinted. What each of the two decoded people has of it is
+    drawn in a colour, thick for the one that has more. "merged" and "swapped": each true person is
+    tinted in a colour, and a joint of the decoded person has the colour of its owner. Limbs
+    between two persons are dashed; limbs to a joint that is nobody's are thin.
+
+    Args:
+        axis: Where.
+        scene: Of `render_scene`.
+        people: (M, K, 3) the decoded people.
+        case: The failure.
+        kind: Its kind.
+        skeleton: The K joints.
     """
     whose = owners(people, scene.keypoints, scene.areas, skeleton)  # (M, K)
     apart = kind in ("split", "twice")
@@ -109,7 +136,7 @@ def draw_case(
 
 
 def draw_missed(axis: Axes, scene, persons: Sequence[int]) -> None:
-    """The whole picture, those persons tinted and circled about their visible part."""
+    """Show the whole picture, with these persons tinted and their visible part outlined."""
     show_image(axis, tinted(scene, dict.fromkeys(persons, PAIR[1])))
     for person in persons:
         seen = scene.masks == person
@@ -118,8 +145,16 @@ def draw_missed(axis: Axes, scene, persons: Sequence[int]) -> None:
 
 
 def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndarray:
-    """(S, S, 3) the picture, grey and faint but for the visible parts of some persons, each tinted
-    in its colour."""
+    """Return a grey, faint picture in which the visible parts of some persons are tinted.
+
+    Args:
+        scene: Of `render_scene`.
+        colours: By person.
+        strength: Of the tint, from 0 to 1.
+
+    Returns:
+        (S, S, 3) float, from 0 to 1.
+    """
     image = np.asarray(scene.image, float) / 255
     grey = image.mean(axis=2, keepdims=True)
     shown = np.repeat(1 - FAINT * (1 - grey), 3, axis=2)
@@ -131,8 +166,44 @@ def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndar
 
 
 def cut(axis: Axes, points: np.ndarray, side: int) -> None:
-    """Show the square about points (n, 2), with some room, within the picture of that side."""
+    """Show the square about points (n, 2), with some room, within a picture of this side."""
     low, high = points.min(axis=0), points.max(axis=0)
     half = min(max(0.56 * (high - low).max(), LEAST_SIDE / 2), side / 2)
     middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
     axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
+
+
+def draw_skeleton(
+    axis: Axes, joints, skeleton: Skeleton, colours: Sequence[str | None], *, width: float = 3.0,
+    alone: bool = True,
+) -> None:  # fmt: skip
+    """Draw one person, large, with a colour per joint.
+
+    A limb has the colour of its two joints; between two colours it is dark and dashed. Joints of
+    score 0 or nan are left out.
+
+    Args:
+        axis: Where.
+        joints: (K, 3) x, y and score.
+        skeleton: The K joints.
+        colours: K colours; None for a joint of no concern.
+        width: Of limbs, in points.
+        alone: Whether limbs of no concern are drawn, thin and grey, and limbs have a white edge.
+    """
+    joints = np.asarray(joints, float)
+    real = joints[:, 2] > 0
+    white = patheffects.Stroke(linewidth=width + 2, foreground="white")
+    for a, b in skeleton.limbs:
+        style = {"color": colours[a], "lw": width}
+        if None in (colours[a], colours[b]):
+            style = {"color": "#555555", "lw": 0.8}
+        elif colours[a] != colours[b]:
+            style = {"color": "#222222", "lw": width, "ls": (0, (1.5, 1))}
+        known = None not in (colours[a], colours[b])
+        if real[[a, b]].all() and (known or alone):
+            edge = [white, patheffects.Normal()] if known and alone else []
+            axis.plot(*joints[[a, b], :2].T, path_effects=edge, **style)
+    for joint in np.flatnonzero(real):
+        if colours[joint] is not None:
+            axis.scatter(*joints[joint, :2], s=14 * width, color=colours[joint], zorder=3,
+                         edgecolors="black", linewidths=0.8)  # fmt: skip

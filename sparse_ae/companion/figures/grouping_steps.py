@@ -1,4 +1,7 @@
-"""Grouping, one kind of joint after the other: what each step had to choose from, and chose."""
+"""Grouping, one kind of joint after the other: the candidates of each step, and its choice.
+
+These figures mark single joints in a table of distances, which no drawing of skeletons shows.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,22 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.overlays import person_colour
+from sparse_ae.companion.figures.style import person_colour
 from sparse_ae.grouping import FAR, group, pair_costs
 from sparse_ae.skeleton import Skeleton
 
 
 class Step(NamedTuple):
-    """One kind of joint: its candidates, and the persons found before.
+    """One kind of joint: its candidates, and the P persons that were made before.
 
-    joint: its index. owner: (n,) whose each candidate truly is. distance, cost: (n, P) to each of
-    the P persons found so far, by distance of embeddings and as `grouping.pair_costs`, and near:
-    (n, P) bool, where the distance lets a candidate join, whatever the cost. chosen:
-    (n,) the person that each joined, P and above for one that it founded. main: (P,) whose joints
-    each of the persons has most of.
+    Attributes:
+        joint: Index of the kind.
+        owner: (n,) whose each candidate truly is.
+        distance: (n, P) between the embeddings of candidate and person.
+        cost: (n, P) of `grouping.pair_costs`.
+        near: (n, P) bool, whether the distance lets a candidate join, whatever the cost.
+        chosen: (n,) the person that each joined; P and above for a new one.
+        main: (P,) whose joints each person has most of.
     """
 
     joint: int
@@ -36,17 +42,21 @@ class Step(NamedTuple):
 
     @property
     def right(self) -> np.ndarray:
-        """(n,) bool: who joined a person with mostly its own joints, or founded one where there
-        was none."""
+        """(n,) bool: it joined a person of mostly its own joints, or made one if there was none."""
         main = np.append(self.main, -1)[np.minimum(self.chosen, len(self.main))]
         return np.where(main < 0, ~np.isin(self.owner, self.main), main == self.owner)
 
 
 def grouping_steps(tags, visible, order: Sequence[int], *, tag_threshold=1.0) -> list[Step]:
-    """The steps of `grouping.group`, rule "released", on the true joints of one image.
+    """Follow `grouping.group`, rule "released", on the true joints of one image.
 
-    tags: (P, K, D); visible: (P, K) bool. Every visible joint is a candidate of score 1. Each step
-    is `group` once more with one kind of joint more.
+    Every visible joint is a candidate of score 1. Each step is `group` with one more kind of joint.
+
+    Args:
+        tags: (P, K, D) embeddings.
+        visible: (P, K) bool.
+        order: Of the K kinds.
+        tag_threshold: Of grouping.
     """
     tags, visible = np.asarray(tags, np.float32), np.asarray(visible, bool)
     persons, kinds = visible.shape
@@ -74,12 +84,16 @@ def grouping_steps(tags, visible, order: Sequence[int], *, tag_threshold=1.0) ->
 
 
 def step_figure(steps: Sequence[Step], skeleton: Skeleton) -> Figure:
-    """A panel a step, one below the other: a row a candidate, a column a person found so far, both
-    in the colour of whose they truly are, and a column for founding a new one.
+    """Show the steps of grouping, one panel below the other.
 
-    Numbers are distances. White cells are pairs that may join; hatched ones cost as little, but are
-    refused, being beyond the threshold; grey ones cost too much. A frame is the choice, black if
-    right, red and dashed if wrong.
+    A row is a candidate, a column a person found so far, both in the colour of whose they truly
+    are; the last column makes a new person. Numbers are distances. White cells are pairs that may
+    join; hatched ones cost as little, but are refused for their distance; grey ones cost too much.
+    A frame marks the choice: black if right, red and dashed if wrong.
+
+    Args:
+        steps: Of `grouping_steps`.
+        skeleton: The K joints.
     """
     columns = max(len(step.main) for step in steps) + 1
     heights = [0.34 * len(step.owner) + 0.9 for step in steps]

@@ -1,4 +1,4 @@
-"""What the paper could not ask, drawn: dimensions, and differences with their intervals."""
+"""What the paper could not ask: other dimensions, and differences with their intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.settings.methods import ALL
 
 DIMENSIONS = {
@@ -21,10 +21,11 @@ PER_CENT = ("grouping accuracy", "the same, hard", "AP", "AP hard")
 
 
 def dimension_figure(levels: pd.DataFrame, panels: Sequence[Sequence[str]]) -> Figure:
-    """Quantities over the number of dimensions of Associative Embedding, with their intervals.
+    """Show quantities over the number of dimensions of Associative Embedding, with intervals.
 
-    levels: of `comparisons.levels`; panels: the quantities that each panel has, the first of which
-    names its vertical axis.
+    Args:
+        levels: Of `comparisons.levels`.
+        panels: The quantities of each panel; the first names its vertical axis.
     """
     figure, axes = _two_beside(len(panels), 3.4)
     for axis, quantities in zip(axes, panels, strict=True):
@@ -44,8 +45,7 @@ def dimension_figure(levels: pd.DataFrame, panels: Sequence[Sequence[str]]) -> F
 
 
 def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
-    """A figure with its panels two a row, each `height` inches high, so that a page does not shrink
-    their words."""
+    """Make a figure with two panels a row, `height` inches each: a page keeps their font size."""
     rows = -(-panels // 2)
     figure, axes = plt.subplots(rows, min(2, panels), figsize=(9, rows * height),
                                 layout="constrained", squeeze=False, **shared)  # fmt: skip
@@ -69,8 +69,12 @@ def _by_dimension(axis: Axes, found: pd.DataFrame, quantity: str, line: str) -> 
 
 
 def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> Figure:
-    """A panel a quantity, a row a method: its difference from the base, in points, with the 95 %
-    interval. tables: by quantity, the rows of `comparisons.differences` that have it."""
+    """Show differences from the base in points, with 95 % intervals: a panel per quantity.
+
+    Args:
+        tables: By quantity, its rows of `comparisons.differences`.
+        methods: A row each.
+    """
     figure, axes = _two_beside(len(tables), 0.35 * len(methods) + 1, sharey=True)
     for axis, (quantity, table) in zip(axes, tables.items(), strict=True):
         axis.axvline(0, color="black", lw=1)

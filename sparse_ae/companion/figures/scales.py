@@ -11,24 +11,33 @@ import torch
 from matplotlib.figure import Figure
 from scipy import stats
 
-from sparse_ae.companion.figures.embeddings import example_scene
-from sparse_ae.companion.tables.tables import METHOD_COLOURS, METHOD_LABELS, number
+from sparse_ae.companion.figures.scenes import example_scene
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
 from sparse_ae.losses import scale_code, scale_from_tags
 from sparse_ae.targets import person_scale
 
 PERSON = ["method", "seed", "example", "person"]  # columns that tell a person in a run
 
 
-def told_scales(
+def scales_from_embeddings(
     records: Sequence[Mapping], arrays: Mapping, methods: Sequence[str]
 ) -> pd.DataFrame:
-    """What embeddings tell in the example scenes that records keep: a table of one row a visible
-    joint, with columns method, seed, example, person, true, told and perfect, in the order of the
-    methods.
+    """Read the scale from the embeddings in the example scenes of runs.
 
-    true: `targets.person_scale` of the person's box, as training has it; told:
-    `losses.scale_from_tags` of the embedding at the joint; perfect: the same of the code of the
-    true scale. The scenes are rendered anew. ValueError where one has other joints than the record.
+    The scenes are rendered anew.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+        methods: Those to read, in the order of the table.
+
+    Returns:
+        A row per visible joint: method, seed, example, person; true, the scale of the person's box
+        as training has it (`targets.person_scale`); told, what `losses.scale_from_tags` reads from
+        the embedding at the joint; perfect, what it reads from the code of the true scale.
+
+    Raises:
+        ValueError: If a scene has other joints than the record.
     """
     scenes, parts = {}, []
     for record in sorted((r for r in records if r["method"] in methods),
@@ -44,7 +53,7 @@ def told_scales(
 
 
 def _joints(record: Mapping, run: Mapping, example: int, scene) -> pd.DataFrame:
-    """The rows of one scene under one run."""
+    """Return the rows of one scene under one run."""
     count = len(scene.keypoints)
     seen = run["example_visible"][example]  # (P, K), P those of the fullest scene
     if seen[count:].any() or not np.array_equal(seen[:count], scene.keypoints[..., 2] > 0):
@@ -58,33 +67,47 @@ def _joints(record: Mapping, run: Mapping, example: int, scene) -> pd.DataFrame:
     return pd.DataFrame({
         "method": record["method"], "seed": record["seed"], "example": example, "person": person,
         "true": true, "told": _read(torch.from_numpy(tags)),
-        "perfect": read_of_code(true, tags.shape[1]),
+        "perfect": scale_of_code(true, tags.shape[1]),
     })  # fmt: skip
 
 
-def read_of_code(scale: np.ndarray, dim: int) -> np.ndarray:
-    """(n,) what is read back from the codes of scales (n,), in `dim` dimensions."""
+def scale_of_code(scale: np.ndarray, dim: int) -> np.ndarray:
+    """Return (n,) what is read back from the codes of scales (n,), in `dim` dimensions."""
     return _read(scale_code(torch.from_numpy(np.asarray(scale, np.float32)), dim))
 
 
 def _read(tags: torch.Tensor) -> np.ndarray:
-    """(n, D) → (n,) the scale that each embedding tells."""
+    """Return (n,) the scale that each embedding (n, D) tells."""
     return scale_from_tags(tags.T[None, None, :, :, None])[0, 0, :, 0].numpy()
 
 
 def rank_correlations(joints: pd.DataFrame, name: str = "told") -> pd.Series:
-    """Spearman's correlation with the true scale, one value a run, indexed by method and seed.
-    joints: of `told_scales`; name: told or perfect. A person counts once, with the mean over its
-    joints."""
+    """Compute Spearman's correlation with the true scale, per run.
+
+    A person counts once, with the mean over its joints.
+
+    Args:
+        joints: Of `scales_from_embeddings`.
+        name: "told" or "perfect".
+
+    Returns:
+        Indexed by method and seed.
+    """
     persons = joints.groupby(PERSON, sort=False)[["true", name]].mean()
     runs = persons.groupby(["method", "seed"], sort=False)
     return runs.apply(lambda run: float(stats.spearmanr(run["true"], run[name]).statistic))
 
 
-def told_figure(joints: pd.DataFrame, dim: int = 8) -> Figure:
-    """A panel a method: a dot a person of a run, the scale told (mean over its joints) over the
-    true one; dotted, a perfect reading; the black line, the reading of a perfect code of `dim`
-    dimensions. joints: of `told_scales`."""
+def scale_figure(joints: pd.DataFrame, dim: int = 8) -> Figure:
+    """Show the scale told over the true scale, a panel per method and a dot per person of a run.
+
+    The scale told is the mean over the person's joints. The dotted line is a perfect reading, the
+    black line the reading of a perfect code.
+
+    Args:
+        joints: Of `scales_from_embeddings`.
+        dim: Dimensions of the perfect code.
+    """
     methods = list(joints["method"].unique())
     figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(2.9 * max(1, len(methods)), 3.8),
                                 layout="constrained", sharex=True, sharey=True,
@@ -95,7 +118,7 @@ def told_figure(joints: pd.DataFrame, dim: int = 8) -> Figure:
     for axis, method in zip(axes[0], methods, strict=False):
         part = persons[persons["method"] == method]
         axis.plot(every, every, color="#555555", ls=":", lw=1.6, label="a perfect reading")
-        axis.plot(every, read_of_code(every, dim), color="black", lw=1.2,
+        axis.plot(every, scale_of_code(every, dim), color="black", lw=1.2,
                   label="the reading of a perfect code")  # fmt: skip
         axis.scatter(part["true"], part["told"], s=12, color=METHOD_COLOURS[method], alpha=0.45,
                      linewidths=0)  # fmt: skip

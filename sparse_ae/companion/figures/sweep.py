@@ -1,4 +1,4 @@
-"""The scale loss over its weight, in every form: what a search on validation crowds left."""
+"""The scale loss over its weight, in every form: what a search on validation crowds gave."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.runs import in_words
-from sparse_ae.companion.tables.tables import METHOD_COLOURS
+from sparse_ae.companion.run_notes import seeds_in_words
+from sparse_ae.companion.tables.formatting import METHOD_COLOURS
 from sparse_ae.companion.trials import read_trials
 
 FORMS = {  # scale_form: label, dash, marker
@@ -30,11 +30,18 @@ PER_CENT = ("grouping_accuracy", "AP")
 
 
 def read_sweep(root: str | Path, preset: str = "sweep") -> pd.DataFrame:
-    """Every run of the sweep: columns form ("" without the loss), weight, seed, commit,
-    data_digest, and the figures of QUANTITIES on validation crowds.
+    """Read every run of the sweep.
 
-    root: folder of the records. Empty where nothing was searched. ValueError for a file that is no
-    record of a search.
+    Args:
+        root: Folder of all records.
+        preset: Name of the sweep's preset.
+
+    Returns:
+        Columns form ("" without the loss), weight, seed, commit, data_digest, and the figures of
+        QUANTITIES on validation crowds. Empty if nothing was searched.
+
+    Raises:
+        ValueError: If a file is no record of a search.
     """
     rows = []
     for method in ("ae8", "ae8_scale"):
@@ -60,8 +67,14 @@ def _row(settings: dict, run: dict) -> dict:
 
 
 def sweep_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """The figures of `sweep_figure`: means over seeds, and the lowest and highest where there are
-    several; a row for each form and weight. runs: of `read_sweep`."""
+    """Make a table of what `sweep_figure` shows, a row per form and weight.
+
+    Args:
+        runs: Of `read_sweep`.
+
+    Returns:
+        Text for a page: means over seeds, and the range if there are several.
+    """
     rows = []
     for (form, weight), found in runs.groupby(["form", "weight"]):
         row = {"form": FORMS[form][0] if form else "without Lₛ", "weight": f"{weight:g}"}
@@ -75,8 +88,7 @@ def sweep_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep_source(runs: pd.DataFrame) -> str:
-    """HTML: how many runs, with which seeds, of which commits, on which crowds, and the command
-    that makes them."""
+    """Say in HTML which runs the sweep is made of, and the command that repeats them."""
     if runs.empty:
         return '<p class="made-of">No run yet of the preset <code>sweep</code>.</p>'
     commits, data = (
@@ -85,14 +97,19 @@ def sweep_source(runs: pd.DataFrame) -> str:
     )
     return (
         f'<p class="made-of">Made of {len(runs)} short runs of the preset <code>sweep</code>: '
-        f"{in_words(sorted(set(runs['seed'])))}; commit {commits}; validation crowds {data}. All "
-        "again: <code>sparse-ae search --preset sweep --method ae8 ae8_scale</code></p>"
+        f"{seeds_in_words(sorted(set(runs['seed'])))}; commit {commits}; validation crowds {data}. "
+        "All again: <code>sparse-ae search --preset sweep --method ae8 ae8_scale</code></p>"
     )
 
 
 def sweep_figure(runs: pd.DataFrame) -> Figure:
-    """A panel a quantity, a line a form through the means over seeds, a mark a run; across, the
-    range of the runs without the loss. runs: of `read_sweep`."""
+    """Show the quantities over the weight, a panel each: a line per form through means over seeds.
+
+    A mark is a run. The band across is the range of the runs without the loss.
+
+    Args:
+        runs: Of `read_sweep`.
+    """
     figure, axes = plt.subplots(2, 2, figsize=(8.0, 5.6), layout="constrained", sharex=True)
     for axis, (name, label) in zip(axes.flat, QUANTITIES.items(), strict=True):
         factor, unit = (100, ", %") if name in PER_CENT else (1, "")

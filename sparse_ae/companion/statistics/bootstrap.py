@@ -1,9 +1,10 @@
 """Bootstrap over seeds and test images together: what else could the runs have shown?
 
-S seeds, I test images, R resamples. Of I images, I are drawn with replacement, the same for every
-method and seed. Of S seeds, S − 1 are drawn with replacement, the same for every method: with as
-many as there are, the spread between a handful of seeds would come out too small by a share of 1/S
-(Rao and Wu, "Resampling inference with complex survey data", JASA 1988).
+S seeds, I test images, R resamples. From I images, I are drawn with replacement, the same for every
+method and seed. From S seeds, S − 1 are drawn with replacement, the same for every method. Drawing
+all S would make the spread between a handful of seeds too small by a share of 1/S.
+
+Source: Rao and Wu, "Resampling inference with complex survey data", JASA 1988.
 """
 
 from __future__ import annotations
@@ -15,22 +16,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.statistics.weighted_ap import Ranking, average_precision, only
+from sparse_ae.companion.statistics.weighted_ap import Ranking, average_precision, select_images
 
 RESAMPLES = 10_000
 NORMAL = 1.96  # standard errors to each side of a 95 % interval
 
 
 class Draws(NamedTuple):
-    """How often each is drawn: seeds (R, S), images (R, I), int64. The first row draws all once,
-    which gives the estimate itself."""
+    """How often each seed and each image is drawn.
+
+    The first row draws all of them once, which gives the estimate itself.
+
+    Attributes:
+        seeds: (1 + R, S) int64.
+        images: (1 + R, I) int64.
+    """
 
     seeds: np.ndarray
     images: np.ndarray
 
 
-def draw(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
-    """`resamples` draws and, before them, the row of ones. ValueError without seeds or images."""
+def draw_resamples(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> Draws:
+    """Draw the resamples, after a first row of ones.
+
+    Args:
+        seeds: S, how many seeds there are.
+        images: I, how many test images there are.
+        resamples: R.
+        seed: Of the random generator.
+
+    Raises:
+        ValueError: Without a seed or an image.
+    """
     if seeds < 1 or images < 1:
         raise ValueError(f"expected one seed and one image or more, got {seeds} and {images}")
     rng = np.random.default_rng(seed)
@@ -40,9 +57,16 @@ def draw(seeds: int, images: int, resamples: int = RESAMPLES, seed: int = 0) -> 
     return Draws(*map(np.concatenate, zip(whole, (by_seed, by_image), strict=True)))
 
 
-def means(values: np.ndarray, draws: Draws) -> np.ndarray:
-    """(1 + R,) means of values (S, I), nan where a value is undefined and carries no weight; nan
-    for a resample in which none is defined."""
+def resampled_means(values: np.ndarray, draws: Draws) -> np.ndarray:
+    """Return (1 + R,) means of values over the drawn seeds and images.
+
+    Args:
+        values: (S, I); an undefined value is nan and carries no weight.
+        draws: The resamples.
+
+    Returns:
+        (1 + R,) float, nan for a resample without a defined value.
+    """
     known = np.isfinite(values)
     images = draws.images.astype(float)
     total = ((draws.seeds @ np.where(known, values, 0.0)) * images).sum(1)
@@ -50,23 +74,34 @@ def means(values: np.ndarray, draws: Draws) -> np.ndarray:
     return np.divide(total, weight, out=np.full(len(images), np.nan), where=weight > 0)
 
 
-def precisions(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
-    """(1 + R,) means over the drawn seeds of the average precision on the drawn images.
+def resampled_ap(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
+    """Return (1 + R,) means over the drawn seeds of the average precision on the drawn images.
 
-    runs: one a seed; counted: (I,) bool, the images that count at all.
+    Args:
+        runs: One per seed.
+        counted: (I,) bool, the images that count at all.
+        draws: The resamples.
     """
     weights = np.ascontiguousarray(draws.images[:, counted])
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the kernel releases the lock
-        parts = pool.map(lambda run: average_precision(only(run, counted), weights), runs)
+        parts = pool.map(lambda run: average_precision(select_images(run, counted), weights), runs)
     found = np.stack(list(parts), 1)
     return (found * draws.seeds).sum(1) / draws.seeds.sum(1)
 
 
-def slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarray:
-    """(1 + R, Q) least-squares coefficients of values (S, I) on Q regressors (S, I, Q).
+def resampled_slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarray:
+    """Fit values by least squares on Q regressors in every resample.
 
-    Both are compared within a seed: its means are taken off first. Images with anything undefined
-    are left out. nan where the regressors do not determine the coefficients.
+    Values and regressors are compared within a seed: the means of each seed are subtracted first.
+    Images with anything undefined are left out.
+
+    Args:
+        values: (S, I).
+        regressors: (S, I, Q).
+        draws: The resamples.
+
+    Returns:
+        (1 + R, Q) coefficients, nan where the regressors do not determine them.
     """
     known = np.isfinite(values) & np.isfinite(regressors).all(2)
     both = np.concatenate((regressors, values[..., None]), 2)  # (S, I, Q + 1)
@@ -84,9 +119,11 @@ def slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarr
     return found
 
 
-def interval(samples: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of (1 + R,) samples, the estimate itself left aside; nan where no resample
-    is defined."""
+def percentile_interval(samples: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of (1 + R,) samples without the first, which is the estimate.
+
+    It is (nan, nan) where no resample is defined.
+    """
     drawn = samples[1:][np.isfinite(samples[1:])]
     if not len(drawn):
         return float("nan"), float("nan")
@@ -95,11 +132,19 @@ def interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def seeds_needed(by_seed: np.ndarray, samples: np.ndarray, bound: float = 0.0) -> float:
-    """How many seeds would tell the estimate from `bound`, if it and the spreads stayed as found.
+    """Return how many seeds would tell the estimate from `bound`.
 
-    by_seed: (S,) the same quantity of each seed alone; samples: of `draw`. With V the variance of
-    the samples and v that between seeds, n seeds leave V − v/S + v/n. inf where even many seeds do
-    not tell, for lack of images; nan with fewer than two seeds.
+    It assumes that estimate and spreads stay as they were found. With V the variance of the
+    samples and v the variance between seeds, n seeds leave V − v/S + v/n.
+
+    Args:
+        by_seed: (S,) the same quantity of each seed alone.
+        samples: (1 + R,) the estimate and its resamples.
+        bound: What the estimate is compared with.
+
+    Returns:
+        A whole number; inf where more seeds do not help, for lack of images; nan with fewer than
+        two seeds.
     """
     if len(by_seed) < 2 or not np.isfinite(by_seed).all():
         return float("nan")

@@ -1,7 +1,7 @@
-"""What is measured along something: crowding, a knob, grouping's threshold, training.
+"""Curves of what was measured: over crowding, a knob, grouping's threshold, and training.
 
-Every point of a curve has a 95 % interval by the `bootstrap`; differences are paired by seed and by
-image. Tables are long: one row a method and place.
+Every point has a 95 % interval by the `bootstrap`; differences are paired by seed and image. Tables
+are long: one row per method and place.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.knobs import TURNED
-from sparse_ae.companion.statistics.bootstrap import Draws, draw, interval, means, precisions
-from sparse_ae.companion.statistics.weighted_ap import only, ranking
+from sparse_ae.companion.knobs import KNOB_SETTINGS
+from sparse_ae.companion.statistics.bootstrap import (
+    Draws,
+    draw_resamples,
+    percentile_interval,
+    resampled_ap,
+    resampled_means,
+)
+from sparse_ae.companion.statistics.weighted_ap import rank_detections, select_images
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and 0.8 are CrowdPose's
@@ -23,8 +29,8 @@ FEWEST = 20  # images that a point needs
 COLUMNS = ["method", "place", "value", "low", "high", "images", "seeds"]
 
 
-def seeds_of(arrays: Mapping, methods: Sequence[str]) -> list[int]:
-    """Seeds of which every one of the methods has a run, ascending."""
+def common_seeds(arrays: Mapping, methods: Sequence[str]) -> list[int]:
+    """Return the seeds for which every one of the methods has a run, ascending."""
     have = [{seed for name, seed in arrays if name == method} for method in methods]
     return sorted(set.intersection(*have)) if have else []
 
@@ -33,10 +39,17 @@ def average_precision_by_crowding(
     arrays: Mapping, methods: Sequence[str], base: str | None = None, *, edges=EDGES,
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
-    """AP in bins of the crowd index, or with `base`, how much more than that method's it is.
+    """Compute AP in bins of the crowd index.
 
-    arrays: {(method, seed): the run's arrays}. Columns COLUMNS: place is the mean crowd index of
-    the bin's images. Bins with fewer than FEWEST images are left out.
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: Those to show.
+        base: The method to subtract, if any.
+        edges: Of the bins; a bin with fewer than FEWEST images is left out.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Columns COLUMNS; place is the mean crowd index of the bin's images.
     """
     rows = []
     for low, high in pairwise(edges):
@@ -51,20 +64,31 @@ def average_precision_by_crowding(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def turned(
+def by_knob_setting(
     arrays: Mapping, knob: str, methods: Sequence[str], base: str | None = None, *,
     name: str = "AP", resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
-    """What a knob does: `name`, "AP" or a per-image array of knobs.PER_IMAGE, at each value to
-    which it was turned, or with `base`, how much more than that method's.
+    """Compute what a knob does to AP, or to a per-image quantity.
 
-    Columns COLUMNS: place is the value. Empty where the runs have no such crowds. ValueError for
-    an unknown knob.
+    Args:
+        arrays: {(method, seed): arrays}.
+        knob: Of `knobs.KNOB_SETTINGS`.
+        methods: Those to show.
+        base: The method to subtract, if any.
+        name: "AP" or one of `knobs.PER_IMAGE`.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Columns COLUMNS; place is the knob's value. Empty where the runs have no such crowds.
+
+    Raises:
+        ValueError: For an unknown knob.
     """
-    if knob not in {setting.knob for setting in TURNED}:
-        raise ValueError(f"knob: expected one of those of knobs.TURNED, got {knob!r}")
+    if knob not in {setting.knob for setting in KNOB_SETTINGS}:
+        names = ", ".join(dict.fromkeys(setting.knob for setting in KNOB_SETTINGS))
+        raise ValueError(f"knob: expected one of {names}, got {knob!r}")
     own, rows = _knob_runs(arrays), []
-    for index, setting in enumerate(TURNED):
+    for index, setting in enumerate(KNOB_SETTINGS):
         if setting.knob == knob:
             rows += _points(own, methods, base, lambda run, i=index: run["setting"] == i,
                             lambda _, value=setting.value: value, resamples, name,
@@ -72,37 +96,49 @@ def turned(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def ends(
+def knob_extremes(
     arrays: Mapping, knob: str, methods: Sequence[str], base: str, *, name: str = "AP",
     resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
-    """How much more of `name` than the base each method has at the lowest and at the highest
-    setting of a knob, and how much the difference grows on the way.
+    """Compare methods with a base at the lowest and the highest setting of a knob.
 
-    Columns method, at ("lowest", "highest" or "growth"), value, low, high. Seeds are drawn together
-    for both ends, images apart, since they are others.
+    Both ends draw the same seeds. They draw images apart, since their images are different ones.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        knob: Of `knobs.KNOB_SETTINGS`.
+        methods: Those to compare.
+        base: The method that is subtracted.
+        name: "AP" or one of `knobs.PER_IMAGE`.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Columns method, at ("lowest", "highest", or "growth" from one to the other), value, low,
+        high.
     """
     own, rows = _knob_runs(arrays), []
-    settings = [index for index, setting in enumerate(TURNED) if setting.knob == knob]
+    settings = [index for index, setting in enumerate(KNOB_SETTINGS) if setting.knob == knob]
     for method in methods:
-        seeds = [] if method == base else seeds_of(own, (method, base))
+        seeds = [] if method == base else common_seeds(own, (method, base))
         if not seeds:
             continue
         found = {}
         for place, index in (("lowest", settings[0]), ("highest", settings[-1])):
             counted = own[method, seeds[0]]["setting"] == index
-            images = draw(len(seeds), int(counted.sum()), resamples, seed=index).images
-            draws = Draws(draw(len(seeds), 1, resamples).seeds, images)
+            images = draw_resamples(len(seeds), int(counted.sum()), resamples, seed=index).images
+            draws = Draws(draw_resamples(len(seeds), 1, resamples).seeds, images)
             more, less = (_samples([own[other, seed] for seed in seeds], counted, name, draws)
                           for other in (method, base))  # fmt: skip
             found[place] = more - less
         found["growth"] = found["highest"] - found["lowest"]
-        rows += [(method, at, samples[0], *interval(samples)) for at, samples in found.items()]
+        rows += [
+            (method, at, samples[0], *percentile_interval(samples)) for at, samples in found.items()
+        ]
     return pd.DataFrame(rows, columns=["method", "at", "value", "low", "high"])
 
 
 def _knob_runs(arrays: Mapping) -> dict:
-    """The runs that have crowds with knobs turned: these, by their names without "knob_"."""
+    """Return the runs with knob crowds: their arrays, named without "knob_"."""
     return {run: {key.removeprefix("knob_"): values for key, values in found.items()
                   if key.startswith("knob_")}
             for run, found in arrays.items() if "knob_setting" in found}  # fmt: skip
@@ -111,24 +147,36 @@ def _knob_runs(arrays: Mapping) -> dict:
 def accuracy_by_threshold(
     arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Grouping accuracy at each of evaluation.THRESHOLDS of the distance between embeddings;
-    columns COLUMNS. A method without embeddings has no rows."""
+    """Compute grouping accuracy at each threshold of the distance between embeddings.
+
+    The thresholds are `evaluation.THRESHOLDS`.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: Those to show; one without embeddings has no rows.
+        resamples: Of the bootstrap.
+
+    Returns:
+        Columns COLUMNS.
+    """
     rows = []
     for method in methods:
-        seeds = seeds_of(arrays, [method])
+        seeds = common_seeds(arrays, [method])
         runs = [arrays[method, seed]["accuracy_at"] for seed in seeds]
         for column, threshold in enumerate(THRESHOLDS):
             values = np.array([run[:, column] for run in runs], float)
             if values.size and np.isfinite(values).any():
-                found = means(values, draw(*values.shape, resamples))
-                rows.append((method, threshold, found[0], *interval(found), values.shape[1],
-                             len(seeds)))  # fmt: skip
+                found = resampled_means(values, draw_resamples(*values.shape, resamples))
+                bounds = percentile_interval(found)
+                rows.append((method, threshold, found[0], *bounds, values.shape[1], len(seeds)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def over_training(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
-    """`name`, an array over training steps such as line_first_component: one row a method, seed and
-    step; columns method, seed, step, value."""
+    """Return an array over training steps, such as line_first_component, as a long table.
+
+    Columns are method, seed, step, value: one row per method, seed and step.
+    """
     rows = [(method, seed, step, value) for (method, seed), run in arrays.items()
             if method in methods and name in run
             for step, value in zip(run["step"], run[name], strict=True)]  # fmt: skip
@@ -136,11 +184,11 @@ def over_training(arrays: Mapping, methods: Sequence[str], name: str) -> pd.Data
 
 
 def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=FEWEST) -> list:
-    """Rows of the methods at one place: the images for which `inside` says so."""
+    """Rows of the methods at one place: of the images for which `inside` says so."""
     rows = []
     for method in methods:
         pair = [method] if base is None else [method, base]
-        seeds = seeds_of(arrays, pair)
+        seeds = common_seeds(arrays, pair)
         if not seeds or method == base:
             continue
         runs = {other: [arrays[other, seed] for seed in seeds] for other in pair}
@@ -148,17 +196,19 @@ def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=F
         images = int(counted.sum())
         if images < fewest:
             continue
-        draws = draw(len(seeds), images, resamples)
+        draws = draw_resamples(len(seeds), images, resamples)
         found, *less = (_samples(runs[other], counted, name, draws) for other in pair)
         found = found - sum(less)
-        rows.append((method, place(runs[method][0]), found[0], *interval(found), images,
+        rows.append((method, place(runs[method][0]), found[0], *percentile_interval(found), images,
                      len(seeds)))  # fmt: skip
     return rows
 
 
 def _samples(runs: Sequence[Mapping], counted: np.ndarray, name: str, draws: Draws) -> np.ndarray:
-    """(1 + R,) `name` on the images that count, which the draws are of."""
+    """(1 + R,) `name` on the images that count, from which the draws choose."""
     if name != "AP":
-        return means(np.array([run[name][counted] for run in runs], float), draws)
+        return resampled_means(np.array([run[name][counted] for run in runs], float), draws)
     everything = np.ones(int(counted.sum()), bool)
-    return precisions([only(ranking(run), counted) for run in runs], everything, draws)
+    return resampled_ap(
+        [select_images(rank_detections(run), counted) for run in runs], everything, draws
+    )

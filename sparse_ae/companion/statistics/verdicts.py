@@ -1,13 +1,13 @@
-"""What the runs at hand say of the paper's claims, by a rule fixed before the runs were made.
+"""What the runs say about the paper's claims, by a rule fixed before the runs were made.
 
 A claim is measured by one or more quantities, each with a 95 % interval: a bootstrap of 10,000
-resamples over seeds and test images together, paired, that is, the same seeds and images for both
-methods of a difference (`bootstrap.py`). Average precision is computed anew for every resample.
-With a single seed the interval speaks of that one run.
+resamples over seeds and test images together (`bootstrap.py`). It is paired: both methods of a
+difference have the same seeds and images. Average precision is computed anew for every resample.
+With a single seed the interval speaks about that one run.
 
-"reproduced": all of a claim's intervals lie on the claimed side. "contradicted": one lies wholly
-on the other side. Otherwise "not resolved at this scale", with the number of seeds that would
-resolve it.
+"reproduced": all intervals of a claim lie on the claimed side. "contradicted": one lies wholly on
+the other side. Otherwise "not resolved at this scale", with the number of seeds that would resolve
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.statistics.bootstrap import RESAMPLES, interval, seeds_needed
+from sparse_ae.companion.statistics.bootstrap import RESAMPLES, percentile_interval, seeds_needed
 from sparse_ae.companion.statistics.measures import Measure, check_same_scenes, estimate
 from sparse_ae.settings.methods import ALL
 
@@ -58,14 +58,24 @@ MEASURES = (
 METHODS = tuple(dict.fromkeys(name for m in MEASURES for name in (m.method, m.base) if name))
 
 
-def measurements(
+def measure_claims(
     records: Sequence[dict], arrays: Mapping, *, claims=tuple(CLAIMS), resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """One row a measure of the claims: claim, measured, compared, base, method, difference, low,
-    high, seeds (that would resolve it, nan if it is), verdict; numbers and texts.
+    """Measure the claims, with intervals and verdicts.
 
-    arrays: {(method, seed): the run's arrays}. Where runs are missing, values are nan; a level has
-    no base and no difference. ValueError if the runs were evaluated on different test scenes.
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+        claims: Which claims.
+        resamples: Of the bootstrap.
+
+    Returns:
+        A row per measure: claim, measured, compared, base, method, difference, low, high, seeds
+        (how many would resolve it, nan if it is resolved), verdict. Without runs the values are
+        nan. A level has no base and no difference.
+
+    Raises:
+        ValueError: If the runs were evaluated on different test scenes.
     """
     check_same_scenes(arrays)
     rows = []
@@ -88,7 +98,7 @@ def measurements(
 
 def _judged(measure: Measure, found) -> dict:
     """The numbers and the verdict of a measure."""
-    low, high = interval(found.samples)
+    low, high = percentile_interval(found.samples)
     verdict = judge(low, high, measure.bound, measure.sign)
     open_ = verdict == NOT_RESOLVED
     needed = seeds_needed(found.by_seed, found.samples, measure.bound) if open_ else np.nan
@@ -99,15 +109,22 @@ def _judged(measure: Measure, found) -> dict:
 
 
 def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
-    """The verdict of an interval on the claim that a quantity lies above (sign 1) `bound`."""
+    """Return the verdict of an interval.
+
+    Args:
+        low: Of the interval.
+        high: Of the interval.
+        bound: The claim says that the quantity lies above it (sign 1) or below it (sign −1).
+        sign: See `bound`.
+    """
     low, high = (low, high) if sign > 0 else (-high, -low)
     if low > sign * bound:
         return REPRODUCED
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
 
 
-def combine(parts: Sequence[str]) -> str:
-    """A claim's verdict from those of its measures."""
+def combine_verdicts(parts: Sequence[str]) -> str:
+    """Return the verdict of a claim, from the verdicts of its measures."""
     parts = list(parts)
     if not parts:
         return NOT_TESTED

@@ -1,4 +1,4 @@
-"""Average precision of any choice of test images, fast enough to be had for 10,000 of them."""
+"""Average precision of weighted test images, fast enough for 10,000 resamples."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ RECALLS = np.linspace(0, 1, 101)  # at which precision is read
 
 
 class Ranking(NamedTuple):
-    """A run's detections, the best first, as far as average precision asks.
+    """A run's detections with what average precision needs of them, the best first.
 
-    image: (N,) int64 whose; matched, skipped: (N,) int64, bit t tells of the threshold 0.5 + 0.05 t
-    whether a detection found a person, and whether it does not count; persons: (I,) int64 to find.
+    Attributes:
+        image: (N,) int64, index of the detection's image.
+        matched: (N,) int64, bit t says whether it found a person at the threshold 0.5 + 0.05 t.
+        skipped: (N,) int64, bit t says whether it does not count at that threshold.
+        persons: (I,) int64, how many persons each image has to find.
     """
 
     image: np.ndarray
@@ -29,8 +32,8 @@ class Ranking(NamedTuple):
     persons: np.ndarray
 
 
-def ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
-    """The Ranking of a record's arrays (results.MATCHES)."""
+def rank_detections(arrays: Mapping[str, np.ndarray]) -> Ranking:
+    """Rank the detections of a run's arrays (`records.MATCHES`) by score."""
     order = np.argsort(-arrays["match_score"], kind="stable")
     names = ("match_image", "match_matched", "match_skipped")
     parts = (arrays[name][order].astype(np.int64) for name in names)
@@ -38,11 +41,19 @@ def ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
 
 
 def average_precision(found: Ranking, weights) -> np.ndarray:
-    """(R,) average precision with image i counted weights[r, i] times.
+    """Return (R,) average precision with image i counted weights[r, i] times.
 
-    weights: (R, I) integers from 0. nan where no person is to be found. As
-    `metrics.keypoint_ap` would give it if each image were listed so many times; ValueError where
-    weights do not fit the images.
+    It equals `metrics.keypoint_ap` of a data set that lists each image so many times.
+
+    Args:
+        found: The detections.
+        weights: (R, I) integers from 0.
+
+    Returns:
+        (R,) float, nan where there is no person to find.
+
+    Raises:
+        ValueError: If the weights do not fit the images.
     """
     weights = np.ascontiguousarray(weights, np.int64)
     if weights.ndim != 2 or weights.shape[1] != len(found.persons) or (weights < 0).any():
@@ -53,14 +64,14 @@ def average_precision(found: Ranking, weights) -> np.ndarray:
     return _average(found.image, found.persons, *where, weights, RECALLS)
 
 
-def at_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
-    """(I,) bool: the images of a level, "easy", "medium", "hard", or "" for all."""
+def in_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
+    """Return (I,) bool, which images are "easy", "medium" or "hard"; "" counts all."""
     low, high = LEVELS[level]
     return (low <= crowd_index) & (crowd_index < high)
 
 
-def only(found: Ranking, counted: np.ndarray) -> Ranking:
-    """The same on some of the images, (I,) bool, which are numbered anew."""
+def select_images(found: Ranking, counted: np.ndarray) -> Ranking:
+    """Return the ranking on some of the images, (I,) bool, which are numbered anew."""
     number = np.cumsum(counted) - 1
     kept = counted[found.image]
     image, matched, skipped = (part[kept] for part in found[:3])
@@ -68,8 +79,12 @@ def only(found: Ranking, counted: np.ndarray) -> Ranking:
 
 
 def _events(found: Ranking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each threshold, one after the other, the detections that found a person or do not count:
-    place (E,) in the ranking, right (E,) bool; first (11,) where each threshold begins."""
+    """List, threshold after threshold, the detections that found a person or do not count.
+
+    Returns:
+        place (E,) in the ranking; right (E,) bool, whether it found a person; first (11,), where
+        each threshold begins.
+    """
     place, right, first = [], [], [0]
     for t in range(THRESHOLDS):
         skipped = (found.skipped >> t & 1).astype(bool)
@@ -112,8 +127,10 @@ def _average(image, persons, place, right, first, weights, recalls):
 
 @kernel
 def _area(found, precision, length, recalls):
-    """The mean over `recalls` of the best precision at this recall or a higher one; from the last
-    of `length` points to the first."""
+    """Return the mean over `recalls` of the best precision at this recall or a higher one.
+
+    It goes from the last of `length` points to the first.
+    """
     best, total, at = 0.0, 0.0, len(recalls) - 1
     for n in range(length - 1, -1, -1):
         while at >= 0 and recalls[at] > found[n]:

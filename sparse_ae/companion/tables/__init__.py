@@ -1,1 +1,1 @@
-"""Records as tables of a page."""
+"""Tables of a page, made of records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sparse_ae.companion.tables.tables import number
+from sparse_ae.companion.tables.formatting import number
 from sparse_ae.runtime.provenance import REPOSITORY
 
 FOLDER = REPOSITORY / "data" / "published"
@@ -16,8 +16,18 @@ LABELS = {"AP_easy": "AP easy", "AP_medium": "AP medium", "AP_hard": "AP hard",
 
 
 def published(name: str) -> pd.DataFrame:
-    """One of SETS: a row a published result, AP in percent, nan where it is not stated; columns in
-    `data/published/README.md`. ValueError for another name."""
+    """Read the published results on one test set.
+
+    Args:
+        name: One of SETS.
+
+    Returns:
+        A row per result, AP in percent, nan where it is not stated. `data/published/README.md`
+        explains the columns.
+
+    Raises:
+        ValueError: For another name.
+    """
     if name not in SETS:
         raise ValueError(f"unknown set {name!r}: expected one of {', '.join(SETS)}")
     table = pd.read_csv(FOLDER / f"{name}.csv", dtype=dict.fromkeys(WORDS, str))
@@ -25,7 +35,7 @@ def published(name: str) -> pd.DataFrame:
 
 
 def published_table(name: str) -> pd.DataFrame:
-    """`published` as text for a page, by method."""
+    """Make a table of `published` results, as text for a page, by method."""
     table = published(name)
     scores = [column for column in table.columns if column.startswith("AP")]
     text = table.assign(**{score: table[score].map(number) for score in scores})
@@ -37,9 +47,23 @@ def published_gains(
     method: str = PAPER, backbone: str = "ce_hrhrnet W48", base: str = "HigherHRNet",
     base_backbone: str = "W48",
 ) -> pd.DataFrame:  # fmt: skip
-    """What one method's rows on CrowdPose have above another's, in points: of AP, easy, medium,
-    hard, and hard minus easy; a row a kind of test. Rows with a note, such as other training data,
-    are left out. ValueError where there is nothing to compare."""
+    """Subtract one method's published results on CrowdPose from another's.
+
+    Rows with a note, such as other training data, are left out.
+
+    Args:
+        method: Whose results.
+        backbone: Of the method.
+        base: What is subtracted.
+        base_backbone: Of the base.
+
+    Returns:
+        A row per kind of test, "single" or "multi" scale, in points: AP, easy, medium, hard, and
+        hard minus easy.
+
+    Raises:
+        ValueError: If the two share no test.
+    """
     table = published("crowdpose_test")
     table = table[table["note"] == ""].set_index(["method", "backbone", "test"])
     levels = ["AP", "AP_easy", "AP_medium", "AP_hard"]

@@ -1,18 +1,24 @@
-"""Comparisons of methods, computed by `statistics.comparisons`, as tables of a page."""
+"""Differences between methods, computed by `statistics`, as tables of a page."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from sparse_ae.companion.knobs import TURNED
+from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics.comparisons import QUANTITIES, REGRESSORS
-from sparse_ae.companion.tables.tables import number
+from sparse_ae.companion.tables.formatting import with_interval
 from sparse_ae.settings.methods import ALL
 
 
 def difference_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`comparisons.differences` of QUANTITIES, in points: a row a quantity, a column a method, and
-    a row of how many seeds where methods differ in it."""
+    """Make a table of differences in points, a row per quantity and a column per method.
+
+    Args:
+        found: Of `comparisons.differences`, with QUANTITIES.
+
+    Returns:
+        Text for a page. A first row counts the seeds, where methods differ in them.
+    """
     columns: dict[str, dict] = {}
     counts = found["seeds"].nunique() > 1
     for row in found.itertuples():
@@ -24,8 +30,15 @@ def difference_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def margin_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`comparisons.differences` of MARGINS, in embedding units or none: a row a quantity, on all
-    images or on hard ones, a column a method."""
+    """Make a table of differences in the group margin and its parts, a column per method.
+
+    Args:
+        found: Of `comparisons.differences`, with MARGINS.
+
+    Returns:
+        Text for a page, in embedding units or without a unit: a row per quantity, on all images or
+        on hard ones.
+    """
     rows: dict[tuple, dict] = {}
     for row in found.itertuples():
         name, _, level = row.quantity.partition(", ")
@@ -38,7 +51,14 @@ def margin_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def regression_table(found: pd.DataFrame) -> pd.DataFrame:
-    """`comparisons.regressions`: the slopes, alone and together, by method and regressor."""
+    """Make a table of slopes, alone and together, by method and regressor.
+
+    Args:
+        found: Of `comparisons.regressions`.
+
+    Returns:
+        Text for a page.
+    """
     rows: dict[tuple, dict] = {}
     for row in found.itertuples():
         key = (ALL[row.method].label, REGRESSORS[row.regressor])
@@ -50,8 +70,16 @@ def regression_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
-    """`curves.ends` of one knob for a page, in points: by quantity and method."""
-    low, high = (f"{end(s.value for s in TURNED if s.knob == knob):g}" for end in (min, max))
+    """Make a table of the differences at the lowest and highest setting of a knob, in points.
+
+    Args:
+        found: Of `curves.knob_extremes`, with columns knob and name.
+        knob: Which knob.
+
+    Returns:
+        Text for a page, by quantity and method.
+    """
+    low, high = (f"{end(s.value for s in KNOB_SETTINGS if s.knob == knob):g}" for end in (min, max))
     columns = {"lowest": f"at {low}", "highest": f"at {high}", "growth": f"{high} minus {low}"}
     rows: dict[tuple, dict] = {}
     for row in found[found["knob"] == knob].itertuples():
@@ -62,9 +90,3 @@ def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
     if rows:
         table.index = pd.MultiIndex.from_tuples(rows, names=["difference of", "method"])
     return table
-
-
-def with_interval(value: float, low: float, high: float, digits: int) -> str:
-    """A difference with its interval, which stay on one line."""
-    parts = (number(part, digits, "+") for part in (value, low, high))
-    return "{}\N{NO-BREAK SPACE}[{},\N{NO-BREAK SPACE}{}]".format(*parts)

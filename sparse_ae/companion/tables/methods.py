@@ -1,34 +1,30 @@
-"""The tables made of runs. Every number comes from a record.
+"""Tables of runs by method. Every number comes from a record.
 
-Two kinds of runs are told apart: the reader's own (one seed, made by `make book`) and the others,
-such as those that came with the repository. Tables show both; differences are paired by seed.
+There are two kinds of runs: the reader's own (one seed, made by `make book`) and others, such as
+those that came with the repository. Tables show both; differences are paired by seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sparse_ae.companion.runs import (
-    in_words,
+from sparse_ae.companion.completed_runs import (
     is_own,
     own_seed,
     paired_difference,
     paired_seeds,
     preset_and_root,
-    seed_names,
 )
+from sparse_ae.companion.run_notes import seed_names, seeds_in_words
+from sparse_ae.companion.tables.formatting import METHOD_LABELS, number, three_digits
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.metrics.errors import KINDS
 from sparse_ae.settings.methods import ALL
-
-METHOD_LABELS = {name: method.label for name, method in ALL.items()}
-METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
 
 COLUMNS = {
     "AP": "AP",
@@ -43,7 +39,7 @@ PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of a few values by Student's t; nan below three values."""
+    """Return the 95 % interval of a mean by Student's t; nan for fewer than three values."""
     if len(values) < 3 or not np.isfinite(values).all():
         return np.nan, np.nan
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
@@ -51,9 +47,17 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFrame:
-    """The crowded-scene table, in percent: per method the mean (range) over the seeds that came
-    with the repository and the reader's own run; then, if asked for, the paired difference
-    rve − ae8 with its 95 % t interval, or its range below three seeds."""
+    """Make the crowded-scene table, in percent.
+
+    Args:
+        records: Of all runs.
+        difference: Whether to add a row with the paired difference rve − ae8 and its 95 % t
+            interval, or its range below three seeds.
+
+    Returns:
+        Text for a page: per method the mean (range) over the seeds that came with the repository,
+        and the reader's own run.
+    """
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [record for record in records if record["method"] == method]
@@ -67,7 +71,7 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
                 }
     seeds = paired_seeds(records) if difference else []
     if seeds:
-        rows["difference, RVE − AE", f"{in_words(seeds)}, paired"] = {
+        rows["difference, RVE − AE", f"{seeds_in_words(seeds)}, paired"] = {
             label: _difference(paired_difference(records, metric))
             for metric, label in COLUMNS.items()
         }
@@ -78,8 +82,16 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
 
 
 def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """How often each of errors.KINDS happens among a hundred true persons of the test crowds: by
-    method, the mean (range) over the seeds whose records tell."""
+    """Make a table of errors per 100 people of the test crowds.
+
+    Args:
+        records: Of all runs.
+        arrays: {(method, seed): arrays}.
+
+    Returns:
+        Text for a page: by method and kind (`errors.KINDS`), the mean (range) over the seeds whose
+        records count errors.
+    """
     rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
         runs = [run for (name, _), run in arrays.items()
@@ -92,7 +104,7 @@ def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
 
 
 def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
-    """One row a run: when, from which commit, on what, how long, on which data."""
+    """Make a table with a row per run: when, from which commit, on what, how long, on what data."""
     rows = []
     for record in records:
         made = record["provenance"]
@@ -111,9 +123,15 @@ def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
 
 
 def search_table(preset: str | None = None, root: str | Path | None = None) -> pd.DataFrame:
-    """What the search on validation crowds tried: a row a trial, AP in percent, the best marked.
+    """Make a table of what the search on validation crowds tried.
 
-    preset, root: as `read_runs`; methods without a `search.json` are left out.
+    Args:
+        preset: As of `read_runs`.
+        root: As of `read_runs`.
+
+    Returns:
+        A row per trial, AP in percent, the best trial marked. A method without `search.json` has
+        none.
     """
     preset, root = preset_and_root(preset, root)
     rows = []
@@ -140,7 +158,7 @@ PRECISION = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 
 
 def precision_table(records: Sequence[dict]) -> pd.DataFrame:
-    """COCO's figures of runs on photos, in percent, a row a run."""
+    """Make a table of COCO's figures of runs on photos, in percent, a row per run."""
     return pd.DataFrame([
         {"method": METHOD_LABELS[record["method"]], "seed": record["seed"],
          **{name: number(100 * record["metrics"][name]) for name in PRECISION}}
@@ -148,9 +166,18 @@ def precision_table(records: Sequence[dict]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
-    """A per-image array by how many persons an image has: per method the mean over images, then
-    the mean (range) over seeds, to three digits. One row a method, one column a bin of PERSONS."""
+def table_by_person_count(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
+    """Make a table of a per-image quantity by how many persons an image has.
+
+    Args:
+        arrays: {(method, seed): arrays}.
+        methods: The rows.
+        name: Of the array.
+
+    Returns:
+        Text for a page, a column per bin of PERSONS: the mean (range) over seeds of the mean over
+        images, to three digits.
+    """
     rows = {}
     for method in methods:
         runs = [run for (other, _), run in sorted(arrays.items()) if other == method]
@@ -165,42 +192,17 @@ def by_persons(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFra
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
-def html_table(table: pd.DataFrame, index: bool = True) -> str:
-    """A table as HTML that scrolls sideways on a small screen; equal index cells below each other
-    become one."""
-    keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
-    names = [name or "" for name in table.index.names] if index else []
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in [*names, *table.columns])
-    body = []
-    for row, values in enumerate(table.itertuples(index=False)):
-        cells = []
-        for level in range(len(names)):
-            same = [key[: level + 1] == keys[row][: level + 1] for key in keys]
-            if row == 0 or not same[row - 1]:
-                span = [*same[row:], False].index(False)
-                text = escape(str(keys[row][level]))
-                cells.append(f'<th scope="row" rowspan="{span}">{text}</th>')
-        cells += [f"<td>{escape(str(value))}</td>" for value in values]
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        f'<div class="wide-table"><table class="dataframe"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def number(value: float, digits: int = 1, sign: str = "-") -> str:
-    """A number for a table: minus as a minus sign, undefined as a dash."""
-    return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
-def three_digits(value: float) -> str:
-    """A number to three digits after the point, undefined as a dash."""
-    return number(value, 3)
-
-
 def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
-    """How many runs of each method ended on the line (a first component of LINE or more), and the
-    grouping accuracy of those and of the others, in percent; methods without runs are left out."""
+    """Make a table of how many runs of each method ended on a line.
+
+    Args:
+        records: Of all runs.
+        methods: The rows; one without runs has none.
+
+    Returns:
+        Text for a page: how many runs have a first component of LINE or more, the grouping
+        accuracy of these, and that of the others, in percent.
+    """
     rows = {}
     for method in methods:
         found = [record["metrics"] for record in records if record["method"] == method]

@@ -1,4 +1,4 @@
-"""The claims and their verdicts, judged by `statistics.verdicts`, as tables of a page."""
+"""The claims and their verdicts, judged by `statistics.verdicts`, as a table and a sentence."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.runs import paired_difference, paired_seeds
-from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine
-from sparse_ae.companion.tables.tables import number, t_interval, three_digits
+from sparse_ae.companion.completed_runs import paired_difference, paired_seeds
+from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine_verdicts
+from sparse_ae.companion.tables.formatting import number, three_digits
+from sparse_ae.companion.tables.methods import t_interval
 
 MANY = 1000  # seeds that nobody will run
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> pd.DataFrame:
-    """The claims with their verdicts as text for a page: indexed by claim, verdict and measure
-    (a claim that the methods at hand cannot test has one row that says so). measured: of
-    `measurements`."""
+    """Make a table of claims and verdicts, as text for a page.
+
+    Args:
+        measured: Of `verdicts.measure_claims`.
+        claims: Which claims.
+
+    Returns:
+        Columns found and of, indexed by claim, verdict and measure. A claim that the methods at
+        hand cannot test has a row that says so.
+    """
     index, rows = [], []
     for claim in claims:
         part = measured[measured["claim"] == claim]
-        verdict = combine(part["verdict"])
+        verdict = combine_verdicts(part["verdict"])
         for row in part.itertuples():
             index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
             rows.append((_found(row) + _count(row.seeds), _compared(row)))
@@ -31,9 +39,16 @@ def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) 
     return table
 
 
-def gains(records: Sequence[dict]) -> str:
-    """A sentence for a page: what average precision gains in all and on hard, medium and easy
-    crowds, paired by seed, in points with 95 % intervals; empty without a pair of runs."""
+def gains_sentence(records: Sequence[dict]) -> str:
+    """Say in a sentence how much average precision RVE gains on all, hard, medium and easy crowds.
+
+    Args:
+        records: Of all runs.
+
+    Returns:
+        Differences from AE in points, paired by seed, with 95 % intervals; "" without a pair of
+        runs.
+    """
     if not paired_seeds(records):
         return ""
     places = {"AP": "in all", "AP_hard": "on hard crowds", "AP_medium": "on medium ones",
@@ -48,7 +63,7 @@ def gains(records: Sequence[dict]) -> str:
 
 
 def _found(row) -> str:
-    """The estimate and its interval, which stay on one line."""
+    """The estimate and its interval, kept on one line."""
     if row.verdict in (NOT_TESTED, NO_RUN):
         return "no runs"
     sign = "-" if np.isnan(row.difference) else "+"
@@ -69,7 +84,7 @@ def _compared(row) -> str:
 
 
 def _count(seeds: float) -> str:
-    """Seeds that would resolve it, for a table: empty where none are needed."""
+    """How many seeds would resolve a difference, for a table; "" where it is resolved."""
     if np.isnan(seeds):
         return ""
     if seeds < MANY:

@@ -1,9 +1,9 @@
-"""What the runs of a preset say together, computed once and kept beside their records.
+"""Tables computed from all runs of a preset, and kept as CSV files beside the records.
 
-Ten thousand resamples of average precision for six methods take minutes, a page must not. So each
-table is kept as a CSV file, `<root>/<preset>/summary/<name>.csv`, under a first line that has a
-digest of the runs and of the code that it was made from, and one of the table itself. A table of
-which one no longer fits, be it edited by hand, is computed again.
+Ten thousand resamples of average precision for six methods take minutes; a page must not. Each
+table is kept as `<root>/<preset>/summary/<name>.csv`. Its first line has two digests: one of the
+runs and of the code that made it, one of the table itself. If either does not fit, for example
+after an edit by hand, the table is computed again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.knobs import TURNED
-from sparse_ae.companion.runs import preset_and_root
+from sparse_ae.companion.completed_runs import preset_and_root
+from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics import comparisons, curves, verdicts
 from sparse_ae.runtime.files import write_whole
 from sparse_ae.settings.methods import ALL
@@ -38,89 +38,102 @@ CODE = (
     "statistics.measures",
     "statistics.verdicts",
     "statistics.weighted_ap",
-    "summaries",
+    "cached_tables",
 )
 
 
-def methods_of(arrays: Mapping) -> list[str]:
-    """The methods that there are runs of, in their usual order."""
+def methods_with_runs(arrays: Mapping) -> list[str]:
+    """Return the methods that have runs, in their usual order."""
     return [name for name in ALL if any(run[0] == name for run in arrays)]
 
 
 def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
     """AP and grouping accuracy over every knob, as levels and as differences from BASE."""
     parts = []
-    for knob in dict.fromkeys(setting.knob for setting in TURNED):
+    for knob in dict.fromkeys(setting.knob for setting in KNOB_SETTINGS):
         for name in ("AP", "grouping_accuracy"):
             for base in (None, BASE):
-                table = curves.turned(arrays, knob, methods_of(arrays), base, name=name)
+                table = curves.by_knob_setting(
+                    arrays, knob, methods_with_runs(arrays), base, name=name
+                )
                 parts.append(table.assign(knob=knob, name=name, base=base or "none"))
     return pd.concat(parts, ignore_index=True)
 
 
 def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
-    """What is left of the differences from BASE at either end of every knob."""
-    return pd.concat([
-        curves.ends(arrays, knob, methods_of(arrays), BASE, name=name).assign(knob=knob, name=name)
-        for knob in dict.fromkeys(setting.knob for setting in TURNED)
-        for name in ("AP", "grouping_accuracy")
-    ], ignore_index=True)  # fmt: skip
+    """The differences from BASE at the lowest and highest setting of every knob."""
+    parts, methods = [], methods_with_runs(arrays)
+    for knob in dict.fromkeys(setting.knob for setting in KNOB_SETTINGS):
+        for name in ("AP", "grouping_accuracy"):
+            table = curves.knob_extremes(arrays, knob, methods, BASE, name=name)
+            parts.append(table.assign(knob=knob, name=name))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
     """AP over the crowd index, as levels and as differences from BASE."""
-    parts = [curves.average_precision_by_crowding(arrays, methods_of(arrays), base)
+    parts = [curves.average_precision_by_crowding(arrays, methods_with_runs(arrays), base)
              .assign(base=base or "none") for base in (None, BASE)]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
-SUMMARIES: dict[str, Callable] = {
-    "verdicts": verdicts.measurements,
-    "differences": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), BASE),
+TABLES: dict[str, Callable] = {
+    "verdicts": verdicts.measure_claims,
+    "differences": lambda _, arrays: comparisons.differences(
+        arrays, methods_with_runs(arrays), BASE
+    ),
     "margins": lambda _, arrays: comparisons.differences(
         arrays, ("ae8_scale", "rve"), BASE, quantities=comparisons.MARGINS
     ),
     "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
-    "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_of(arrays)),
+    "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_with_runs(arrays)),
     "crowding": _crowding,
     "knobs": _knobs,
     "ends": _ends,
-    "levels": lambda _, arrays: comparisons.levels(arrays, methods_of(arrays)),
-    "over_scale": lambda _, arrays: comparisons.differences(arrays, methods_of(arrays), SCALE),
+    "levels": lambda _, arrays: comparisons.levels(arrays, methods_with_runs(arrays)),
+    "over_scale": lambda _, arrays: comparisons.differences(
+        arrays, methods_with_runs(arrays), SCALE
+    ),
     "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_gamma",), NARROW),
-    "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_of(arrays)),
+    "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_with_runs(arrays)),
 }
 
 
-# those of a preset that stands on another, read with `runs.read_beside`
-BESIDE = ("levels", "differences", "over_scale", "over_narrow")
+# those of a preset that stands on another, read with `read_with_base`
+TABLES_WITH_BASE = ("levels", "differences", "over_scale", "over_narrow")
 
 
-def summaries_of(preset: str) -> tuple[str, ...]:
-    """The names of the tables that are kept of a preset."""
+def table_names(preset: str) -> tuple[str, ...]:
+    """Return the names of the tables that are kept of a preset."""
     if read_base(preset) is not None:
-        return BESIDE
-    return tuple(name for name in SUMMARIES if name not in ("levels", "over_scale", "over_narrow"))
+        return TABLES_WITH_BASE
+    return tuple(name for name in TABLES if name not in ("levels", "over_scale", "over_narrow"))
 
 
-def summary(
+def cached_table(
     name: str, records, arrays: Mapping, root: str | Path | None = None, *, keep: bool = True
 ) -> pd.DataFrame:
-    """One of SUMMARIES of some runs: read if it was kept of just these, else computed and kept.
+    """Return one of TABLES: read if it was kept of just these runs, else computed and kept.
 
-    records, arrays: as of `runs.read_runs`, all of one preset, or of `runs.read_beside`; keep:
-    False for a choice of its runs, which shall not take the place of the whole. Without runs
-    nothing is kept.
+    Args:
+        name: A key of TABLES.
+        records: Of one preset, as of `read_runs`, or of `read_with_base`.
+        arrays: Of the same runs.
+        root: Folder of all records.
+        keep: False for a part of the preset's runs: their table must not replace that of all runs.
+
+    Returns:
+        The table, as its CSV file has it. Without runs it is empty, and not kept.
     """
     if not records:
-        return SUMMARIES[name](records, arrays)
-    path = summary_path(name, records[0]["preset"], root)
-    wanted = digest(name, arrays)
+        return TABLES[name](records, arrays)
+    path = table_path(name, records[0]["preset"], root)
+    wanted = table_digest(name, arrays)
     kept = _kept(path, wanted)
     if kept is not None:
         return pd.read_csv(io.StringIO(kept))
     log.info("computing %s of preset %s, which takes a while", name, records[0]["preset"])
-    table = SUMMARIES[name](records, arrays)
+    table = TABLES[name](records, arrays)
     body = table.to_csv(index=False)
     content = f"{_head(wanted, body)}\n{body}".encode()
     if keep:
@@ -133,22 +146,28 @@ def summary(
 
 
 def is_fresh(name: str, records, arrays: Mapping, root: str | Path | None = None) -> bool:
-    """Whether the table that is kept was made of just these runs by this code."""
-    path = summary_path(name, records[0]["preset"], root)
-    return _kept(path, digest(name, arrays)) is not None
+    """Return whether the kept table was made of just these runs by this code."""
+    path = table_path(name, records[0]["preset"], root)
+    return _kept(path, table_digest(name, arrays)) is not None
 
 
-def summary_path(name: str, preset: str, root: str | Path | None = None) -> Path:
-    """Where a table is kept. ValueError for a name that is none of SUMMARIES."""
-    if name not in SUMMARIES:
-        raise ValueError(f"unknown summary {name!r}: expected one of {', '.join(SUMMARIES)}")
+def table_path(name: str, preset: str, root: str | Path | None = None) -> Path:
+    """Return where a table is kept.
+
+    Raises:
+        ValueError: For a name that is no key of TABLES.
+    """
+    if name not in TABLES:
+        raise ValueError(f"unknown summary {name!r}: expected one of {', '.join(TABLES)}")
     preset, root = preset_and_root(preset, root)
     return root / preset / "summary" / f"{name}.csv"
 
 
-def digest(name: str, arrays: Mapping) -> str:
-    """16 hexadecimal digits of a table's name, the runs' arrays, and the code, comments and
-    docstrings aside."""
+def table_digest(name: str, arrays: Mapping) -> str:
+    """Return 16 hexadecimal digits of a table's name, the runs' arrays and the code.
+
+    Comments and docstrings of the code do not count.
+    """
     found = hashlib.sha256(name.encode())
     for (method, seed), run in sorted(arrays.items()):
         found.update(f"{method} {seed}".encode())
@@ -162,7 +181,7 @@ def digest(name: str, arrays: Mapping) -> str:
 
 
 def _bare(source: str) -> str:
-    """The lines of code: no docstrings, comments of their own lines, or empty lines."""
+    """Return the lines of code, without docstrings, comment lines and empty lines."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -172,8 +191,7 @@ def _bare(source: str) -> str:
 
 
 def _kept(path: Path, wanted: str) -> str | None:
-    """The table in a file, as CSV, if it was made of what `wanted` is the digest of and is as it
-    was written; else None."""
+    """Return the table of a file as CSV if its digests fit, else None."""
     if not path.is_file():
         return None
     head, _, body = path.read_text(encoding="utf-8").partition("\n")
@@ -181,5 +199,6 @@ def _kept(path: Path, wanted: str) -> str | None:
 
 
 def _head(wanted: str, body: str) -> str:
+    """Return the first line of a table's file."""
     of_table = hashlib.sha256(body.encode()).hexdigest()[:16]
     return f"# made by sparse-ae summarise; digests: runs and code {wanted}, this table {of_table}"
