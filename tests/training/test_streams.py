@@ -204,5 +204,5 @@ def test_bad_settings_of_data(tmp_path):
             flat_settings("smoke", "rve", 0, **values)
     lost = flat_settings("smoke", "rve", 0, source="custom",
                          train_set=[str(tmp_path / "a.json"), "b"])  # fmt: skip
-    with pytest.raises(ValueError, match=r"a.json: no such file"):
+    with pytest.raises(ValueError, match=r"a.json: cannot be read \(No such file"):
         open_dataset(lost.data, "train")
