@@ -34,18 +34,17 @@ def installed(tmp_path_factory) -> Path:
     return home
 
 
-def run(home: Path, folder: Path, *words: str) -> subprocess.CompletedProcess:
+def run(home: Path, folder: Path, *words: str, program="sparse-ae") -> subprocess.CompletedProcess:
     """The installed console script, in an empty folder."""
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("SPARSE_AE", "PYTHONPATH"))}  # fmt: skip
-    return subprocess.run([str(home / "bin" / "sparse-ae"), *words], cwd=folder, env=environment,
+    return subprocess.run([str(home / "bin" / program), *words], cwd=folder, env=environment,
                           capture_output=True, text=True, check=False)  # fmt: skip
 
 
 def test_it_is_the_installed_package(installed, tmp_path):
     code = "import sparse_ae; print(sparse_ae.__file__)"
-    found = subprocess.run([str(installed / "bin" / "python"), "-c", code], cwd=tmp_path,
-                           capture_output=True, text=True, check=True)  # fmt: skip
+    found = run(installed, tmp_path, "-c", code, program="python")
     assert found.stdout.startswith(str(installed))
 
 
