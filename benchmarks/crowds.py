@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -64,8 +65,15 @@ def draw(task: tuple[CrowdConfig, int]) -> Chunk:
     for i in range(start, start + CHUNK):
         render_scene(config, i)
         ended.append(time.time())
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB, on macOS bytes
-    return Chunk(os.getpid(), began, ended, most / (1e6 if sys.platform == "darwin" else 1e3))
+    return Chunk(os.getpid(), began, ended, most_memory())
+
+
+def most_memory() -> float:
+    """The most memory that this process ever held, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what resource tells of a process begins with its parent's figure
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS tells bytes
 
 
 def rate(chunks: list[Chunk]) -> float:

@@ -122,4 +122,5 @@ def test_pages_name_nothing_of_the_machine(book):
     for name in pages():
         text = (book / f"{name}.html").read_text(encoding="utf-8")
         assert str(ROOT) not in text, name
-        assert "Traceback" not in text, name
+        if not name.startswith("api"):  # whose examples show errors; they have no cells
+            assert "Traceback" not in text, name
