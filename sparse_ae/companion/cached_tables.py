@@ -86,7 +86,6 @@ TABLES: dict[str, Callable] = {
         arrays, ("ae8_scale", "rve"), BASE, quantities=comparisons.MARGINS
     ),
     "proportions": lambda _, arrays: comparisons.proportions(arrays, "rve", BASE),
-    "regressions": lambda _, arrays: comparisons.regressions(arrays, methods_with_runs(arrays)),
     "crowding": _crowding,
     "knobs": _knobs,
     "ends": _ends,

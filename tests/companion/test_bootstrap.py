@@ -12,7 +12,6 @@ from sparse_ae.companion.statistics.bootstrap import (
     percentile_interval,
     resampled_ap,
     resampled_means,
-    resampled_slopes,
     seeds_needed,
 )
 from sparse_ae.companion.statistics.weighted_ap import rank_detections
@@ -72,30 +71,7 @@ def test_precisions_weigh_seeds_and_images():
     assert only[0] == pytest.approx(1)
 
 
-def test_slopes_are_least_squares_within_seeds():
-    rng = np.random.default_rng(1)
-    regressors = rng.normal(size=(2, 80, 3))
-    regressors[..., 1] += 0.5 * regressors[..., 0]
-    values = regressors @ np.array([2.0, -1.0, 0.0]) + rng.normal(0, 0.1, (2, 80))
-    values += np.array([[0.0], [5.0]])  # what a seed has of its own
-    regressors[0, :5, 2] = np.nan
-    values[1, 7] = np.nan
-    found = resampled_slopes(values, regressors, draw_resamples(2, 80, 300))
-    rows = [(values[s, i], [*regressors[s, i], s == 0, s == 1]) for s in range(2)
-            for i in range(80) if np.isfinite([values[s, i], *regressors[s, i]]).all()]  # fmt: skip
-    wanted, *_ = np.linalg.lstsq(np.array([x for _, x in rows], float),
-                                 np.array([y for y, _ in rows]), rcond=None)  # fmt: skip
-    assert found[0] == pytest.approx(wanted[:3])
-    low, high = percentile_interval(found[:, 0])
-    assert low < 2 < high
-    assert high - low < 0.15
-
-
-def test_slopes_of_what_does_not_vary_are_undefined():
-    regressors = np.zeros((1, 20, 1))
-    assert np.isnan(
-        resampled_slopes(np.arange(20.0)[None], regressors, draw_resamples(1, 20, 5))
-    ).all()
+def test_no_resample_has_no_interval():
     assert all(math.isnan(bound) for bound in percentile_interval(np.full(6, np.nan)))
 
 

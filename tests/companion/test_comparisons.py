@@ -19,7 +19,7 @@ from sparse_ae.companion.completed_runs import (
 from sparse_ae.companion.records import read_records, write_record
 from sparse_ae.companion.run_notes import cost_note, source_note
 from sparse_ae.companion.statistics import comparisons
-from sparse_ae.companion.tables.differences import difference_table, margin_table, regression_table
+from sparse_ae.companion.tables.differences import difference_table, margin_table
 from sparse_ae.runtime.provenance import REPOSITORY
 
 IMAGES = 80
@@ -68,17 +68,18 @@ def test_differences_are_where_they_were_put(arrays):
         found["seeds"].iloc[0], 9]  # fmt: skip
 
 
-def test_only_the_distance_over_the_spread_bears_stretched_embeddings():
+def test_margins_where_embeddings_are_only_stretched():
     margin, spread = np.linspace(-0.9, 0.5, IMAGES), np.full(IMAGES, 0.25)
-    runs = {("ae8", 1): made("ae8", 1, group_margin=margin, group_spread=spread),
-            ("rve", 1): made("rve", 1, group_margin=2 * (margin + 1) - 1,
-                             group_spread=2 * spread)}  # fmt: skip
+    runs = {("ae8", 1): made("ae8", 1, group_margin=margin, group_spread=spread,
+                             closest_gap=(margin + 1) / spread),
+            ("rve", 1): made("rve", 1, group_margin=2 * (margin + 1) - 1, group_spread=2 * spread,
+                             closest_gap=(margin + 1) / spread)}  # fmt: skip
     found = comparisons.differences(runs, ("rve",), quantities=comparisons.MARGINS, **FEW)
     found = found.set_index("quantity")["difference"]
     assert found["distance over spread"] == pytest.approx(0)
-    assert found["margin over spread"] == pytest.approx(1 / 0.25 - 1 / 0.5)
     assert found["margin"] == pytest.approx(np.mean(margin + 1))
     assert found["spread within persons, hard"] == pytest.approx(0.25)
+    assert "margin at its own threshold" not in found  # nothing was validated
 
 
 def test_margins_in_words(arrays):
@@ -99,30 +100,6 @@ def test_proportions_are_ratios_of_precision(arrays):
     assert found.loc["hard over easy", "ratio"] == pytest.approx(wanted)
     assert found.loc["hard", "low"] > 1
     assert comparisons.proportions({}, **FEW).empty
-
-
-def test_regressions_tell_the_cause_from_the_bystander(arrays):
-    found = comparisons.regressions(arrays, ("ae8",), **FEW).set_index(["regressor", "model"])
-    deviation = np.mean([arrays["ae8", seed]["first_component"].std() for seed in (1, 2)])
-    for model in ("alone", "together"):
-        assert found.loc[("first_component", model), "slope"] == pytest.approx(
-            -100 * deviation, rel=0.05
-        )
-    margin = found.loc[("group_margin", "together")]
-    assert margin["low"] < 0.1
-    assert margin["high"] > -0.1
-    assert found["images"].tolist() == [IMAGES] * 4
-    page = regression_table(found.reset_index())
-    assert page.loc[("AE, D = 8", "first component"), "alone"].startswith("−5.")
-
-
-def test_a_method_without_embeddings_has_no_regression():
-    nothing = np.full(IMAGES, np.nan)
-    runs = {("offset", 1): made("offset", 1, first_component=nothing, group_margin=nothing)}
-    assert comparisons.regressions(runs, ("offset", "rve"), **FEW).empty
-    constant = {("ae1", 1): made("ae1", 1, first_component=np.ones(IMAGES))}
-    found = comparisons.regressions(constant, ("ae1",), **FEW)
-    assert found[["regressor", "model"]].values.tolist() == [["group_margin", "alone"]]
 
 
 @pytest.fixture

@@ -53,10 +53,11 @@ def test_equals_the_evaluation_of_the_listed_images(seed):
     annotations, detections = world(seed)
     packed = pack_matches(keypoint_matches(annotations, detections, PAIR, crowd=True))
     weights = draw_resamples(1, 12, 6, seed).images
-    found = average_precision(rank_detections(packed), weights)
-    for value, weight in zip(found, weights, strict=True):
+    ranking = rank_detections(packed)
+    found = [average_precision(ranking, weights, at) for at in (range(10), [0], [5])]
+    for *values, weight in zip(*found, weights, strict=True):
         wanted = keypoint_ap(*repeated(annotations, detections, weight), PAIR, crowd=True)
-        assert value == pytest.approx(wanted["AP"], abs=1e-12)
+        assert values == pytest.approx([wanted[name] for name in ("AP", "AP50", "AP75")], abs=1e-12)
 
 
 def test_levels_by_hand_and_as_evaluated():

@@ -16,7 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.statistics.weighted_ap import Ranking, average_precision, select_images
+from sparse_ae.companion.statistics.weighted_ap import (
+    THRESHOLDS,
+    Ranking,
+    average_precision,
+    select_images,
+)
 
 RESAMPLES = 10_000
 NORMAL = 1.96  # standard errors to each side of a 95 % interval
@@ -74,49 +79,27 @@ def resampled_means(values: np.ndarray, draws: Draws) -> np.ndarray:
     return np.divide(total, weight, out=np.full(len(images), np.nan), where=weight > 0)
 
 
-def resampled_ap(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
+def resampled_ap(
+    runs: Sequence[Ranking],
+    counted: np.ndarray,
+    draws: Draws,
+    at: Sequence[int] = range(THRESHOLDS),
+) -> np.ndarray:
     """Return (1 + R,) means over the drawn seeds of the average precision on the drawn images.
 
     Args:
         runs: One per seed.
         counted: (I,) bool, the images that count at all.
         draws: The resamples.
+        at: Indices of the thresholds of similarity that count, of `metrics.keypoint_ap`'s ten.
     """
     weights = np.ascontiguousarray(draws.images[:, counted])
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the kernel releases the lock
-        parts = pool.map(lambda run: average_precision(select_images(run, counted), weights), runs)
+        parts = pool.map(
+            lambda run: average_precision(select_images(run, counted), weights, at), runs
+        )
     found = np.stack(list(parts), 1)
     return (found * draws.seeds).sum(1) / draws.seeds.sum(1)
-
-
-def resampled_slopes(values: np.ndarray, regressors: np.ndarray, draws: Draws) -> np.ndarray:
-    """Fit values by least squares on Q regressors in every resample.
-
-    Values and regressors are compared within a seed: the means of each seed are subtracted first.
-    Images with anything undefined are left out.
-
-    Args:
-        values: (S, I).
-        regressors: (S, I, Q).
-        draws: The resamples.
-
-    Returns:
-        (1 + R, Q) coefficients, nan where the regressors do not determine them.
-    """
-    known = np.isfinite(values) & np.isfinite(regressors).all(2)
-    both = np.concatenate((regressors, values[..., None]), 2)  # (S, I, Q + 1)
-    both = np.where(known[..., None], both, 0.0)
-    both -= both.sum(1, keepdims=True) / np.maximum(known.sum(1), 1)[:, None, None]
-    both *= known[..., None]
-    products = np.einsum("siq,sip->siqp", both, both)  # (S, I, Q + 1, Q + 1)
-    images = draws.images.astype(float)
-    moments = sum(draws.seeds[:, s, None, None] * np.tensordot(images, products[s], 1)
-                  for s in range(len(values)))  # fmt: skip
-    found = np.full((len(images), regressors.shape[2]), np.nan)
-    for r, moment in enumerate(moments):
-        if np.linalg.cond(moment[:-1, :-1]) < 1e10:
-            found[r] = np.linalg.solve(moment[:-1, :-1], moment[:-1, -1])
-    return found
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[float, float]:

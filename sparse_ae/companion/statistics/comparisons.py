@@ -1,4 +1,4 @@
-"""Every method beside one base, and what grouping accuracy goes with, with intervals."""
+"""Every method beside one base, and alone, with intervals."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.statistics.bootstrap import (
-    RESAMPLES,
-    draw_resamples,
-    percentile_interval,
-    resampled_ap,
-    resampled_slopes,
-)
-from sparse_ae.companion.statistics.curves import common_seeds
-from sparse_ae.companion.statistics.measures import Measure, estimate, regression_data
-from sparse_ae.companion.statistics.weighted_ap import in_level, rank_detections
+from sparse_ae.companion.statistics.bootstrap import RESAMPLES, percentile_interval
+from sparse_ae.companion.statistics.measures import Measure, estimate
 
 QUANTITIES = {
-    "AP": Measure("", "AP", "AP", "", ""),
-    "AP easy": Measure("", "AP easy", "AP", "easy", ""),
-    "AP medium": Measure("", "AP medium", "AP", "medium", ""),
-    "AP hard": Measure("", "AP hard", "AP", "hard", ""),
-    "hard minus easy": Measure("", "hard minus easy", "AP", "hard − easy", ""),
-    "grouping accuracy": Measure("", "grouping accuracy", "image", "grouping_accuracy", ""),
-    "the same, hard": Measure("", "the same, hard", "image", "grouping_accuracy", "", level="hard"),
+    "AP": Measure("", "", "AP", ""),
+    "AP50": Measure("", "", "AP50", ""),
+    "AP75": Measure("", "", "AP75", ""),
+    "AP easy": Measure("", "", "AP", "", level="easy"),
+    "AP medium": Measure("", "", "AP", "", level="medium"),
+    "AP hard": Measure("", "", "AP", "", level="hard"),
+    "hard minus easy": Measure("", "", "AP", "", level="hard − easy"),
+    "grouping accuracy": Measure("", "", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "", "grouping_accuracy", "", level="hard"),
 }
 MARGINS = {
-    "margin": Measure("", "", "image", "group_margin", ""),
-    "spread within persons": Measure("", "", "image", "group_spread", ""),
-    "margin over spread": Measure("", "", "image", "relative_margin", ""),
-    "distance over spread": Measure("", "", "image", "relative_distance", ""),
+    "margin": Measure("", "", "group_margin", ""),
+    "margin at its own threshold": Measure("", "", "own_margin", ""),
+    "spread within persons": Measure("", "", "group_spread", ""),
+    "distance over spread": Measure("", "", "closest_gap", ""),
 }
 MARGINS |= {f"{name}, hard": one._replace(level="hard") for name, one in MARGINS.items()}
 LEVELS = {
-    "first component": Measure("", "", "level", "first_component", ""),
-    "mean absolute correlation": Measure("", "", "level", "correlation", ""),
-    "effective rank": Measure("", "", "level", "effective_rank", ""),
-    "grouping accuracy": Measure("", "", "level", "grouping_accuracy", ""),
-    "the same, hard": Measure("", "", "level", "grouping_accuracy", "", level="hard"),
-    "AP": Measure("", "", "AP", "", ""),
-    "AP hard": Measure("", "", "AP", "hard", ""),
+    "first component": Measure("", "", "first_component", ""),
+    "excess of the first component": Measure("", "", "excess_share", ""),
+    "mean absolute correlation": Measure("", "", "correlation", ""),
+    "effective rank": Measure("", "", "effective_rank", ""),
+    "grouping accuracy": Measure("", "", "grouping_accuracy", ""),
+    "the same, hard": Measure("", "", "grouping_accuracy", "", level="hard"),
+    "AP": Measure("", "", "AP", ""),
+    "AP75": Measure("", "", "AP75", ""),
+    "AP hard": Measure("", "", "AP", "", level="hard"),
 }
-REGRESSORS = {"first_component": "first component", "group_margin": "group margin"}
+RATIOS = {
+    "easy": Measure("", "", "AP", "", level="easy", ratio=True),
+    "medium": Measure("", "", "AP", "", level="medium", ratio=True),
+    "hard": Measure("", "", "AP", "", level="hard", ratio=True),
+    "hard over easy": Measure("", "", "AP", "", level="hard − easy", ratio=True),
+}
 
 
 def differences(
@@ -61,15 +62,15 @@ def differences(
 
     Returns:
         A row per method and quantity: method, base, quantity, value (the method's), difference,
-        low, high, seeds.
+        low, high, seeds. What the runs do not have has no row.
     """
     rows = []
     for method in methods:
-        seeds = [] if method == base else common_seeds(arrays, (method, base))
-        for name, quantity in quantities.items() if seeds else ():
-            found = estimate(quantity._replace(method=method, base=base), arrays, seeds, resamples)
-            rows.append((method, base, name, found.method, found.samples[0],
-                         *percentile_interval(found.samples), len(seeds)))  # fmt: skip
+        for name, quantity in quantities.items() if method != base else ():
+            found = estimate(quantity._replace(method=method, base=base), arrays, resamples)
+            if found:
+                rows.append((method, base, name, found.method, found.samples[0],
+                             *percentile_interval(found.samples), found.seeds))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
                                        "high", "seeds"])  # fmt: skip
 
@@ -90,11 +91,11 @@ def levels(
     """
     rows = []
     for method in methods:
-        seeds = common_seeds(arrays, [method])
         for name, quantity in LEVELS.items():
-            found = estimate(quantity._replace(method=method), arrays, seeds, resamples).samples
-            if np.isfinite(found[0]):
-                rows.append((method, name, found[0], *percentile_interval(found), len(seeds)))
+            found = estimate(quantity._replace(method=method), arrays, resamples)
+            if found:
+                rows.append((method, name, found.samples[0], *percentile_interval(found.samples),
+                             found.seeds))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "quantity", "value", "low", "high", "seeds"])
 
 
@@ -115,59 +116,6 @@ def proportions(
         Rows at "easy", "medium" and "hard" crowds and "hard over easy", the ratio of two ratios:
         at, ratio, low, high. Empty without a common seed.
     """
-    seeds, logs = common_seeds(arrays, (method, base)), {}
-    for level in ("easy", "medium", "hard") if seeds else ():
-        found = []
-        for name in (method, base):
-            runs = [arrays[name, seed] for seed in seeds]
-            counted = in_level(runs[0]["crowd_index"], level)
-            draws = draw_resamples(len(seeds), len(counted), resamples)
-            found.append(resampled_ap([rank_detections(run) for run in runs], counted, draws))
-        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may find nothing
-            logs[level] = np.log(found[0]) - np.log(found[1])
-    if seeds:
-        logs["hard over easy"] = logs["hard"] - logs["easy"]
-    rows = [(at, *np.exp([values[0], *percentile_interval(values)])) for at, values in logs.items()]
-    return pd.DataFrame(rows, columns=["at", "ratio", "low", "high"])
-
-
-def regressions(
-    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
-) -> pd.DataFrame:
-    """Fit grouping accuracy on each of REGRESSORS, image by image within runs.
-
-    The number of persons and the crowd index are held fixed. Images in which something is
-    undefined, such as those of a single person, are left out.
-
-    Args:
-        arrays: {(method, seed): arrays}.
-        methods: Those to fit.
-        resamples: Of the bootstrap.
-
-    Returns:
-        Rows of method, regressor, model ("alone", or "together" with the other regressor), slope,
-        low, high, images, seeds. A slope is in points per standard deviation.
-    """
-    rows = []
-    for method in methods:
-        seeds = common_seeds(arrays, [method])
-        runs = [arrays[method, seed] for seed in seeds]
-        names = [name for name in REGRESSORS
-                 if runs and np.isfinite(np.stack([run[name] for run in runs])).any()
-                 and np.nanstd(runs[0][name]) > 0]  # fmt: skip
-        models = [("alone", [name]) for name in names] + [("together", names)] * (len(names) > 1)
-        for model, chosen in models:
-            found, images = _slopes(runs, chosen, resamples)
-            for column, name in enumerate(chosen):
-                bounds = percentile_interval(found[:, column])
-                rows.append((method, name, model, found[0, column], *bounds, images, len(seeds)))
-    return pd.DataFrame(rows, columns=["method", "regressor", "model", "slope", "low", "high",
-                                       "images", "seeds"])  # fmt: skip
-
-
-def _slopes(runs: Sequence[Mapping], names: Sequence[str], resamples: int):
-    """Return (1 + R, Q) slopes on the named arrays, and how many images count."""
-    values, regressors = regression_data(runs, names)
-    known = np.isfinite(values) & np.isfinite(regressors).all(2)
-    draws = draw_resamples(*values.shape, resamples)
-    return resampled_slopes(values, regressors, draws)[:, : len(names)], int(known.any(0).sum())
+    found = differences(arrays, [method], base, quantities=RATIOS, resamples=resamples)
+    ratios = np.exp(found[["difference", "low", "high"]])
+    return ratios.set_axis(["ratio", "low", "high"], axis=1).assign(at=found["quantity"])

@@ -20,6 +20,7 @@ from sparse_ae.companion.statistics.bootstrap import (
     resampled_ap,
     resampled_means,
 )
+from sparse_ae.companion.statistics.measures import common_seeds
 from sparse_ae.companion.statistics.weighted_ap import rank_detections, select_images
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 
@@ -27,12 +28,6 @@ EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 3.0)  # of the crowd index; 0.2 and
 RESAMPLES = 2000  # of each point
 FEWEST = 20  # images that a point needs
 COLUMNS = ["method", "place", "value", "low", "high", "images", "seeds"]
-
-
-def common_seeds(arrays: Mapping, methods: Sequence[str]) -> list[int]:
-    """Return the seeds for which every one of the methods has a run, ascending."""
-    have = [{seed for name, seed in arrays if name == method} for method in methods]
-    return sorted(set.intersection(*have)) if have else []
 
 
 def average_precision_by_crowding(

@@ -1,4 +1,4 @@
-"""The quantities that claims are judged by, and their resamples."""
+"""The quantities that claims are judged by and methods are compared by, and their resamples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from sparse_ae.companion.statistics.bootstrap import (
     draw_resamples,
     resampled_ap,
     resampled_means,
-    resampled_slopes,
 )
 from sparse_ae.companion.statistics.weighted_ap import in_level, rank_detections
+from sparse_ae.evaluation.evaluation import THRESHOLDS
+from sparse_ae.evaluation.measures import pooled_excess
 
-CONTROLS = ("persons", "crowd_index")  # held fixed in a regression
+AT = {"AP": range(10), "AP50": [0], "AP75": [5]}  # indices of the similarity's thresholds
 THRESHOLD = 1.0  # that records take the group margin at
+LINE = 0.98  # excess of the first component's share from which a run has ended on a line
+MINUS = " − "
 
 
 class Measure(NamedTuple):
@@ -26,26 +29,33 @@ class Measure(NamedTuple):
     Attributes:
         claim: Number of the claim, "C1" and so on.
         label: What a table calls it.
-        kind: "level" (a mean over images of `method`, compared with `bound`), "image" (the same,
-            method − base), "AP" (average precision, method − base) or "slope" (grouping accuracy on
-            `name`, within the runs of a method).
-        name: A per-image array; of "AP", a key of `weighted_ap.LEVELS`, or two joined by " − ".
+        name: A key of AT, "excess_share", or what `per_image_values` knows, of which the mean over
+            images counts.
         method: Whose runs.
-        base: The method that it is compared with.
+        base: The method that is subtracted, if any, paired by seed and image.
         sign: +1 if the claim says above `bound`, −1 if below.
         bound: See `sign`.
-        level: The images that count, a key of `weighted_ap.LEVELS`.
+        level: The images that count, a key of `weighted_ap.LEVELS`, or two joined by " − ": the
+            quantity on the first less that on the second.
+        ratio: Whether the quantity's logarithm counts, so that differences are log ratios.
+        runs: Which runs of `method` count: "" all; "off" those that did not end on a line;
+            "off − on" those less the others, which are not paired.
+        matters: The smallest difference from `bound` that would matter.
+        decides: Whether the verdict depends on it; else it stands beside.
     """
 
     claim: str
     label: str
-    kind: str
     name: str
     method: str
     base: str | None = None
     sign: int = 1
     bound: float = 0.0
     level: str = ""
+    ratio: bool = False
+    runs: str = ""
+    matters: float = 0.0
+    decides: bool = True
 
 
 class Estimate(NamedTuple):
@@ -53,85 +63,96 @@ class Estimate(NamedTuple):
 
     Attributes:
         samples: (1 + R,) the estimate and its resamples.
-        by_seed: (S,) the estimate of each seed alone.
-        base: The base's value, nan where nothing is compared.
-        method: The method's value, nan where nothing is compared.
+        by_seed: (S,) the estimate of each seed alone; empty where runs are not paired.
+        base: What is subtracted, nan where nothing is.
+        method: From what it is subtracted, nan where nothing is.
+        seeds: S, how many seeds; of "off − on", how many runs.
     """
 
     samples: np.ndarray
     by_seed: np.ndarray
     base: float
     method: float
+    seeds: int
 
 
-def estimate(measure, arrays: Mapping, seeds: Sequence[int], resamples: int) -> Estimate:
-    """Estimate a measure from the runs of some seeds.
+def estimate(measure: Measure, arrays: Mapping, resamples: int) -> Estimate | None:
+    """Estimate a measure from the seeds that have a run of all its methods.
 
     Args:
-        measure: A `Measure`.
+        measure: What to estimate.
         arrays: {(method, seed): arrays}.
-        seeds: Those with a run of every method that the measure needs.
         resamples: Of the bootstrap.
+
+    Returns:
+        The estimate; None without such runs, or where they do not have the quantity.
     """
-    runs = {name: [arrays[name, seed] for seed in seeds]
-            for name in (measure.method, measure.base) if name}  # fmt: skip
-    images = len(runs[measure.method][0]["image_id"])
-    draws = draw_resamples(len(seeds), images, resamples)
-    alone = Draws(np.eye(len(seeds), dtype=np.int64), np.ones((len(seeds), images), np.int64))
-    if measure.kind == "image":  # of images in which both are defined
-        base, method = (_stack(runs[name], measure) for name in (measure.base, measure.method))
-        both = np.isfinite(base) & np.isfinite(method)
-        base, method = (np.where(both, values, np.nan) for values in (base, method))
-        levels = (resampled_means(values, Draws(draws.seeds[:1], draws.images[:1]))[0]
-                  for values in (base, method))  # fmt: skip
-        return Estimate(
-            resampled_means(method - base, draws), resampled_means(method - base, alone), *levels
-        )
-    quantity = {"level": _level, "slope": _slope, "AP": _precision}[measure.kind]
-    found = {name: [quantity(measure, part, which) for which in (draws, alone)]
-             for name, part in runs.items()}  # fmt: skip
-    samples, by_seed = found[measure.method]
-    if not measure.base:
-        return Estimate(samples, by_seed, np.nan, np.nan)
-    base, base_by_seed = found[measure.base]
-    return Estimate(samples - base, by_seed - base_by_seed, base[0], samples[0])
+    names = [name for name in (measure.method, measure.base) if name]
+    seeds = common_seeds(arrays, names)
+    groups = [[arrays[name, seed] for seed in seeds] for name in names]
+    if measure.runs:
+        off = [run for run in groups[0] if not is_on_a_line(run)]
+        on = [run for run in groups[0] if is_on_a_line(run)]
+        groups = [off] if measure.runs == "off" else [off, on]
+    if not all(groups):
+        return None
+    paired, images = measure.runs == "", len(groups[0][0]["image_id"])
+    drawn = draw_resamples(1, images, resamples).images
+    draws = [Draws(draw_resamples(len(runs), 1, resamples, seed=0 if paired else part).seeds, drawn)
+             for part, runs in enumerate(groups)]  # fmt: skip
+    known = True
+    if paired:  # images count in which all is defined
+        known = np.logical_and.reduce([np.isfinite(_stack(runs, measure)) for runs in groups])
+    found = [_resampled(measure, *of, known) for of in zip(groups, draws, strict=True)]
+    if not np.isfinite([samples[0] for samples in found]).all():
+        return None
+    alone = np.empty(0)
+    if paired:
+        each = Draws(np.eye(len(seeds), dtype=np.int64), np.ones((len(seeds), images), np.int64))
+        alone = [_resampled(measure, runs, each, known) for runs in groups]
+        alone = alone[0] - sum(alone[1:])
+    count = len(seeds) if paired else sum(map(len, groups))
+    if len(found) == 1:
+        return Estimate(found[0], alone, np.nan, np.nan, count)
+    return Estimate(found[0] - found[1], alone, found[1][0], found[0][0], count)
 
 
-def _level(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    return resampled_means(_stack(runs, measure), draws)
+def _resampled(measure: Measure, runs: Sequence[Mapping], draws: Draws, known) -> np.ndarray:
+    """(1 + R,) the measure of one group of runs, on one level or as a difference of two."""
+
+    def at(level: str) -> np.ndarray:
+        counted = in_level(runs[0]["crowd_index"], level)
+        if measure.name in AT:
+            rankings = [rank_detections(run) for run in runs]
+            found = resampled_ap(rankings, counted, draws, AT[measure.name])
+        elif measure.name == "excess_share":
+            found = _excess(runs, counted, draws)
+        else:
+            values = np.where(counted & known, _stack(runs, measure), np.nan)
+            found = resampled_means(values, draws)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a resample may find nothing
+            return np.log(found) if measure.ratio else found
+
+    first, *rest = map(at, measure.level.split(MINUS))
+    with np.errstate(invalid="ignore"):
+        return first - sum(rest)
 
 
-def _precision(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    """Average precision on the images of a level, or its difference between two levels."""
-    rankings = [rank_detections(run) for run in runs]
-    crowding = runs[0]["crowd_index"]
-    first, *rest = (resampled_ap(rankings, in_level(crowding, level), draws)
-                    for level in measure.name.split(" − "))  # fmt: skip
-    return first - sum(rest)
+def _excess(runs: Sequence[Mapping], counted: np.ndarray, draws: Draws) -> np.ndarray:
+    """(1 + R,) `evaluation.measures.pooled_excess` of the drawn images."""
+    share, null = (np.stack([np.asarray(run[name], float) for run in runs])
+                   for name in ("first_component", "isotropic_share"))  # fmt: skip
+    both = counted & np.isfinite(share) & np.isfinite(null)
+    share, null = (resampled_means(np.where(both, values, np.nan), draws)
+                   for values in (share, null))  # fmt: skip
+    return (share - null) / (1 - null)
 
 
-def _slope(measure, runs: Sequence[Mapping], draws: Draws) -> np.ndarray:
-    return resampled_slopes(*regression_data(runs, [measure.name]), draws)[:, 0]
-
-
-def regression_data(runs: Sequence[Mapping], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `bootstrap.resampled_slopes` takes: values (S, I) and regressors (S, I, Q).
-
-    Values are grouping accuracies in points. Regressors are the named arrays and, after them,
-    CONTROLS, in standard deviations within their run.
-    """
-    values = 100 * np.stack([run["grouping_accuracy"] for run in runs]).astype(float)
-    regressors = np.stack([np.stack([run[name] for name in (*names, *CONTROLS)], 1)
-                           for run in runs]).astype(float)  # fmt: skip
-    return values, regressors / np.nanstd(regressors, axis=1, keepdims=True)
-
-
-def _stack(runs: Sequence[Mapping], measure) -> np.ndarray:
-    """(S, I) a quantity per seed and image, nan in images that do not count."""
-    counted = in_level(runs[0]["crowd_index"], measure.level)
-    return np.where(
-        counted, np.stack([per_image_values(run, measure.name) for run in runs]), np.nan
-    )
+def _stack(runs: Sequence[Mapping], measure: Measure) -> np.ndarray:
+    """(S, I) a quantity per seed and image; zeros for one that no single image has."""
+    if measure.name in AT or measure.name == "excess_share":
+        return np.zeros((len(runs), len(runs[0]["image_id"])))
+    return np.stack([per_image_values(run, measure.name) for run in runs])
 
 
 def per_image_values(run: Mapping, name: str) -> np.ndarray:
@@ -139,16 +160,34 @@ def per_image_values(run: Mapping, name: str) -> np.ndarray:
 
     Args:
         run: The arrays of a run.
-        name: An array of the run, or one of two quantities over the spread within persons:
-            "relative_margin", the group margin, and "relative_distance", the distance between the
-            closest persons (margin plus threshold). Only the second stays the same if all
-            embeddings are multiplied by a factor.
+        name: An array of the run, or "projection_cost", the grouping accuracy that is lost if
+            embeddings are projected onto their first component, or "own_margin", the group margin
+            at the threshold that grouped best on the run's validation images.
     """
-    if name not in ("relative_margin", "relative_distance"):
-        return np.asarray(run[name], float)
-    spread = np.asarray(run["group_spread"], float)
-    room = np.asarray(run["group_margin"], float) + THRESHOLD * (name == "relative_distance")
-    return np.divide(room, spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    if name == "projection_cost":
+        return np.asarray(run["grouping_accuracy"], float) - run["projected_accuracy"]
+    if name == "own_margin":
+        accuracy = run.get("val_accuracy_at", [np.nan])  # records of older code have none
+        best = THRESHOLDS[int(np.argmax(accuracy))] if np.isfinite(accuracy).all() else np.nan
+        return np.asarray(run["group_margin"], float) + THRESHOLD - best
+    return np.asarray(run[name], float)
+
+
+def is_on_a_line(run: Mapping) -> bool:
+    """Return whether a run's embeddings ended on a line, by the pooled excess of their share.
+
+    Args:
+        run: The arrays of the run; without the null of the share it counts as off the line.
+    """
+    share, null = (np.asarray(run[name], float) for name in ("first_component", "isotropic_share"))
+    both = np.isfinite(share) & np.isfinite(null)
+    return pooled_excess(share[both], null[both]) >= LINE
+
+
+def common_seeds(arrays: Mapping, methods: Sequence[str]) -> list[int]:
+    """Return the seeds that have a run of every one of the methods, in order."""
+    found = ({seed for name, seed in arrays if name == method} for method in methods)
+    return sorted(set.intersection(*found))
 
 
 def check_same_scenes(arrays: Mapping) -> None:

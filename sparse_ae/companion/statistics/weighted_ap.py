@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ def rank_detections(arrays: Mapping[str, np.ndarray]) -> Ranking:
     return Ranking(*parts, arrays["match_persons"].astype(np.int64))
 
 
-def average_precision(found: Ranking, weights) -> np.ndarray:
+def average_precision(found: Ranking, weights, at: Sequence[int] = range(THRESHOLDS)) -> np.ndarray:
     """Return (R,) average precision with image i counted weights[r, i] times.
 
     It equals `metrics.keypoint_ap` of a data set that lists each image so many times.
@@ -48,6 +48,7 @@ def average_precision(found: Ranking, weights) -> np.ndarray:
     Args:
         found: The detections.
         weights: (R, I) integers from 0.
+        at: Indices of the thresholds that count, 0 for 0.5 to 9 for 0.95; the mean over them.
 
     Returns:
         (R,) float, nan where there is no person to find.
@@ -61,7 +62,7 @@ def average_precision(found: Ranking, weights) -> np.ndarray:
             f"weights: expected (R, {len(found.persons)}) integers from 0, got {weights.shape}"
         )
     where = _events(found)
-    return _average(found.image, found.persons, *where, weights, RECALLS)
+    return _average(found.image, found.persons, *where, weights, RECALLS, np.array(at, np.int64))
 
 
 def in_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
@@ -97,7 +98,7 @@ def _events(found: Ranking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @kernel
-def _average(image, persons, place, right, first, weights, recalls):
+def _average(image, persons, place, right, first, weights, recalls, at):
     result = np.empty(len(weights))
     so_far = np.empty(len(image), np.int64)  # detections up to here
     found, precision = np.empty(len(place)), np.empty(len(place))
@@ -109,7 +110,7 @@ def _average(image, persons, place, right, first, weights, recalls):
             count += weight[image[n]]
             so_far[n] = count
         mean = 0.0
-        for t in range(THRESHOLDS):
+        for t in at:
             hits, skips, length = 0, 0, 0
             for e in range(first[t], first[t + 1]):
                 own = weight[image[place[e]]]
@@ -121,7 +122,7 @@ def _average(image, persons, place, right, first, weights, recalls):
                     precision[length] = hits / (so_far[place[e]] - skips)
                     length += 1
             mean += _area(found, precision, length, recalls)
-        result[r] = mean / THRESHOLDS if total > 0 else np.nan
+        result[r] = mean / len(at) if total > 0 else np.nan
     return result
 
 

@@ -30,9 +30,10 @@ def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) 
     index, rows = [], []
     for claim in claims:
         part = measured[measured["claim"] == claim]
-        verdict = combine_verdicts(part["verdict"])
+        verdict = combine_verdicts(part)
         for row in part.itertuples():
-            index.append((f"{claim}. {CLAIMS[claim]}", verdict, row.measured))
+            label = row.measured if row.decides else f"beside: {row.measured}"
+            index.append((f"{claim}. {CLAIMS[claim]}", verdict, label))
             rows.append((_found(row) + _count(row.seeds), _compared(row)))
     table = pd.DataFrame(rows, columns=["found", "of"])
     table.index = pd.MultiIndex.from_tuples(index, names=["claim", "verdict", "measured by"])
@@ -63,14 +64,15 @@ def gains_sentence(records: Sequence[dict]) -> str:
 
 
 def _found(row) -> str:
-    """The estimate and its interval, kept on one line."""
+    """The estimate and its interval, kept on one line; whether it is too small to matter."""
     if row.verdict in (NOT_TESTED, NO_RUN):
         return "no runs"
     sign = "-" if np.isnan(row.difference) else "+"
     value = row.method if np.isnan(row.difference) else row.difference
     low, high = (number(bound, 3, sign) for bound in (row.low, row.high))
     span = f" [{low}, {high}]" if np.isfinite(row.low) else ", no interval"
-    return f"{number(value, 3, sign)}{span}".replace(" ", NO_BREAK)
+    found = f"{number(value, 3, sign)}{span}".replace(" ", NO_BREAK)
+    return found + "; less than would matter" * row.small
 
 
 def _compared(row) -> str:

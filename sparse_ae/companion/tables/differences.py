@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from sparse_ae.companion.knobs import KNOB_SETTINGS
-from sparse_ae.companion.statistics.comparisons import QUANTITIES, REGRESSORS
+from sparse_ae.companion.statistics.comparisons import QUANTITIES
 from sparse_ae.companion.tables.formatting import with_interval
 from sparse_ae.settings.methods import ALL
 
@@ -48,25 +48,6 @@ def margin_table(found: pd.DataFrame) -> pd.DataFrame:
     if rows:
         table.index = pd.MultiIndex.from_tuples(rows, names=["more of", "in crowds"])
     return table
-
-
-def regression_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Make a table of slopes, alone and together, by method and regressor.
-
-    Args:
-        found: Of `comparisons.regressions`.
-
-    Returns:
-        Text for a page.
-    """
-    rows: dict[tuple, dict] = {}
-    for row in found.itertuples():
-        key = (ALL[row.method].label, REGRESSORS[row.regressor])
-        rows.setdefault(key, {})[row.model] = with_interval(row.slope, row.low, row.high, 2)
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["alone", "together"])
-    if rows:
-        table.index = pd.MultiIndex.from_tuples(rows, names=["method", "per deviation of"])
-    return table.fillna("–")
 
 
 def ends_table(found: pd.DataFrame, knob: str) -> pd.DataFrame:
