@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]
     """Return what says which run it is, as its record keeps it.
 
     Equal identities mean an equal run of the same code: the digests cover the scenes' bodies, the
-    photos' annotations and which of them are there, and a skeleton that is read from a file.
+    photos' annotations and which of them are there, a skeleton that is read from a file, and the
+    weights that a run starts from.
 
     Args:
         settings: Of the run.
@@ -50,6 +52,12 @@ def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]
     if settings.data.skeleton not in SKELETONS:
         skeleton = get_skeleton(settings.data.skeleton)
         data["skeleton_digest"] = settings_digest(dataclasses.asdict(skeleton))
+    start = settings.model.pretrained
+    if start not in ("", "imagenet"):
+        try:
+            data["start_digest"] = hashlib.sha256(Path(start).read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise ValueError(f"model.pretrained: {start}: {error.strerror}") from None
     return {"settings": plain_settings(settings), "data": data}
 
 

@@ -205,8 +205,13 @@ def _enlarge(maps: Tensor, size: Sequence[int], memory: dict[str, Tensor], name:
 
 
 def decode_maps(maps: Maps, skeleton: Skeleton, decode: DecodeSettings) -> list[People]:
-    """Return the people in the maps of each view, in its pixels."""
+    """Return the people in the maps of each view, in its pixels.
+
+    Where nothing groups joints, the best of each kind make one person, the second best another.
+    """
     limits = {"min_score": decode.min_score, "max_people": decode.max_people}
+    if maps.tags is None and maps.centre is None:
+        maps = maps._replace(tags=torch.zeros_like(maps.heatmaps)[:, :, None])
     if maps.tags is None:
         rows = zip(maps.heatmaps, maps.centre, maps.offsets, strict=True)
         found = [offset_decode(*row, **limits) for row in rows]

@@ -177,6 +177,36 @@ def _trunk(net: nn.Module) -> tuple[nn.Module, str]:
     )
 
 
+def load_start(net: nn.Module, path: str | Path) -> LoadReport:
+    """Fill what a net has in common with another of our nets: its backbone, and heads that fit.
+
+    Args:
+        net: a PoseNet.
+        path: a file that `save_checkpoint` wrote, of a PoseNet with the same backbone.
+
+    Returns:
+        The `LoadReport`.
+
+    Raises:
+        ValueError: the file does not hold the whole backbone; the message names the first tensor
+            that does not fit, and `net` is unchanged.
+        FileNotFoundError: there is no file.
+    """
+    path = Path(path)
+    tensors = read_tensors(path).tensors
+    expected = shapes_of(net.state_dict())
+    backbone = {name: shape for name, shape in expected.items() if name.startswith("backbone.")}
+    wrong = first_mismatch(backbone, tensors)
+    if wrong is not None:
+        raise ValueError(f"{path}: does not fit the backbone of the net: first mismatch at {wrong}")
+    fitting = {name: tensor for name, tensor in tensors.items()
+               if tuple(tensor.shape) == expected.get(name)}  # fmt: skip
+    net.load_state_dict(fitting, strict=False)
+    left = tuple(name for name in tensors if name not in fitting)
+    missing = tuple(name for name in expected if name not in fitting)
+    return LoadReport(path, f"ours, {WEIGHTS_FORMAT}", tuple(fitting), left, missing)
+
+
 def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:
     """Fill the backbone of a net from a weights file; heads are neither read nor changed.
 

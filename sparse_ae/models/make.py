@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparse_ae.models.checkpoints import load_backbone
+from sparse_ae.models.checkpoints import load_backbone, load_start
 from sparse_ae.models.lite import imagenet_weights
 from sparse_ae.models.official import NETWORKS, CoupledNet, HigherHRNet
 from sparse_ae.models.pose_net import TAG_BIAS, PoseNet
@@ -26,9 +26,12 @@ def make_net(model: ModelSettings, keypoints: int) -> PoseNet | HigherHRNet | Co
             keypoints, model.dim, model.widths, depths=model.depths, adapt=model.swahr_head,
             offsets=model.offset_heads, tag_init=model.tag_init, backbone=model.network,
         )  # fmt: skip
-    if model.pretrained:
-        imagenet = model.pretrained == "imagenet"
-        load_backbone(net, imagenet_weights() if imagenet else model.pretrained)
+    if model.pretrained == "imagenet":
+        load_backbone(net, imagenet_weights())
+    elif model.pretrained and isinstance(net, PoseNet):
+        load_start(net, model.pretrained)
+    elif model.pretrained:
+        load_backbone(net, model.pretrained)
     return net
 
 

@@ -45,6 +45,8 @@ ALL = {
     "swahr": Method("scale-adaptive heatmaps", "#cc79a7", _ae(1, {"swahr_head": True})),
     # no embeddings: a centre and an offset from it to every joint
     "offset": Method("centre and offset", "#e69f00", _ae(0, {"offset_heads": True})),
+    # neither: nothing is grouped; a start for all others
+    "heatmaps": Method("heatmaps alone", "#444444", _ae(0)),
     # how many dimensions
     "ae2": Method("AE, D = 2", "#8a84c4", _ae(2)),
     "ae4": Method("AE, D = 4", "#b5a22a", _ae(4)),

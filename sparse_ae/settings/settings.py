@@ -51,7 +51,7 @@ class Settings(PresetSections):
                 getattr(self, name).check()
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
-        if self.model.dim == 0 and not self.model.offset_heads:
+        if self.model.dim == 0 and self.run.method not in ("offset", "heatmaps"):
             raise ValueError("model.dim: expected a positive number, got 0")
         if self.data.source == "custom" and not self.data.train_set:
             raise ValueError("data.train_set: missing, as [annotations.json, folder of its photos]")

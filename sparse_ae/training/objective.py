@@ -45,6 +45,8 @@ def training_losses(
     with torch.autocast(kind, torch.bfloat16, enabled=uses_bfloat16(precision, kind)):
         output: PoseOutput = model(image)
     losses = heatmap_losses(output, batch, loss)
+    if output.tags is None and output.centre is None:
+        return losses, None
     if output.tags is None:
         centre, offsets, weight = batch.offsets
         mask = None if batch.masks is None else batch.masks[0]

@@ -1,0 +1,46 @@
+"""A net that starts from another one's weights."""
+
+import pytest
+import torch
+
+from sparse_ae.models import PoseNet, save_checkpoint
+from sparse_ae.models.make import make_net
+from sparse_ae.settings.sections import ModelSettings
+
+WIDTHS = (4, 4, 4, 4, 4)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A file of a net of three keypoints without embeddings, and its tensors."""
+    torch.manual_seed(1)
+    net = PoseNet(3, 0, WIDTHS)
+    save_checkpoint(net, tmp_path / "start.safetensors")
+    return str(tmp_path / "start.safetensors"), net.state_dict()
+
+
+def test_backbone_and_heads_are_taken_and_embeddings_start_anew(start):
+    path, wanted = start
+    torch.manual_seed(2)
+    net = make_net(ModelSettings(widths=WIDTHS, dim=2, pretrained=path), 3).state_dict()
+    assert all(torch.equal(net[name], tensor) for name, tensor in wanted.items())
+    torch.manual_seed(2)
+    fresh = make_net(ModelSettings(widths=WIDTHS, dim=2), 3).state_dict()
+    assert {name for name in net if name not in wanted} == {"tag_head.weight", "tag_head.bias"}
+    assert torch.equal(net["tag_head.weight"], fresh["tag_head.weight"])
+
+
+def test_with_other_keypoints_only_heads_of_other_shapes_start_anew(start):
+    path, wanted = start
+    net = make_net(ModelSettings(widths=WIDTHS, dim=2, pretrained=path), 5).state_dict()
+    same = {name for name in wanted if net[name].shape == wanted[name].shape}
+    assert all(torch.equal(net[name], wanted[name]) for name in same)
+    assert {name.split(".")[0] for name in set(wanted) - same} == {
+        "heatmap_head", "fine_heatmap_head", "bridge"}  # fmt: skip
+
+
+def test_another_backbone_is_refused_by_its_first_tensor(start):
+    with pytest.raises(
+        ValueError, match=r"start.safetensors: does not fit .* backbone.stem.0.weight"
+    ):
+        make_net(ModelSettings(widths=(8, 4, 4, 4, 4), pretrained=start[0]), 3)
