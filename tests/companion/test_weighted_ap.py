@@ -8,6 +8,7 @@ from sparse_ae.companion.statistics.bootstrap import draw_resamples
 from sparse_ae.companion.statistics.weighted_ap import (
     average_precision,
     in_level,
+    precisions,
     rank_detections,
     select_images,
 )
@@ -54,8 +55,10 @@ def test_equals_the_evaluation_of_the_listed_images(seed):
     packed = pack_matches(keypoint_matches(annotations, detections, PAIR, crowd=True))
     weights = draw_resamples(1, 12, 6, seed).images
     ranking = rank_detections(packed)
-    found = [average_precision(ranking, weights, at) for at in (range(10), [0], [5])]
-    for *values, weight in zip(*found, weights, strict=True):
+    found = precisions(ranking, weights)
+    assert found.mean(1) == pytest.approx(average_precision(ranking, weights))
+    for row, weight in zip(found, weights, strict=True):
+        values = [row.mean(), row[0], row[5]]
         wanted = keypoint_ap(*repeated(annotations, detections, weight), PAIR, crowd=True)
         assert values == pytest.approx([wanted[name] for name in ("AP", "AP50", "AP75")], abs=1e-12)
 

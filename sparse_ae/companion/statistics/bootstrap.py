@@ -16,12 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.companion.statistics.weighted_ap import (
-    THRESHOLDS,
-    Ranking,
-    average_precision,
-    select_images,
-)
+from sparse_ae.companion.statistics.weighted_ap import Ranking, precisions, select_images
 
 RESAMPLES = 10_000
 NORMAL = 1.96  # standard errors to each side of a 95 % interval
@@ -79,27 +74,30 @@ def resampled_means(values: np.ndarray, draws: Draws) -> np.ndarray:
     return np.divide(total, weight, out=np.full(len(images), np.nan), where=weight > 0)
 
 
-def resampled_ap(
-    runs: Sequence[Ranking],
-    counted: np.ndarray,
-    draws: Draws,
-    at: Sequence[int] = range(THRESHOLDS),
-) -> np.ndarray:
+def resampled_ap(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> np.ndarray:
     """Return (1 + R,) means over the drawn seeds of the average precision on the drawn images.
 
     Args:
         runs: One per seed.
         counted: (I,) bool, the images that count at all.
         draws: The resamples.
-        at: Indices of the thresholds of similarity that count, of `metrics.keypoint_ap`'s ten.
     """
-    weights = np.ascontiguousarray(draws.images[:, counted])
+    found = [part.mean(1) for part in resampled_precisions(runs, counted, draws.images)]
+    return mean_over_seeds(found, draws)
+
+
+def resampled_precisions(
+    runs: Sequence[Ranking], counted: np.ndarray, images: np.ndarray
+) -> list[np.ndarray]:
+    """Return of each run (1 + R, 10) `weighted_ap.precisions` on the drawn images that count."""
+    weights = np.ascontiguousarray(images[:, counted])
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the kernel releases the lock
-        parts = pool.map(
-            lambda run: average_precision(select_images(run, counted), weights, at), runs
-        )
-    found = np.stack(list(parts), 1)
-    return (found * draws.seeds).sum(1) / draws.seeds.sum(1)
+        return list(pool.map(lambda run: precisions(select_images(run, counted), weights), runs))
+
+
+def mean_over_seeds(found: Sequence[np.ndarray], draws: Draws) -> np.ndarray:
+    """Return (1 + R,) means over the drawn seeds of what each seed has in every resample."""
+    return (np.stack(found, 1) * draws.seeds).sum(1) / draws.seeds.sum(1)
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[float, float]:

@@ -64,10 +64,11 @@ def differences(
         A row per method and quantity: method, base, quantity, value (the method's), difference,
         low, high, seeds. What the runs do not have has no row.
     """
-    rows = []
+    rows, memory = [], {}
     for method in methods:
         for name, quantity in quantities.items() if method != base else ():
-            found = estimate(quantity._replace(method=method, base=base), arrays, resamples)
+            quantity = quantity._replace(method=method, base=base)
+            found = estimate(quantity, arrays, resamples, memory)
             if found:
                 rows.append((method, base, name, found.method, found.samples[0],
                              *percentile_interval(found.samples), found.seeds))  # fmt: skip
@@ -89,10 +90,10 @@ def levels(
         A row per method and quantity: method, quantity, value, low, high, seeds. What a method
         does not have, such as embeddings, has no row.
     """
-    rows = []
+    rows, memory = [], {}
     for method in methods:
         for name, quantity in LEVELS.items():
-            found = estimate(quantity._replace(method=method), arrays, resamples)
+            found = estimate(quantity._replace(method=method), arrays, resamples, memory)
             if found:
                 rows.append((method, name, found.samples[0], *percentile_interval(found.samples),
                              found.seeds))  # fmt: skip

@@ -10,14 +10,15 @@ import numpy as np
 from sparse_ae.companion.statistics.bootstrap import (
     Draws,
     draw_resamples,
-    resampled_ap,
+    mean_over_seeds,
     resampled_means,
+    resampled_precisions,
 )
 from sparse_ae.companion.statistics.weighted_ap import in_level, rank_detections
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 from sparse_ae.evaluation.measures import pooled_excess
 
-AT = {"AP": range(10), "AP50": [0], "AP75": [5]}  # indices of the similarity's thresholds
+AT = {"AP": slice(None), "AP50": slice(1), "AP75": slice(5, 6)}  # columns of `precisions`
 THRESHOLD = 1.0  # that records take the group margin at
 LINE = 0.98  # excess of the first component's share from which a run has ended on a line
 MINUS = " − "
@@ -76,18 +77,22 @@ class Estimate(NamedTuple):
     seeds: int
 
 
-def estimate(measure: Measure, arrays: Mapping, resamples: int) -> Estimate | None:
+def estimate(
+    measure: Measure, arrays: Mapping, resamples: int, memory: dict | None = None
+) -> Estimate | None:
     """Estimate a measure from the seeds that have a run of all its methods.
 
     Args:
         measure: What to estimate.
         arrays: {(method, seed): arrays}.
         resamples: Of the bootstrap.
+        memory: Where precisions of runs are kept between calls with the same arrays and resamples:
+            they take most of the time.
 
     Returns:
         The estimate; None without such runs, or where they do not have the quantity.
     """
-    names = [name for name in (measure.method, measure.base) if name]
+    memory, names = {} if memory is None else memory, _methods(measure)
     seeds = common_seeds(arrays, names)
     groups = [[arrays[name, seed] for seed in seeds] for name in names]
     if measure.runs:
@@ -103,13 +108,13 @@ def estimate(measure: Measure, arrays: Mapping, resamples: int) -> Estimate | No
     known = True
     if paired:  # images count in which all is defined
         known = np.logical_and.reduce([np.isfinite(_stack(runs, measure)) for runs in groups])
-    found = [_resampled(measure, *of, known) for of in zip(groups, draws, strict=True)]
+    found = [_resampled(measure, *of, known, memory) for of in zip(groups, draws, strict=True)]
     if not np.isfinite([samples[0] for samples in found]).all():
         return None
     alone = np.empty(0)
     if paired:
         each = Draws(np.eye(len(seeds), dtype=np.int64), np.ones((len(seeds), images), np.int64))
-        alone = [_resampled(measure, runs, each, known) for runs in groups]
+        alone = [_resampled(measure, runs, each, known, memory) for runs in groups]
         alone = alone[0] - sum(alone[1:])
     count = len(seeds) if paired else sum(map(len, groups))
     if len(found) == 1:
@@ -117,14 +122,19 @@ def estimate(measure: Measure, arrays: Mapping, resamples: int) -> Estimate | No
     return Estimate(found[0] - found[1], alone, found[1][0], found[0][0], count)
 
 
-def _resampled(measure: Measure, runs: Sequence[Mapping], draws: Draws, known) -> np.ndarray:
+def _methods(measure: Measure) -> list[str]:
+    return [name for name in (measure.method, measure.base) if name]
+
+
+def _resampled(
+    measure: Measure, runs: Sequence[Mapping], draws: Draws, known, memory: dict
+) -> np.ndarray:
     """(1 + R,) the measure of one group of runs, on one level or as a difference of two."""
 
     def at(level: str) -> np.ndarray:
         counted = in_level(runs[0]["crowd_index"], level)
         if measure.name in AT:
-            rankings = [rank_detections(run) for run in runs]
-            found = resampled_ap(rankings, counted, draws, AT[measure.name])
+            found = _precision(AT[measure.name], runs, level, draws, memory)
         elif measure.name == "excess_share":
             found = _excess(runs, counted, draws)
         else:
@@ -136,6 +146,18 @@ def _resampled(measure: Measure, runs: Sequence[Mapping], draws: Draws, known) -
     first, *rest = map(at, measure.level.split(MINUS))
     with np.errstate(invalid="ignore"):
         return first - sum(rest)
+
+
+def _precision(
+    columns: slice, runs: Sequence[Mapping], level: str, draws: Draws, memory: dict
+) -> np.ndarray:
+    """(1 + R,) the mean of these columns of `precisions`, on the images of a level."""
+    keys = [(id(run), level, len(draws.images)) for run in runs]
+    new = [run for run, key in zip(runs, keys, strict=True) if key not in memory]
+    counted = in_level(runs[0]["crowd_index"], level)
+    parts = resampled_precisions([rank_detections(run) for run in new], counted, draws.images)
+    memory.update(zip([(id(run), *keys[0][1:]) for run in new], parts, strict=True))
+    return mean_over_seeds([memory[key][:, columns].mean(1) for key in keys], draws)
 
 
 def _excess(runs: Sequence[Mapping], counted: np.ndarray, draws: Draws) -> np.ndarray:

@@ -102,13 +102,13 @@ def measure_claims(
         ValueError: If the runs were evaluated on different test scenes.
     """
     check_same_scenes(arrays)
-    rows = []
+    rows, memory = [], {}
     for measure in (m for m in MEASURES if m.claim in claims):
         names = [name for name in (measure.method, measure.base) if name]
         row = {"claim": measure.claim, "measured": measure.label, "small": False,
                "compared": MINUS.join(ALL[name].label for name in names),
                "decides": measure.decides}  # fmt: skip
-        found = estimate(measure, arrays, resamples)
+        found = estimate(measure, arrays, resamples, memory)
         if found:
             row |= _judged(measure, found)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ def rank_detections(arrays: Mapping[str, np.ndarray]) -> Ranking:
     return Ranking(*parts, arrays["match_persons"].astype(np.int64))
 
 
-def average_precision(found: Ranking, weights, at: Sequence[int] = range(THRESHOLDS)) -> np.ndarray:
+def average_precision(found: Ranking, weights) -> np.ndarray:
     """Return (R,) average precision with image i counted weights[r, i] times.
 
     It equals `metrics.keypoint_ap` of a data set that lists each image so many times.
@@ -48,7 +48,6 @@ def average_precision(found: Ranking, weights, at: Sequence[int] = range(THRESHO
     Args:
         found: The detections.
         weights: (R, I) integers from 0.
-        at: Indices of the thresholds that count, 0 for 0.5 to 9 for 0.95; the mean over them.
 
     Returns:
         (R,) float, nan where there is no person to find.
@@ -56,13 +55,20 @@ def average_precision(found: Ranking, weights, at: Sequence[int] = range(THRESHO
     Raises:
         ValueError: If the weights do not fit the images.
     """
+    return precisions(found, weights).mean(1)
+
+
+def precisions(found: Ranking, weights) -> np.ndarray:
+    """Return (R, 10) what `average_precision` is the mean of: a precision at each threshold.
+
+    The first is AP50, the sixth AP75.
+    """
     weights = np.ascontiguousarray(weights, np.int64)
     if weights.ndim != 2 or weights.shape[1] != len(found.persons) or (weights < 0).any():
         raise ValueError(
             f"weights: expected (R, {len(found.persons)}) integers from 0, got {weights.shape}"
         )
-    where = _events(found)
-    return _average(found.image, found.persons, *where, weights, RECALLS, np.array(at, np.int64))
+    return _precisions(found.image, found.persons, *_events(found), weights, RECALLS)
 
 
 def in_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
@@ -98,8 +104,8 @@ def _events(found: Ranking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @kernel
-def _average(image, persons, place, right, first, weights, recalls, at):
-    result = np.empty(len(weights))
+def _precisions(image, persons, place, right, first, weights, recalls):
+    result = np.full((len(weights), THRESHOLDS), np.nan)
     so_far = np.empty(len(image), np.int64)  # detections up to here
     found, precision = np.empty(len(place)), np.empty(len(place))
     for r in range(len(weights)):
@@ -109,8 +115,7 @@ def _average(image, persons, place, right, first, weights, recalls, at):
         for n in range(len(image)):
             count += weight[image[n]]
             so_far[n] = count
-        mean = 0.0
-        for t in at:
+        for t in range(THRESHOLDS if total > 0 else 0):
             hits, skips, length = 0, 0, 0
             for e in range(first[t], first[t + 1]):
                 own = weight[image[place[e]]]
@@ -121,8 +126,7 @@ def _average(image, persons, place, right, first, weights, recalls, at):
                     found[length] = hits / total
                     precision[length] = hits / (so_far[place[e]] - skips)
                     length += 1
-            mean += _area(found, precision, length, recalls)
-        result[r] = mean / len(at) if total > 0 else np.nan
+            result[r, t] = _area(found, precision, length, recalls)
     return result
 
 
