@@ -106,7 +106,7 @@ def table_names(preset: str) -> tuple[str, ...]:
     """Return the names of the tables that are kept of a preset."""
     if read_base(preset) is not None:
         return TABLES_WITH_BASE
-    return tuple(name for name in TABLES if name not in ("levels", "over_scale", "over_narrow"))
+    return tuple(name for name in TABLES if name not in ("over_scale", "over_narrow"))
 
 
 def cached_table(

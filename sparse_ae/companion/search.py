@@ -14,7 +14,7 @@ from sparse_ae.runtime.files import write_whole
 from sparse_ae.settings import Settings, load_settings, read_search
 
 KEPT = ("AP", "AP_easy", "AP_medium", "AP_hard", "grouping_accuracy", "first_component",
-        "effective_rank", "sparsity")  # fmt: skip
+        "excess_share", "correlation", "effective_rank", "sparsity")  # fmt: skip
 
 
 def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool = True) -> dict:

@@ -15,7 +15,7 @@ from sparse_ae.runtime.values import short_repr
 from sparse_ae.settings.settings import PresetSections
 
 ADVICE = "delete it and search again"
-PLAIN = re.compile(r"[\w-]{1,40}")  # a text such as `scale_form`; none that a page could run
+PLAIN = re.compile(r"[\w-]{0,40}")  # a text such as `scale_form`; none that a page could run
 LARGEST = 1e12  # of a number, which is a mistake beyond
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
@@ -65,8 +65,8 @@ def _problem(trial) -> str | None:
             if isinstance(value, str):
                 if not PLAIN.fullmatch(value):
                     return f"settings.{section}.{short_repr(name)}: expected a plain name"
-            elif not _is_number(value):
-                return f"settings.{section}.{short_repr(name)}: expected a finite number"
+            elif not all(map(_is_number, value if isinstance(value, list) else [value])):
+                return f"settings.{section}.{short_repr(name)}: expected finite numbers"
     for name, value in trial["metrics"].items():
         if not _is_number(value):
             return f"metrics.{name}: expected a finite number"

@@ -16,7 +16,7 @@ from sparse_ae.evaluation.infer import Maps, check_net, decode_maps, in_image, i
 from sparse_ae.evaluation.measures import MEASURES, measure_offsets, measure_tags, summary
 from sparse_ae.losses import gather_tags
 from sparse_ae.metrics import Matches, ap_of_matches, keypoint_ap, keypoint_matches
-from sparse_ae.metrics.errors import KINDS, count_errors, needed_images, worst_images
+from sparse_ae.metrics.errors import KINDS, count_errors, needed_images, owners, worst_images
 from sparse_ae.settings.sections import DecodeSettings
 from sparse_ae.skeleton import Skeleton
 
@@ -28,9 +28,15 @@ CELL = 4  # pixels of a view to a cell of the embeddings
 
 
 class Evaluation(NamedTuple):
-    """metrics: One number each. per_image: (I,) arrays. matches: What average precision is made
-    of, packed as records keep it. examples: Whole images for figures, and what went wrong
-    (`metrics.errors.worst_images`). detections: In COCO's results format, if they were asked for.
+    """What `evaluate` found.
+
+    Attributes:
+        metrics: One number each.
+        per_image: (I,) arrays.
+        matches: What average precision is made of, packed as records keep it.
+        examples: Whole images for figures, what went wrong (`metrics.errors.worst_images`), and
+            what `metrics.errors.count_errors_at` counts from.
+        detections: In COCO's results format, if they were asked for.
     """
 
     metrics: dict[str, float]
@@ -94,7 +100,8 @@ def evaluate(
     metrics = {**ap_of_matches(matches, levels), **summary(per_image)}
     if keep_detections:
         metrics |= _by_area(truth, matcher.ids(), detections, data)
-    return Evaluation(metrics, per_image, pack_matches(matches), scored.examples(), detections)
+    examples = scored.examples() | scored.found()
+    return Evaluation(metrics, per_image, pack_matches(matches), examples, detections)
 
 
 class _Image(NamedTuple):
@@ -166,6 +173,7 @@ class _Scored:
         self._thresholds, self._wanted = thresholds, set(examples)
         self._rows: list[dict] = []
         self._errors: list[np.ndarray] = []
+        self._found: list[tuple] = []  # whose the decoded joints are, scores, visible joints
         self._people: dict[int, np.ndarray] = {}
         self._kept: dict[int, tuple] = {}
 
@@ -182,7 +190,9 @@ class _Scored:
             row = measure_offsets(maps, in_view, visible, self._decode, self._thresholds)
         self._rows.append({**row, "persons": len(visible)})
         found = people.keypoints
-        self._errors.append(count_errors(found, persons.keypoints, persons.areas, self._skeleton))
+        owner = owners(found, persons.keypoints, persons.areas, self._skeleton)
+        self._errors.append(count_errors(owner, visible.sum(1)))
+        self._found.append((owner.astype(np.int16), people.scores, visible.sum(1)))
         self._people[number] = found
         if number in self._wanted:
             self._kept[number] = (tags, visible, found)
@@ -202,6 +212,17 @@ class _Scored:
             given = [row["accuracy_of_given_centres"] for row in rows]
             arrays["accuracy_of_given_centres"] = np.array(given, np.float32)
         return arrays
+
+    def found(self) -> dict[str, np.ndarray]:
+        """What errors at any threshold of the score are counted from."""
+        owner, scores, joints = map(np.concatenate, zip(*self._found, strict=True))
+        each = [len(scores) for _, scores, _ in self._found]
+        return {
+            "found_owner": owner,  # (N, K), the true person within its image, or −1
+            "found_score": scores.astype(np.float32),  # (N,)
+            "found_image": np.repeat(np.arange(len(each), dtype=np.int32), each),  # (N,)
+            "person_joints": joints.astype(np.uint16),  # (all true persons,)
+        }
 
     def examples(self) -> dict[str, np.ndarray]:
         """The images kept whole, and those with most errors of each kind."""

@@ -31,23 +31,38 @@ class ErrorCase(NamedTuple):
     true: tuple[int, ...]
 
 
-def count_errors(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
-    """Count the errors of `find_errors` in one image.
+def count_errors(owner: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Count the errors of one image.
 
     Args:
-        decoded: as of `find_errors`.
-        joints: as of `find_errors`.
-        area: as of `find_errors`.
-        skeleton: as of `find_errors`.
+        owner: as of `errors_of_owners`.
+        visible: as of `errors_of_owners`.
 
     Returns:
         (5,) int64, the number of errors of each of KINDS.
-
-    Raises:
-        ValueError: wrong shapes.
     """
-    found = find_errors(decoded, joints, area, skeleton)
+    found = errors_of_owners(owner, visible)
     return np.array([len(found[kind]) for kind in KINDS], np.int64)
+
+
+def count_errors_at(arrays: Mapping[str, np.ndarray], score: float) -> np.ndarray:
+    """Count the errors of all images among the decoded persons of this score or a higher one.
+
+    Args:
+        arrays: of a run, with `found_owner`, `found_score`, `found_image`, `person_joints` and
+            `persons` as `evaluation.evaluate` gives them.
+        score: the lowest that counts.
+
+    Returns:
+        (5,) int64, the number of errors of each of KINDS.
+    """
+    kept = arrays["found_score"] >= score
+    owner, image = arrays["found_owner"][kept], arrays["found_image"][kept]
+    last = np.cumsum(arrays["persons"])
+    total = np.zeros(len(KINDS), np.int64)
+    for number, (end, count) in enumerate(zip(last, arrays["persons"], strict=True)):
+        total += count_errors(owner[image == number], arrays["person_joints"][end - count : end])
+    return total
 
 
 def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[ErrorCase]]:
@@ -76,14 +91,27 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
         ValueError: wrong shapes.
     """
     owner = owners(decoded, joints, area, skeleton)
-    owned = owner[:, None] == np.arange(len(joints))[:, None]  # (M, P, K)
+    return errors_of_owners(owner, (np.asarray(joints, float)[..., 2] > 0).sum(axis=1))
+
+
+def errors_of_owners(owner: np.ndarray, visible: np.ndarray) -> dict[str, list[ErrorCase]]:
+    """Find the errors of `find_errors` where it is known whose the decoded joints are.
+
+    Args:
+        owner: (M, K) int, as of `owners`.
+        visible: (P,) int, how many joints of each true person can be found.
+
+    Returns:
+        As `find_errors`.
+    """
+    owned = owner[:, None] == np.arange(len(visible))[:, None]  # (M, P, K)
     count = owned.sum(axis=2)  # (M, P)
     parts = count >= FEWEST
     split, twice = [], []
-    for person in range(len(joints)):
+    for person in range(len(visible)):
         having = np.flatnonzero(parts[:, person])
         having = having[np.argsort(-count[having, person], kind="stable")]
-        seen = np.zeros(len(skeleton), bool)
+        seen = np.zeros(owner.shape[1], bool)
         for place, found in enumerate(having):
             mine = owned[found, person]
             if place and (mine & ~seen).sum() >= FEWEST:
@@ -94,8 +122,7 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
             seen |= mine
     several, alone = parts.sum(axis=1) > 1, parts.sum(axis=1) == 1
     strange = np.where(parts, 0, count).sum(axis=1)  # joints of others
-    findable = (np.asarray(joints, float)[..., 2] > 0).sum(axis=1) >= FEWEST
-    missed = np.flatnonzero(findable & ~parts.any(axis=0))
+    missed = np.flatnonzero((np.asarray(visible) >= FEWEST) & ~parts.any(axis=0))
     return {
         "merged": [_mixture(m, count[m] * parts[m]) for m in np.flatnonzero(several)],
         "split": split,

@@ -158,7 +158,7 @@ CASES = [
          "search.json: .*trial 0: settings.optim.'steps': expected a plain name; del"),
     Case("search: a setting that is none",
          search({"trials": [TRIAL | {"settings": {"optim": {"steps": None}}}]}),
-         "search.json: .*trial 0: settings.optim.'steps': expected a finite number; del"),
+         "search.json: .*trial 0: settings.optim.'steps': expected finite numbers; del"),
     Case("search: a figure that is not the mean of its runs",
          search({"trials": [TRIAL | {"metrics": HALVES | {"AP": 0.6}}]}),
          "search.json: .*trial 0: metrics.AP: expected the mean of its runs; delete it"),

@@ -10,10 +10,10 @@ import pytest
 
 from sparse_ae.companion.completed_runs import example_run
 from sparse_ae.companion.run_notes import run_note
+from sparse_ae.companion.tables.failures import failure_table, score_at_precision
 from sparse_ae.companion.tables.formatting import html_table
 from sparse_ae.companion.tables.methods import (
     crowd_table,
-    failure_table,
     line_table,
     provenance_table,
     search_table,
@@ -146,6 +146,28 @@ def test_failures_by_hand(records):
         "30.0 (20.0 to 40.0)",
         "60.0 (40.0 to 80.0)",
     ]
+
+
+def test_failures_at_equal_precision_by_hand(records):
+    """Of five decoded persons, sorted by score, the third and the last are wrong, and one does not
+    count: precisions of 1, 1, 1, 2/3, 3/4 and 3/5."""
+    run = {
+        "match_score": np.array([0.5, 0.9, 0.8, 0.7, 0.3, 0.4], np.float32),
+        "match_matched": np.array([0, 1023, 1, 0, 0, 1], np.uint16),
+        "match_skipped": np.array([0, 0, 0, 1, 0, 0], np.uint16),
+        "persons": np.array([4]),
+        "person_joints": np.full(4, 3),
+        "found_owner": np.array([[3, 3, 3], [0, 0, 0], [1, 1, 1], [2, 2, 2]]),
+        "found_score": np.array([0.4, 0.9, 0.8, 0.4], np.float32),
+        "found_image": np.zeros(4, int),
+    }
+    assert score_at_precision(run, 1.0) == pytest.approx(0.7)
+    assert score_at_precision(run, 0.7) == pytest.approx(0.4)
+    assert score_at_precision(run, 1.1) == np.inf
+    for precision, missed in ((1.0, "50.0"), (0.7, "0.0")):
+        table = failure_table(records, {("ae8", 1): run}, precision)
+        assert table.loc["AE, D = 8", "missed"] == missed
+    assert failure_table(records, {("ae8", 1): {}}, 0.7).empty
 
 
 def test_runs_on_the_line_are_told_from_the_others():

@@ -15,7 +15,7 @@ from sparse_ae.metrics import Matches
 from sparse_ae.metrics.errors import (
     KINDS,
     ErrorCase,
-    count_errors,
+    count_errors_at,
     find_errors,
     owners,
     worst_images,
@@ -37,9 +37,15 @@ def persons():
     return joints
 
 
+def counted(decoded, joints, area):
+    """How many errors of each kind an image has."""
+    found = find_errors(decoded, joints, area, SKELETON)
+    return np.array([len(found[kind]) for kind in KINDS])
+
+
 def found(decoded, joints=None):
     joints = persons() if joints is None else joints
-    return dict(zip(KINDS, count_errors(decoded, joints, AREA[: len(joints)], SKELETON).tolist(),
+    return dict(zip(KINDS, counted(decoded, joints, AREA[: len(joints)]).tolist(),
                     strict=True))  # fmt: skip
 
 
@@ -120,11 +126,36 @@ def test_order_does_not_matter():
     joints = np.concatenate([rng.uniform(0, 60, (4, K, 2)), np.ones((4, K, 1))], axis=2)
     decoded = joints[rng.integers(0, 4, (5, K)), np.arange(K)]
     area = np.full(4, 900.0)
-    expected = count_errors(decoded, joints, area, SKELETON)
+    expected = counted(decoded, joints, area)
     assert expected.sum() > 0
-    shuffled = count_errors(decoded[::-1], joints[[2, 0, 3, 1]], area, SKELETON)
+    shuffled = counted(decoded[::-1], joints[[2, 0, 3, 1]], area)
     assert shuffled[[0, 2, 3]].tolist() == expected[[0, 2, 3]].tolist()
     assert shuffled[[1, 4]].sum() == expected[[1, 4]].sum()
+
+
+def test_errors_above_a_score_are_those_of_the_persons_left():
+    rng = np.random.default_rng(1)
+    images, area = [], np.full(4, 900.0)
+    for count in (3, 0, 4):
+        joints = np.concatenate([rng.uniform(0, 60, (4, K, 2)), np.ones((4, K, 1))], axis=2)[:count]
+        joints[:, :6, 2] = rng.random((count, 6)) < 0.5
+        decoded = rng.normal(20, 9, (5, K, 3))
+        if count:
+            decoded = joints[rng.integers(0, count, (5, K)), np.arange(K)] + 0.0
+        images.append((decoded, rng.random(len(decoded)), joints))
+    arrays = {
+        "found_owner": np.concatenate(
+            [owners(d, j, area[: len(j)], SKELETON) for d, _, j in images]
+        ),
+        "found_score": np.concatenate([score for _, score, _ in images]),
+        "found_image": np.repeat([0, 1, 2], 5),
+        "person_joints": np.concatenate([(j[..., 2] > 0).sum(1) for *_, j in images]),
+        "persons": np.array([3, 0, 4]),
+    }
+    for least in (0, 0.3, 0.7, 2):
+        wanted = sum(counted(d[score >= least], j, area[: len(j)]) for d, score, j in images)
+        assert count_errors_at(arrays, least).tolist() == wanted.tolist()
+    assert count_errors_at(arrays, 2)[KINDS.index("missed")] > 3
 
 
 def test_the_worst_images_are_kept():
@@ -142,7 +173,7 @@ def test_the_worst_images_are_kept():
 def run_of(people, kind):
     """A run whose scene 0 is the worst of a kind, with these persons."""
     scene = render_scene(CrowdConfig(**CROWD), 0)
-    counts = count_errors(people, scene.keypoints, scene.areas, SKELETON)
+    counts = counted(people, scene.keypoints, scene.areas)
     assert counts[KINDS.index(kind)] == 1
     return make_record("rve", 2), worst_images(counts[None], [people]) | {"persons": np.array([4])}
 
@@ -214,7 +245,7 @@ def test_the_gallery_says_never_and_takes_runs_that_tell():
 )
 def test_wrong_shapes_are_refused(decoded, joints, area, name):
     with pytest.raises(ValueError, match=f"^{name}: expected"):
-        count_errors(decoded, joints, area, SKELETON)
+        counted(decoded, joints, area)
 
 
 @pytest.mark.parametrize(("largest", "kind"), [(2048, np.float16), (2049, np.float32)])

@@ -23,7 +23,6 @@ from sparse_ae.companion.completed_runs import (
 from sparse_ae.companion.run_notes import seed_names, seeds_in_words
 from sparse_ae.companion.tables.formatting import METHOD_LABELS, number, three_digits
 from sparse_ae.companion.trials import read_trials
-from sparse_ae.metrics.errors import KINDS
 from sparse_ae.settings.methods import ALL
 
 COLUMNS = {
@@ -66,7 +65,7 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
         for group, name in ((others, seed_names(others)), (own, f"your run (seed {own_seed()})")):
             if group:
                 rows[METHOD_LABELS[method], name] = {
-                    label: _mean_and_range([r["metrics"][metric] for r in group])
+                    label: mean_and_range([r["metrics"][metric] for r in group])
                     for metric, label in COLUMNS.items()
                 }
     seeds = paired_seeds(records) if difference else []
@@ -79,28 +78,6 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
     if rows:
         table.index = pd.MultiIndex.from_tuples(rows, names=["method", "runs"])
     return table
-
-
-def failure_table(records: Sequence[dict], arrays: Mapping) -> pd.DataFrame:
-    """Make a table of errors per 100 people of the test crowds.
-
-    Args:
-        records: Of all runs.
-        arrays: {(method, seed): arrays}.
-
-    Returns:
-        Text for a page: by method and kind (`errors.KINDS`), the mean (range) over the seeds whose
-        records count errors.
-    """
-    rows = {}
-    for method in (name for name in ALL if any(r["method"] == name for r in records)):
-        runs = [run for (name, _), run in arrays.items()
-                if name == method and "failure_counts" in run]  # fmt: skip
-        if runs:
-            rates = np.stack([run["failure_counts"].sum(0) / run["persons"].sum() for run in runs])
-            rows[METHOD_LABELS[method]] = {kind: _mean_and_range(rates[:, column])
-                                           for column, kind in enumerate(KINDS)}  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index", columns=KINDS).rename_axis("method")
 
 
 def provenance_table(records: Sequence[dict]) -> pd.DataFrame:
@@ -143,7 +120,7 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
             rows.append({
                 "method": METHOD_LABELS[method],
                 "settings tried": ", ".join(
-                    f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+                    f"{name} {_in_words(value)}"
                     for section in settings.values() for name, value in section.items()),
                 "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
@@ -152,6 +129,13 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
                 "best": "★" if settings == best else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _in_words(value) -> str:
+    """A setting as a table has it."""
+    if isinstance(value, list):
+        return " to ".join(map(_in_words, value))
+    return (value or "none") if isinstance(value, str) else f"{value:g}"
 
 
 PRECISION = ("AP", "AP50", "AP75", "APM", "APL", "AR")
@@ -211,7 +195,7 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
             for on in (True, False)
         ]
         if found:
-            there, elsewhere = (_mean_and_range(side) if side else "–" for side in sides)
+            there, elsewhere = (mean_and_range(side) if side else "–" for side in sides)
             rows[METHOD_LABELS[method]] = {
                 "ended on the line": f"{len(sides[0])} of {len(found)}",
                 "grouping accuracy of these": there,
@@ -220,7 +204,7 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
-def _mean_and_range(values: Sequence[float]) -> str:
+def mean_and_range(values: Sequence[float]) -> str:
     percent = 100 * np.array(values)
     mean = number(percent.mean())
     if len(values) == 1 or not np.isfinite(percent).all():
