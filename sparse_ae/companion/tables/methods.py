@@ -205,6 +205,7 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
 
 
 def mean_and_range(values: Sequence[float]) -> str:
+    """Return the mean in percent and, of several values, the smallest and the largest."""
     percent = 100 * np.array(values)
     mean = number(percent.mean())
     if len(values) == 1 or not np.isfinite(percent).all():
