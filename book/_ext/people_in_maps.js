@@ -1,6 +1,6 @@
 // Candidates and maps to people: in the page what `sparse_ae.grouping.group` (rule "released"),
-// `decoding.decode` and `nms.oks_nms` do. Single precision where they compute in it, sums in NumPy's
-// order: groups depend on the last bit where two distances are nearly equal.
+// `decoding.decode` and `nms.oks_nms` do. Single precision where they compute in it, sums in
+// NumPy's order: groups depend on the last bit where two distances are nearly equal.
 // K joints, D dimensions of an embedding (at most 128), maps as { values, height, width }.
 const peopleInMaps = (() => {
   const FAR = 1e5; // the cost of a pair that should not be, and of founding a person
@@ -16,7 +16,8 @@ const peopleInMaps = (() => {
   const sum = (v) => {
     const whole = v.length - (v.length % 8);
     for (let i = 8; i < whole; i++) v[i % 8] += v[i];
-    if (whole) for (const step of [1, 2, 4]) for (let i = 0; i < 8; i += 2 * step) v[i] += v[i + step];
+    for (const step of whole ? [1, 2, 4] : [])
+      for (let i = 0; i < 8; i += 2 * step) v[i] += v[i + step];
     for (let i = whole || 1; i < v.length; i++) v[0] += v[i];
     return v[0];
   };
@@ -25,8 +26,8 @@ const peopleInMaps = (() => {
     return f(Math.sqrt(sum(square.map((value) => value * value))));
   };
 
-  // Each row of costs gets a column of its own, at the lowest total: shortest augmenting paths, with
-  // the choices among equal costs that `runtime.assignment.assign` makes.
+  // Each row of costs gets a column of its own, at the lowest total: shortest augmenting paths,
+  // with the choices among equal costs that `runtime.assignment.assign` makes.
   const assign = (cost, columns) => {
     const rowPrice = new Float64Array(cost.length), columnPrice = new Float64Array(columns);
     const columnOf = Array(cost.length).fill(-1), rowOf = Array(columns).fill(-1);
@@ -61,8 +62,8 @@ const peopleInMaps = (() => {
     return columnOf;
   };
 
-  // candidates: for each joint a list of { score, tag: Float32Array, … }. Returns people in the order
-  // of their founding, each { joints: K candidates or null, mean: its tag }.
+  // candidates: for each joint a list of { score, tag: Float32Array, … }. Returns people in the
+  // order of their founding, each { joints: K candidates or null, mean: its tag }.
   const group = (candidates, order, { minScore, threshold }) => {
     const people = [], least = f(minScore), limit = f(threshold);
     for (const joint of order) {
@@ -92,26 +93,28 @@ const peopleInMaps = (() => {
   // For each of `target` cells along a side, its two of `cells` and the second one's weight.
   const taps = (cells, target) => Array.from({ length: target }, (_, i) => {
     const place = Math.max(0, (cells / target) * (i + 0.5) - 0.5), first = Math.floor(place);
-    return [first, Math.min(first + 1, cells - 1), place - first];
+    return { first, second: Math.min(first + 1, cells - 1), weight: place - first };
   });
   const reader = (map, height, width) => { // of an enlarged map, cell by cell
     const rows = taps(map.height, height), columns = taps(map.width, width), { values } = map;
     return (layer, y, x) => {
-      const start = layer * map.height * map.width;
-      const [upper, lower, v] = rows[y], [left, right, u] = columns[x];
-      const a = start + upper * map.width, b = start + lower * map.width;
-      return (1 - v) * ((1 - u) * values[a + left] + u * values[a + right]) +
-        v * ((1 - u) * values[b + left] + u * values[b + right]);
+      const row = rows[y], { first, second, weight } = columns[x];
+      const upper = (layer * map.height + row.first) * map.width;
+      const lower = (layer * map.height + row.second) * map.width;
+      const above = values[upper + first] * (1 - weight) + values[upper + second] * weight;
+      const below = values[lower + first] * (1 - weight) + values[lower + second] * weight;
+      return above * (1 - row.weight) + below * row.weight;
     };
   };
 
-  // The net's heatmaps (K, h, w) as large as the image, and how its embeddings (K, D, …) are read.
+  // The net's heatmaps (K, h, w), as large as the image, and how its embeddings are read.
   const enlarge = (heatmaps, embeddings, height, width) => {
     const read = reader(heatmaps, height, width), cells = height * width;
     const tag = reader(embeddings, height, width);
     const heat = Array.from({ length: heatmaps.joints }, (_, k) => {
       const map = new Float32Array(cells);
-      for (let y = 0, i = 0; y < height; y++) for (let x = 0; x < width; x++, i++) map[i] = read(k, y, x);
+      for (let y = 0, cell = 0; y < height; y++)
+        for (let x = 0; x < width; x++, cell++) map[cell] = read(k, y, x);
       return map;
     });
     return { heat, height, width, dim: embeddings.dim, tag: (k, d, cell) =>
@@ -121,8 +124,9 @@ const peopleInMaps = (() => {
   // A joint in a cell: a quarter of a cell off its centre, towards the higher neighbours.
   const jointIn = ({ heat, height, width }, k, cell) => {
     const y = Math.floor(cell / width), x = cell % width, map = heat[k];
-    const right = map[y * width + Math.min(x + 1, width - 1)] > map[y * width + Math.max(x - 1, 0)];
-    const below = map[Math.min(y + 1, height - 1) * width + x] > map[Math.max(y - 1, 0) * width + x];
+    const at = (v, u) => map[Math.min(Math.max(v, 0), height - 1) * width +
+      Math.min(Math.max(u, 0), width - 1)];
+    const right = at(y, x + 1) > at(y, x - 1), below = at(y + 1, x) > at(y - 1, x);
     return { x: x + (right ? 0.25 : -0.25), y: y + (below ? 0.25 : -0.25), score: map[cell], cell };
   };
 
@@ -144,8 +148,8 @@ const peopleInMaps = (() => {
     }));
   });
 
-  // The cell with the largest heatmap − round(‖tag − mean‖). A cell can win only with a distance that
-  // rounds to what its heatmap is above the best, so most are left after a dimension or none.
+  // The cell with the largest heatmap − round(‖tag − mean‖). A cell can win only with a distance
+  // that rounds to what its heatmap is above the best: most are left after a dimension or none.
   const bestCell = (maps, k, person) => {
     const map = maps.heat[k];
     let best = -Infinity, at = 0;
@@ -176,7 +180,8 @@ const peopleInMaps = (() => {
         const each = sigmas.flatMap((sigma, k) => {
           const [a, b] = [person.joints[k], other.joints[k]];
           const square = (a.x - b.x) ** 2 + (a.y - b.y) ** 2;
-          return a.score > 0 && b.score > 0 ? Math.exp(-square / (2 * area * (2 * sigma) ** 2)) : [];
+          const spread = 2 * area * (2 * sigma) ** 2;
+          return a.score > 0 && b.score > 0 ? Math.exp(-square / spread) : [];
         });
         return each.length > 0 && each.reduce((one, two) => one + two) / each.length >= 0.5;
       };
@@ -185,16 +190,16 @@ const peopleInMaps = (() => {
     return kept;
   };
 
-  // People in enlarged maps, as `Predictor.predict` shows them: joints all found, in the view's pixels.
+  // People in enlarged maps, as `Predictor.predict` shows them, in the view's pixels.
   const predict = (maps, candidates, usage) => {
-    const people = group(candidates, usage.order, usage);
-    for (const person of people) {
-      person.score = person.joints.reduce((total, one) => total + (one?.score ?? 0), 0) / usage.order.length;
-      person.joints.forEach((one, k) => {
-        person.joints[k] ??= { ...jointIn(maps, k, bestCell(maps, k, person)), filledIn: true };
-      });
-    }
+    const people = group(candidates, usage.order, usage), joints = usage.order.length;
+    for (const person of people)
+      person.score = person.joints.reduce((all, one) => all + (one?.score ?? 0), 0) / joints;
     const shown = people.filter((person) => person.score >= usage.minPersonScore);
+    for (const person of shown) // the scores are those before; most people are left out
+      person.joints.forEach((one, k) => {
+        person.joints[k] ??= jointIn(maps, k, bestCell(maps, k, person));
+      });
     return distinct(shown.sort((a, b) => b.score - a.score), usage.sigmas);
   };
 

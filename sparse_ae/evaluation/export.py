@@ -92,7 +92,7 @@ def _to_onnx(module: nn.Module, usage: str) -> bytes:
         warnings.simplefilter("ignore", FutureWarning)  # among torch's own modules
         program = torch.onnx.export(
             module, (torch.zeros(2 * STEP, 3 * STEP, 3, dtype=torch.uint8),), dynamo=True,
-            input_names=["image"], output_names=list(OUTPUTS), verbose=False,
+            input_names=["image"], output_names=list(OUTPUTS), verbose=False, optimize=False,
             dynamic_shapes=({0: height, 1: width},),
         )  # fmt: skip
     ClearMetadataAndDocStringPass()(program.model)
