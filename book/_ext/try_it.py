@@ -32,11 +32,12 @@ HERE = Path(__file__).parent
 RUNTIME = HERE.parent / "_vendor" / "onnxruntime-web"
 SCRIPTS = ("people_in_maps.js", "try_it.js")
 SCENES = 3
+LARGE = 256  # numbers: of fewer, a cast's name takes as much
 ENLARGED = 4  # the pictures: a net for photos has seen larger people than the records' nets
 NO_NET = ("This book was built without the weights of the net for photos. The grouping below is "
           "that of a record's embeddings.")  # fmt: skip
-BEFORE = ("Not loaded: below are the true joints of a rendered crowd, and their embeddings under a "
-          "net of the evidence.")  # fmt: skip
+BEFORE = ("Photos and the camera need the network. Below are the true joints of a rendered crowd, "
+          "and their embeddings under a net of the evidence.")  # fmt: skip
 
 
 def in_parts(**files: bytes) -> str:
@@ -61,7 +62,7 @@ def write_runtime(folder: Path) -> int:
 
 
 def halved(content: bytes) -> bytes:
-    """An ONNX file whose weights are stored in half precision where that loses nothing."""
+    """An ONNX file whose large weights are stored in half precision where that loses nothing."""
     import onnx
     from onnx import numpy_helper
 
@@ -71,7 +72,8 @@ def halved(content: bytes) -> bytes:
         values = numpy_helper.to_array(tensor)
         with np.errstate(over="ignore"):
             half = values.astype(np.float16)
-        if values.dtype == np.float32 and np.array_equal(half.astype(np.float32), values):
+        large = values.dtype == np.float32 and values.size >= LARGE
+        if large and np.array_equal(half.astype(np.float32), values):
             name = f"{tensor.name}.half"
             casts.append(onnx.helper.make_node("Cast", [name], [tensor.name],
                                                to=onnx.TensorProto.FLOAT))  # fmt: skip
