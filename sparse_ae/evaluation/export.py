@@ -92,8 +92,9 @@ def _to_onnx(module: nn.Module, usage: str) -> bytes:
         warnings.simplefilter("ignore", FutureWarning)  # among torch's own modules
         program = torch.onnx.export(
             module, (torch.zeros(2 * STEP, 3 * STEP, 3, dtype=torch.uint8),), dynamo=True,
-            input_names=["image"], output_names=list(OUTPUTS), verbose=False, optimize=False,
+            input_names=["image"], output_names=list(OUTPUTS), verbose=False,
             dynamic_shapes=({0: height, 1: width},),
+            optimize=False,  # the weights stay as they are; runtimes fold them as they load
         )  # fmt: skip
     ClearMetadataAndDocStringPass()(program.model)
     program.model.metadata_props["usage"] = usage
