@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sparse_ae import __version__
 from sparse_ae.cli.crowds import add_crowds
+from sparse_ae.cli.export import add_export
 from sparse_ae.cli.photos import add_photos
 from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
@@ -21,7 +22,8 @@ from sparse_ae.cli.verify import add_verify
 INTERRUPTED = 130  # the exit code
 NOTHING_LEFT = "nothing half-written is left"
 # packages that only some commands need, and the extra that brings them
-EXTRAS = {"lightning_fabric": "train", "matplotlib": "book", "pandas": "book", "seaborn": "book"}
+EXTRAS = {"lightning_fabric": "train", "matplotlib": "book", "pandas": "book", "seaborn": "book",
+          "onnx": "export", "onnxruntime": "export", "onnxscript": "export"}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sparse_ae {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for part in (add_runs, add_verify, add_photos, add_crowds, add_reports):
+    for part in (add_runs, add_verify, add_photos, add_export, add_crowds, add_reports):
         part(functools.partial(_add, commands))
     return parser
 

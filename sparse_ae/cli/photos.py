@@ -13,10 +13,11 @@ VIEW_DEFAULTS = {"size": None, "scales": [1.0], "no_flip": False, "bf16": False}
 
 def add_photos(add) -> None:
     """The subcommand and its options."""
-    command = add("predict", predict, "find the persons in photos: pictures and a JSON")
+    command = add("predict", predict, "find the people in photos: pictures and a JSON")
     option = command.add_argument
-    option("photos", nargs="+", metavar="PHOTO", help="files, folders, or patterns in quotes")
-    option("--weights", required=True, help="weights of ours, of HigherHRNet or of the paper")
+    option("photos", nargs="+", metavar="PHOTO",
+           help="files, folders, patterns in quotes, videos, or - for standard input")  # fmt: skip
+    option("--weights", help="of ours, of HigherHRNet or of the paper (default: the shipped net)")
     option("--out", type=Path, required=True, metavar="DIR", help="folder for what is found")
     view_options(command)
     option("--min-score", type=float, default=0.2, help="leave out persons who score less")
@@ -45,8 +46,8 @@ def predict(options: argparse.Namespace) -> None:
         raise ValueError(f"--min-score: expected 0 to 1, got {options.min_score}")
     photos = find_photos(options.photos)
     answered = predict_files(predictor(options), photos, options.out, min_score=options.min_score)
-    found, persons = len(answered.pictures), len(answered.results)
-    print(f"{persons} persons in {found} of {len(photos)} photos: {options.out / RESULTS}")
+    found, people = len(answered.pictures), len(answered.results)
+    print(f"{people} people in {found} pictures: {options.out / RESULTS}")
     for line in answered.failed:
         print(f"left out: {line}", file=sys.stderr)
     if answered.failed:

@@ -30,6 +30,25 @@ class People(NamedTuple):
     scores: np.ndarray
     tags: np.ndarray
 
+    def to_supervision(self):
+        """Convert to a `KeyPoints` of the supervision library.
+
+        Returns:
+            supervision.KeyPoints with xy (P, K, 2) and confidence (P, K), both float32, and
+            class_id (P,), all 0: every detection is a person.
+
+        Raises:
+            ImportError: The library is not installed.
+        """
+        try:
+            from supervision import KeyPoints
+        except ImportError as error:
+            raise ImportError(f"to_supervision needs the library supervision ({error}): pip "
+                              "install supervision") from error  # fmt: skip
+        xy, confidence = np.split(self.keypoints.astype(np.float32), [2], axis=2)
+        # in this order in every version; the third one's name has changed
+        return KeyPoints(xy, np.zeros(len(xy), int), confidence[..., 0])
+
 
 def decode(
     heatmaps, tags, skeleton, *, rule="released", min_score=0.1, tag_threshold=1.0, max_people=30,

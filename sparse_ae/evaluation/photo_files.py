@@ -1,12 +1,14 @@
-"""Photos of a user's own: found, read upright, and answered with pictures and a JSON."""
+"""Photos and videos of a user's own: found, read upright, answered with pictures and a JSON."""
 
 from __future__ import annotations
 
 import glob
+import io
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +18,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from sparse_ae.datasets.pictures import DAMAGED, FORMATS, to_rgb
+from sparse_ae.decoding import People
 from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.evaluation.predictor import LEAST_SCORE, Predictor
+from sparse_ae.evaluation.videos import is_video, read_frames
 from sparse_ae.runtime.files import write_whole
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -25,11 +29,13 @@ ADDED = ".people.jpg"  # what a picture of ours ends in
 RESULTS = "people.json"
 QUALITY = 92  # of the JPEGs
 MOST_PIXELS = 80_000_000  # a decoded photo of so many takes 240 MB
+LEAST_SIDE = 8  # pixels: nobody can be seen on less
+STDIN = "-"  # in the place of a file: the picture comes from standard input
 
 
 class Answered(NamedTuple):
     """results: a dict for each person, in COCO's results format and with `file_name`; pictures:
-    the files with skeletons; failed: why photos were left out, a line each."""
+    the files with skeletons; failed: why photos or videos were left out, a line each."""
 
     results: list[dict]
     pictures: list[Path]
@@ -39,7 +45,8 @@ class Answered(NamedTuple):
 def find_photos(words: Iterable[str | Path]) -> list[Path]:
     """The photos that files, folders and patterns (`*`, `?`, `[…]`) name, in order, each once.
 
-    A folder stands for the photos in it, told by their endings, without what `predict_files` wrote.
+    A folder stands for the photos in it, told by their endings, without what `predict_files` wrote;
+    a video is named by itself, for it has thousands of images.
     A file that does not exist is kept: it is told with the broken ones. ValueError where a folder
     or a pattern has no photo.
     """
@@ -68,24 +75,27 @@ def read_picture(path: str | Path) -> np.ndarray:
     """Read a photo, turned upright as its Exif data says, and no further than it takes to refuse.
 
     Args:
-        path: of the file.
+        path: of the file, or "-" for standard input.
 
     Returns:
         (H, W, 3) uint8, red first; of 16 bits a channel the upper eight.
 
     Raises:
         ValueError: naming the file, for one that is missing, broken, no picture, of 32 bits a
-            channel, or of more than MOST_PIXELS pixels.
+            channel, of more than MOST_PIXELS pixels, or with a side below LEAST_SIDE.
     """
     path = Path(path)
+    source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == STDIN else path
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(source, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 most = MOST_PIXELS // 1_000_000
                 raise ValueError(f"{path}: {width} × {height} pixels, more than {most} million: "
                                  "make it smaller")  # fmt: skip
+            if min(width, height) < LEAST_SIDE:
+                raise ValueError(f"{path}: {width} × {height} pixels: too small to show anybody")
             return to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise ValueError(f"{path}: no picture that Pillow can read, of the kinds "
@@ -105,42 +115,72 @@ def predict_files(
 ) -> Answered:  # fmt: skip
     """Find the persons in photos; write a picture for each, and people.json, into folder `out`.
 
-    A picture is called as its photo, ending in .people.jpg, with a number where two have one name.
+    A picture is called as its photo, ending in .people.jpg, with a number where two have one name;
+    those of a video's frames lie in a folder that is called as the video, 000000.people.jpg first.
     people.json holds the persons in COCO's results format: image_id, from 1 in the order of the
-    photos, category_id 1, keypoints (3K numbers: x, y, score, in pixels of the upright photo),
-    score, and file_name. Photos that cannot be used are in `failed`, and the rest goes on. A photo
-    is never written over. ValueError where `out` would need that; OSError where it cannot be made.
+    photos and frames, category_id 1, keypoints (3K numbers: x, y, score, in pixels of the upright
+    photo), score, file_name, and of a video the frame, from 0. Photos that cannot be used are in
+    `failed`, and the rest goes on; of a video that is cut short, the frames that can be read count.
+    A photo is never written over. ValueError where `out` would need that; OSError where it cannot
+    be made.
     """
     photos, out = [Path(photo) for photo in photos], Path(out)
     pictures = _names(photos, out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"{out}: no such folder can be made ({error.strerror})") from None
+    _make_folder(out)
     if (out / RESULTS).is_dir():
         raise OSError(f"{out / RESULTS}: is a folder; name another one with --out")
-    answered = Answered([], [], [])
+    answered, image_id = Answered([], [], []), 0
     bar = tqdm(photos, "photos", unit=" photos", disable=not progress)
-    for number, (photo, picture) in enumerate(zip(bar, pictures, strict=True), 1):
+    for photo, picture in zip(bar, pictures, strict=True):
+        image_id += 1  # one that cannot be used has a number too
         try:
-            image = read_picture(photo)
-            people = predictor.predict(image, min_score=min_score)
+            for frame, image in enumerate(_images(photo, progress)):
+                image_id += frame > 0
+                people = predictor.predict(image, min_score=min_score)
+                of_video = is_video(photo)
+                path = picture / f"{frame:06}{ADDED}" if of_video else picture
+                _make_folder(path.parent)
+                _write_picture(path, draw_people(image, people.keypoints, predictor.skeleton))
+                answered.pictures.append(path)
+                named = {"image_id": image_id, "category_id": 1, "file_name": str(photo)}
+                named |= {"frame": frame} if of_video else {}
+                answered.results.extend(_results(people, named))
         except ValueError as error:
             reason = str(error)
             named = reason.startswith(f"{photo}: ")
             answered.failed.append(reason if named else f"{photo}: {reason}")
-            continue
-        drawn = draw_people(image, people.keypoints, predictor.skeleton)
-        jpeg = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
-        write_whole(picture, jpeg.tobytes())
-        answered.pictures.append(picture)
-        answered.results.extend(
-            {"image_id": number, "category_id": 1, "file_name": str(photo), "score": float(score),
-             "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist()}
-            for keypoints, score in zip(people.keypoints, people.scores, strict=True)
-        )  # fmt: skip
     write_results(answered.results, out / RESULTS)
     return answered
+
+
+def _images(photo: Path, progress: bool) -> Iterator[np.ndarray]:
+    """The one image of a photo, or a video's frames; ValueError where that fails."""
+    if is_video(photo):
+        yield from read_frames(photo, progress=progress)
+    else:
+        yield read_picture(photo)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder}: no such folder can be made ({error.strerror})") from None
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8, red first, as a JPEG."""
+    jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+    write_whole(path, jpeg.tobytes())
+
+
+def _results(people: People, named: dict) -> list[dict]:
+    """One image's people in COCO's results format."""
+    return [
+        {**named, "score": float(score),
+         "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist()}
+        for keypoints, score in zip(people.keypoints, people.scores, strict=True)
+    ]  # fmt: skip
 
 
 def write_results(results: list[dict], path: str | Path) -> None:
@@ -160,16 +200,19 @@ def results_file(results: list[dict]) -> bytes:
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:
-    """A picture's path for each photo, no two the same and none that of a photo."""
+    """A picture's path for each photo, a folder for each video, no two the same and none that of a
+    photo."""
     written, taken = [], set()
     for photo in photos:
-        name, number = photo.stem, 1
+        stem = "stdin" if str(photo) == STDIN else photo.stem
+        name, number = stem, 1
         while name.lower() in taken:
             number += 1
-            name = f"{photo.stem}-{number}"
+            name = f"{stem}-{number}"
         taken.add(name.lower())
-        written.append(out / f"{name}{ADDED}")
+        written.append(out / (name if is_video(photo) else f"{name}{ADDED}"))
     photos_at = {_place(photo) for photo in photos}
+    photos_at |= {_place(photo.parent) for photo in photos if photo.name.endswith(ADDED)}
     for path in (*written, out / RESULTS):
         if _place(path) in photos_at:
             raise ValueError(f"{path}: is one of the photos, and would be written over; name "

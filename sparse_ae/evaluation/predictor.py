@@ -23,6 +23,9 @@ from sparse_ae.settings.settings import validated
 from sparse_ae.skeleton import SKELETONS, Skeleton
 
 LEAST_SCORE = 0.2  # of a person that is shown
+_INSTALLED = Path(__file__).parents[1] / "models" / "shipped"  # where the wheel has it
+SHIPPED = (_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "data" / "weights"
+           ) / "people.safetensors"  # fmt: skip
 LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
 
 
@@ -115,13 +118,14 @@ class Predictor:
 
 
 def load(
-    path: str | Path, *, size: int | None = None, skeleton: Skeleton | None = None,
+    path: str | Path | None = None, *, size: int | None = None, skeleton: Skeleton | None = None,
     decode: Mapping[str, Any] | None = None, precision: str = "float32", device: str | None = None,
 ) -> Predictor:  # fmt: skip
     """Load a Predictor from a weights file: ours, HigherHRNet's or one of the paper's models.
 
     Args:
-        path: The file.
+        path: The file; by default the net that ships with this package, which finds COCO's 17
+            keypoints.
         size: Of an image's short side in the view, pixels; by default what the net was trained at.
             Our files say it, and of the others it is known.
         skeleton: By default the one that the file says, or the one of so many keypoints: 17 COCO's,
@@ -131,7 +135,7 @@ def load(
         device: By default the GPU if there is one.
 
     Raises:
-        FileNotFoundError: Where there is no file.
+        FileNotFoundError: Where there is no file; this copy of the package may have no net.
         ValueError: Naming file and remedy, where it holds nothing that is known, or does not say
             what is needed.
 
@@ -143,7 +147,10 @@ def load(
         ...     load(f"{folder}/net.safetensors", size=256).skeleton.name
         'coco'
     """
-    net, report = load_with_report(path)
+    if path is None and not SHIPPED.is_file():
+        raise FileNotFoundError(f"{SHIPPED}: this copy of sparse_ae has no net of its own: name "
+                                "weights, or train some (sparse-ae train)")  # fmt: skip
+    net, report = load_with_report(SHIPPED if path is None else path)
     usage = known_usage(net, report, size, skeleton, decode)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Predictor(net.to(device, memory_format=torch.channels_last), usage, precision=precision)

@@ -69,7 +69,7 @@ COMMANDS = [
         (*SMOKE, "--count", "1", "--workers", "0", "--out", "{}"),
         "workers 0: expected an integer fr",
     ),
-    (("predict", "a.jpg"), "the following arguments are required: --weights, --out"),
+    (("predict", "a.jpg"), "the following arguments are required: --out"),
     ((*PREDICT, "a.jpg"), "no weights at no.safetensors: train a model first"),
     ((*PREDICT, "{}/*.jpg"), "no photo there, that is, no file that ends in .jpg"),
     ((*PREDICT, "{}"), "no photo there, that is, no file that ends in .jpg"),

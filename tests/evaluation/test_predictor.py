@@ -267,7 +267,7 @@ def test_the_command(tmp_path, weights, capsys):
     arguments = ["predict", str(photos), "--weights", str(weights), "--out", str(out)]
     assert main([*arguments, "--min-score", "0.05", "--scales", "1", "0.5"]) == 0
     captured = capsys.readouterr()
-    assert "persons in 2 of 2 photos" in captured.out
+    assert "people in 2 pictures" in captured.out
     assert "2/2" in captured.err  # the bar
     assert {path.name for path in out.iterdir()} == {
         "a.people.jpg", "b.people.jpg", "people.json",
