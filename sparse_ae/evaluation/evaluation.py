@@ -28,9 +28,15 @@ CELL = 4  # pixels of a view to a cell of the embeddings
 
 
 class Evaluation(NamedTuple):
-    """metrics: One number each. per_image: (I,) arrays. matches: What average precision is made
-    of, packed as records keep it. examples: Whole images for figures, and what went wrong
-    (`metrics.errors.worst_images`). detections: In COCO's results format, if they were asked for.
+    """What the evaluation of a net gives.
+
+    Attributes:
+        metrics: One number each.
+        per_image: Arrays (I,), a number for each image.
+        matches: The parts of average precision, packed as records keep them.
+        examples: Whole images for figures, and what went wrong in them
+            (`metrics.errors.worst_images`).
+        detections: In COCO's results format, if they were asked for.
     """
 
     metrics: dict[str, float]

@@ -28,8 +28,13 @@ MOST_PIXELS = 80_000_000  # a decoded photo of so many takes 240 MB
 
 
 class Answered(NamedTuple):
-    """results: a dict for each person, in COCO's results format and with `file_name`; pictures:
-    the files with skeletons; failed: why photos were left out, a line each."""
+    """What was found in photos, and which files were written.
+
+    Attributes:
+        results: A dict for each person, in COCO's results format and with `file_name`.
+        pictures: The files with skeletons.
+        failed: Why photos were left out, a line each.
+    """
 
     results: list[dict]
     pictures: list[Path]
