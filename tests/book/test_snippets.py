@@ -118,6 +118,7 @@ def there(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snippet", of("python"))
 @pytest.mark.usefixtures("there")
 def test_python_runs(snippet):
@@ -277,6 +278,7 @@ def lines_of(name: str) -> list[tuple[int, str]]:
     return [(one.line, line) for one in texts for line in one.text.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({one.page for one in SNIPPETS if one.language == "bash"}))
 def test_command_lines_parse_and_name_files_that_are_there(name, monkeypatch):
     page = Page(monkeypatch)

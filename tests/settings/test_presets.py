@@ -131,6 +131,7 @@ def test_the_share_of_each_of_two_processes_counts(batch, size, synchronous, ref
         settings.check_batch(processes=2)
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_what_torch_cannot_train():
     """The nets have maps of one cell at these sizes, and no larger ones have."""
     for network in ("small", "lite0", "higher_hrnet"):
