@@ -108,7 +108,7 @@ clean:
 $(BIN)/python:
 	@$(if $(PYTHON),,echo "make: needs Python 3.11, 3.12 or 3.13, and found none on the path; \
 	install one or name it: make PYTHON=/path/to/python3.11" >&2; exit 1)
-	$(PYTHON) -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
 
 # nothing is installed twice: a stamp is as new as the last installation
 $(VENV)/.installed-book: pyproject.toml constraints.txt | $(BIN)/python

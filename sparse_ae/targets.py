@@ -16,9 +16,10 @@ LANES = 8  # float32 numbers that most processors handle at once
 class Patches(NamedTuple):
     """Gaussians to draw.
 
-    table: (n, side, side rounded up to LANES) float32, padded with zeros.
-    sides: (n,) how much of each is filled.
-    reach: (n,) cells to each side of a joint, less one.
+    Attributes:
+        table: (n, side, side rounded up to LANES) float32, padded with zeros.
+        sides: (n,) how much of each is filled.
+        reach: (n,) cells to each side of a joint, less one.
     """
 
     table: np.ndarray

@@ -19,9 +19,10 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(items):
     """Tests of the built book need a browser, those of workflows other programs."""
     for item in items:
-        for folder, mark in (("tests/book/", "browser"), ("tests/workflow/", "workflow")):
-            if folder in item.path.as_posix():
-                item.add_marker(mark)
+        if {"book", "browser"} & set(item.fixturenames):
+            item.add_marker("browser")
+        if "tests/workflow/" in item.path.as_posix():
+            item.add_marker("workflow")
 
 
 DECODE_CASES = [

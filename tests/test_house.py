@@ -85,21 +85,6 @@ def test_notebooks_and_their_text_hold_the_same_cells(path):
     assert all(cell.execution_count for cell in code), "not executed: run `make notebooks`"
 
 
-def blocks(path: Path) -> list[str]:
-    """The Python code blocks of a Markdown file."""
-    return re.findall(r"^```python\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
-
-
-def test_code_in_the_readme_runs():
-    readme = ROOT / "README.md"
-    assert readme.exists()
-    assert blocks(readme), "the README shows how to use the losses"
-    for block in blocks(readme):
-        run = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True,
-                             text=True, check=False)  # fmt: skip
-        assert run.returncode == 0, run.stderr
-
-
 def test_the_table_in_the_readme_is_that_of_the_committed_records():
     run = subprocess.run([sys.executable, "experiments/readme.py", "--check"], cwd=ROOT,
                          capture_output=True, text=True, check=False)  # fmt: skip

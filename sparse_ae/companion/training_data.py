@@ -25,8 +25,12 @@ def open_stream(
         options: Whether broken photos are left out, and how many processes load.
         fabric: On which devices the run trains.
         progress: Whether to show a bar while crowds are rendered.
+
+    Raises:
+        ValueError: For data that are not there, and as `Settings.check_batch`.
     """
     data, optim, first = settings.data, settings.optim, fabric.global_rank == 0
+    settings.check_batch(fabric.world_size)
     images, mixed_in = open_dataset(data, "train", skip_broken=options.skip_broken), None
     crowds = [images] if data.source == "crowds" else []
     if data.crowd_share:

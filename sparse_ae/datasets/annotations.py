@@ -37,11 +37,17 @@ ADVICE = "mend it, or leave it out with skip_broken=True"
 class Annotations:
     """I photos and their N labelled persons.
 
-    path: the JSON file. ids: (I,) int64. names: I file names, relative to the folder of photos.
-    sizes: (I, 2) width, height, pixels. first: (I + 1,) where each photo's persons begin.
-    keypoints: (N, K, 3) float32 x, y, v. boxes: (N, 4) float32 x, y, width, height, pixels.
-    regions: for each photo, where the loss is not to look (`loss_masks.read_region`): crowds, and
-    persons without a labelled joint. broken: what was left out with skip_broken, a line each.
+    Attributes:
+        path: The JSON file.
+        ids: (I,) int64.
+        names: I file names, relative to the folder of photos.
+        sizes: (I, 2) width and height, pixels.
+        first: (I + 1,) where each photo's persons begin.
+        keypoints: (N, K, 3) float32 x, y, v.
+        boxes: (N, 4) float32 x, y, width, height, pixels.
+        regions: For each photo, where the loss does not look (`loss_masks.read_region`): crowds,
+            and persons without a labelled joint.
+        broken: What skip_broken left out, a line each.
     """
 
     path: Path

@@ -24,7 +24,9 @@ SHARED = ("configuration", "renderer", "bodies", "images")  # what all splits of
 class Target:
     """A split to be written: scenes 0 to count - 1 of `config` into `folder`.
 
-    quality: of JPEG, 1 to 100; None for PNG. digest: of the scenes, see `CrowdDataset.digest`.
+    Attributes:
+        quality: Of JPEG, 1 to 100; None for PNG.
+        digest: Of the scenes, see `CrowdDataset.digest`.
     """
 
     config: CrowdConfig

@@ -16,14 +16,16 @@ from sparse_ae.skeleton import Skeleton
 class Sample(NamedTuple):
     """An image, or a view of one, and its P labelled persons.
 
-    image: (H, W, 3) uint8, red first.
-    keypoints: (P, K, 3) x, y, v in its pixels, centres at integers; zeros for a joint outside it.
-    boxes: (P, 4) x, y, width, height, cut at the view.
-    scale: (P,) sqrt(box area) / short side of the view, of the whole turned box, as the released
-        code measures it.
-    mask: (H, W) bool, False where the loss must not look; None if it may look everywhere.
-    matrix: (2, 3), from pixels of the whole image to those of the view.
-    id: Of the image.
+    Attributes:
+        image: (H, W, 3) uint8, red first.
+        keypoints: (P, K, 3) x, y, v in pixels of the view, centres at integers; zeros for a joint
+            outside of it.
+        boxes: (P, 4) x, y, width, height, cut at the view.
+        scale: (P,) sqrt(box area) / short side of the view, of the whole turned box, as the
+            released code measures it.
+        mask: (H, W) bool, False where the loss must not look; None if it may look everywhere.
+        matrix: (2, 3), from pixels of the whole image to pixels of the view.
+        id: Of the image.
     """
 
     image: np.ndarray
@@ -38,10 +40,13 @@ class Sample(NamedTuple):
 class PoseDataset(ABC):
     """A sequence of `Sample`: rendered crowds and photos alike.
 
-    skeleton: The K keypoints. ids: (N,) of the images. sizes: (N, 2) their widths and heights.
-    digest: 16 hexadecimal digits that change with what the images and labels are. broken: what was
-    left out so far, a line each. as_crowds: evaluate as CrowdPose does (area = 0.53 × box, no area
-    ranges), else as COCO.
+    Attributes:
+        skeleton: The K keypoints.
+        ids: (N,) of the images.
+        sizes: (N, 2) widths and heights of the images.
+        digest: 16 hexadecimal digits that change with the images and labels.
+        broken: What was left out so far, a line each.
+        as_crowds: Evaluate as CrowdPose does (area = 0.53 × box, no area ranges), else as COCO.
     """
 
     skeleton: Skeleton

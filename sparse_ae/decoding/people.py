@@ -21,9 +21,10 @@ from sparse_ae.grouping import RULES, group
 class People(NamedTuple):
     """P persons decoded from one image, in the order of their founding.
 
-    keypoints: (P, K, 3) float32 x, y, score; a joint that was not found is all zero.
-    scores: (P,) float32, the mean of the joint scores over all K joints, before refinement.
-    tags: (P, D) float32, the mean embedding over the joints found by grouping.
+    Attributes:
+        keypoints: (P, K, 3) float32 x, y, score; a joint that was not found is all zero.
+        scores: (P,) float32, the mean of the joint scores over all K joints, before refinement.
+        tags: (P, D) float32, the mean embedding over the joints found by grouping.
     """
 
     keypoints: np.ndarray

@@ -28,14 +28,14 @@ CELL = 4  # pixels of a view to a cell of the embeddings
 
 
 class Evaluation(NamedTuple):
-    """What `evaluate` found.
+    """What the evaluation of a net gives.
 
     Attributes:
         metrics: One number each.
-        per_image: (I,) arrays.
-        matches: What average precision is made of, packed as records keep it.
-        examples: Whole images for figures, what went wrong (`metrics.errors.worst_images`), and
-            what `metrics.errors.count_errors_at` counts from.
+        per_image: Arrays (I,), a number for each image.
+        matches: The parts of average precision, packed as records keep them.
+        examples: Whole images for figures, what went wrong in them
+            (`metrics.errors.worst_images`), and what `metrics.errors.count_errors_at` counts from.
         detections: In COCO's results format, if they were asked for.
     """
 

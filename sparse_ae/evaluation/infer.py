@@ -33,10 +33,14 @@ LONGEST = 8  # the long side of a photo over the short one: views of longer ones
 
 
 class Maps(NamedTuple):
-    """Maps of B views; what a method does not have is None.
+    """Maps of B views; None for what a method does not have.
 
-    heatmaps: (B, K, H, W). tags: (B, K, D or 2D, H, W). native_tags: (B, K, D, h, w), of the view
-    itself, as the net gives them. centre: (B, H, W). offsets: (B, 2K, h, w).
+    Attributes:
+        heatmaps: (B, K, H, W).
+        tags: (B, K, D or 2D, H, W).
+        native_tags: (B, K, D, h, w), of the view itself, as the net gives them.
+        centre: (B, H, W).
+        offsets: (B, 2K, h, w).
     """
 
     heatmaps: Tensor

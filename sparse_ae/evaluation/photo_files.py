@@ -34,8 +34,13 @@ STDIN = "-"  # in the place of a file: the picture comes from standard input
 
 
 class Answered(NamedTuple):
-    """results: a dict for each person, in COCO's results format and with `file_name`; pictures:
-    the files with skeletons; failed: why photos or videos were left out, a line each."""
+    """What was found in photos, and which files were written.
+
+    Attributes:
+        results: A dict for each person, in COCO's results format and with `file_name`.
+        pictures: The files with skeletons.
+        failed: Why photos or videos were left out, a line each.
+    """
 
     results: list[dict]
     pictures: list[Path]

@@ -30,10 +30,13 @@ LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
 
 
 class Usage(NamedTuple):
-    """How a net is used; what our weights files carry beside the tensors.
+    """How a net is used; our weights files carry it beside the tensors.
 
-    size: Of an image's short side in the view of scale 1, pixels, rounded up to a multiple of 64.
-    skeleton: What the K keypoints are. decode: How people are found.
+    Attributes:
+        size: Of an image's short side in the view of scale 1, pixels, rounded up to a multiple of
+            64.
+        skeleton: What the K keypoints are.
+        decode: How people are found.
     """
 
     size: int
@@ -74,8 +77,10 @@ class Usage(NamedTuple):
 class Predictor:
     """Finds the people in images.
 
-    net: In evaluation mode, on the device where it is to run. usage: How. precision: "float32" or
-    "bfloat16".
+    Attributes:
+        net: In evaluation mode, on the device where it runs.
+        usage: How the net is used.
+        precision: "float32" or "bfloat16".
 
     Example:
         >>> from sparse_ae.models import PoseNet

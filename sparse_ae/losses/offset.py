@@ -29,9 +29,10 @@ BETA = 1 / 9  # cells; where the loss turns from a square into an absolute value
 class OffsetTargets(NamedTuple):
     """What the baseline is trained towards; all float32.
 
-    centre: (h, w) in [0, 1].
-    offsets: (2K, h, w) in cells, x then y of each joint.
-    weight: (K, h, w), 0 where there is nothing to learn.
+    Attributes:
+        centre: (h, w) in [0, 1].
+        offsets: (2K, h, w) in cells, x then y of each joint.
+        weight: (K, h, w), 0 where there is nothing to learn.
     """
 
     centre: np.ndarray

@@ -208,6 +208,11 @@ class ModelSettings(Section):
         """Of the heatmaps, coarse to fine, in pixels; embeddings have the coarse one."""
         return (4, 2) if self.high_res_heatmaps else (4,)
 
+    @property
+    def coarsest_stride(self) -> int:
+        """Side of a cell of the coarsest feature map, pixels of the image."""
+        return 2 ** len(self.widths) if self.network == "small" else 32
+
 
 class LossSettings(Section):
     """Losses and their weights; the weights are those of the released code."""

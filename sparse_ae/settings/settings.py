@@ -55,7 +55,27 @@ class Settings(PresetSections):
             raise ValueError("model.dim: expected a positive number, got 0")
         if self.data.source == "custom" and not self.data.train_set:
             raise ValueError("data.train_set: missing, as [annotations.json, folder of its photos]")
+        self.check_batch()
         return self
+
+    def check_batch(self, processes: int = 1) -> None:
+        """Refuse a batch that batch normalisation cannot train on: one cell of one image.
+
+        Args:
+            processes: That share a batch.
+
+        Raises:
+            ValueError: Naming the settings, in one line.
+        """
+        together = 1 if self.optim.sync_batch_norm else processes
+        images, stride = self.optim.batch // together, self.model.coarsest_stride
+        if images == 1 and self.data.size == stride:
+            where = f" for each of {together} processes" if together > 1 else ""
+            raise ValueError(
+                f"optim.batch: expected at least {2 * together} with data.size {stride}, or a "
+                f"data.size from {2 * stride} on: one image{where} is one cell of the coarsest "
+                "map, and a single value cannot be normalised"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values, by section, for a record."""

@@ -14,10 +14,15 @@ def copy_of(net: nn.Module) -> dict[str, Tensor]:
 
 
 class WeightAverage:
-    """The average of the weights and batch statistics of `net` over its steps.
+    """The running average of a net's weights and batch statistics.
 
-    decay: Of what was averaged before, in every step; in the first steps (1 + step)/(10 + step), so
-    that the first weights do not stay.
+    Args:
+        net: Whose weights are averaged.
+        decay: Weight of the average so far in every step. In the first steps it is at most
+            (1 + step) / (10 + step), so the net's random first weights are soon forgotten.
+
+    Attributes:
+        weights: The average, by the names of the net's state.
     """
 
     def __init__(self, net: nn.Module, decay: float):
@@ -26,7 +31,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step to the average."""
         decay = min(self._decay, (1 + step) / (10 + step))
         means, values = [], []
         for name, value in self._net.state_dict().items():
@@ -38,6 +43,6 @@ class WeightAverage:
         torch._foreach_lerp_(means, values, 1 - decay)
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on from an average that was kept."""
+        """Continue from a saved average."""
         for name, value in self.weights.items():
             value.copy_(weights[name])

@@ -1,4 +1,4 @@
-"""Training batches: views of images, with what the network is trained towards."""
+"""Make training batches: views of images, with the targets that the network learns."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from sparse_ae.targets import heatmap_targets
 class Batch(NamedTuple):
     """B images of S×S pixels, each padded to P persons, and their targets.
 
-    image: (B, 3, S, S) uint8, red first.
-    targets: (B, K, h, w) heatmaps for each stride, coarse to fine.
-    joints: (B, P, K, 2) in coarse cells.
-    visible: (B, P, K) bool.
-    scale: (B, P), as `Sample.scale`.
-    offsets: For a method with offsets, the stacked OffsetTargets at the coarse stride.
-    masks: Where there is something to ignore, (B, h, w) bool for each stride, False there.
-    ids: (B,) of the images.
+    Attributes:
+        image: (B, 3, S, S) uint8, red first.
+        targets: (B, K, h, w) heatmaps for each stride, coarse to fine.
+        joints: (B, P, K, 2) in coarse cells.
+        visible: (B, P, K) bool.
+        scale: (B, P), as `Sample.scale`.
+        offsets: For a method with offsets, the stacked OffsetTargets at the coarse stride.
+        masks: (B, h, w) bool for each stride, False where the loss ignores a cell; None if it
+            ignores nothing.
+        ids: (B,) of the images.
     """
 
     image: Tensor
@@ -39,8 +41,13 @@ class Batch(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What targets a method needs: heatmaps of deviation `sigma` cells at each of `strides`, and
-    whether offsets from persons' centres too."""
+    """Which targets a method needs.
+
+    Attributes:
+        strides: Of the heatmaps, coarse to fine, pixels.
+        sigma: Standard deviation of a heatmap's peak, cells.
+        offsets: Whether offsets from persons' centres are needed too.
+    """
 
     strides: tuple[int, ...] = (4, 2)
     sigma: float = 2.0
@@ -58,7 +65,7 @@ def on_device(values, device):
 
 
 def collate(samples: Sequence[Sample], targets: Targets) -> Batch:
-    """Make a batch of square views of one size; absent persons are invisible."""
+    """Make a batch of square views of one size; missing persons count as invisible."""
     size, kinds = samples[0].image.shape[0], samples[0].keypoints.shape[1]
     most = max(1, *(len(sample.boxes) for sample in samples))
     joints = np.zeros((len(samples), most, kinds, 2), np.float32)
@@ -91,7 +98,7 @@ def collate(samples: Sequence[Sample], targets: Targets) -> Batch:
 
 
 def _masks(samples: Sequence[Sample], strides: Sequence[int]) -> tuple[Tensor, ...] | None:
-    """Batch.masks; None where nothing is to be ignored."""
+    """Return Batch.masks; None if the loss ignores nothing."""
     if all(sample.mask is None or sample.mask.all() for sample in samples):
         return None
     whole = np.ones(samples[0].image.shape[:2], bool)

@@ -1,7 +1,6 @@
-"""The processes that load or draw images while another trains: started, told apart, ended.
+"""Start and end the worker processes that load or draw images while the main process trains.
 
-Signals are for the process that trains, so its workers ignore them; then nothing but that process
-can end them, however it ends itself.
+Workers ignore signals: the main process handles them, and ends its workers whenever it ends.
 """
 
 from __future__ import annotations
@@ -24,22 +23,25 @@ from sparse_ae.training.batches import Batch
 
 AHEAD = 4  # batches that each worker prepares before they are asked for
 DIED = re.compile(r"DataLoader worker \(pid\(?s?\)? [^)]*\)[^.]*")
-ELSEWHERE = "Caught "  # how torch passes on what a worker that lives has raised
-_started = weakref.WeakKeyDictionary()  # workers, and which process theirs is
+ELSEWHERE = "Caught "  # how torch begins an error that a living worker raised
+_started = weakref.WeakKeyDictionary()  # each worker's parent process
 
 
 def open_loader(
     of_step: Dataset, steps: Iterable[int], *, workers: int = 0, pinned: bool = False
 ) -> Iterator[Batch]:
-    """The batch of every step, in order.
+    """Return the batches of the steps, in order.
 
-    of_step: step → Batch; workers: processes that make them ahead, 0 for this very one; pinned: in
-    memory from which a GPU copies while it computes.
+    Args:
+        of_step: Gives the batch of a step.
+        steps: Their numbers.
+        workers: Processes that prepare batches ahead; 0 to prepare them in this process.
+        pinned: Whether batches lie in memory from which a GPU copies while it computes.
     """
     options = {}
     if workers:
         options = {"prefetch_factor": AHEAD}
-        get_temp_dir()  # this process then removes it, also of a worker that was killed
+        get_temp_dir()  # so this process removes the folder, even if workers are killed
     loader = DataLoader(
         of_step, batch_size=None, sampler=steps, num_workers=workers, pin_memory=pinned,
         worker_init_fn=_in_worker, collate_fn=_as_is, **options,
@@ -51,10 +53,10 @@ def open_loader(
 
 
 def worker_crash_reason(error: BaseException) -> str | None:
-    """How an error of the process that trains tells that a worker died; None if it does not.
+    """Return why a worker process died, as an error of the training process tells; else None.
 
-    Torch notices it by a signal, in the middle of whatever is being done; but where the worker had
-    just put a batch into the queue, by the end of the connection over which the batch would come.
+    Torch learns of a dead worker by a signal, which interrupts whatever the training process does.
+    If the worker had just put a batch into the queue, the connection for that batch ends instead.
     """
     text = " ".join(str(error).split())
     if isinstance(error, RuntimeError):
@@ -66,12 +68,12 @@ def worker_crash_reason(error: BaseException) -> str | None:
 
 
 def _as_is(batch: Batch) -> Batch:
-    """Of what is a batch already, DataLoader would make lists."""
+    """Return the batch unchanged; by default DataLoader would make lists of it."""
     return batch
 
 
 def _in_worker(_number: int):
-    """One thread; and signals are for the process that trains, which ends its workers itself."""
+    """Set up a worker: it uses one thread, and leaves signals to the process that trains."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     sys.excepthook = _tell_unless_dropped
@@ -80,20 +82,25 @@ def _in_worker(_number: int):
 
 
 def _tell_unless_dropped(kind: type[BaseException], error: BaseException, trace):
-    """What a worker's threads tell: not that the process that trains, which has an error of its own
-    to tell, has dropped a connection. Errors of images do not come this way."""
+    """Print an error of a worker's thread, unless it says that a connection was dropped.
+
+    Then the training process has ended, and reports its own error. Errors of images do not pass
+    here.
+    """
     if not issubclass(kind, EOFError | ConnectionError):
         sys.__excepthook__(kind, error, trace)
 
 
 @atexit.register
 def _end_workers():
-    """End those that an error left behind: Python would ask them to by SIGTERM, and wait for ever.
+    """Kill the workers that an error left behind.
 
-    Of a run that was not cut off none is left."""
+    Python would send them SIGTERM, which they ignore, and then wait for ever. A run that ended by
+    itself has none left.
+    """
     own = {worker for worker, number in _started.items() if number == os.getpid()}
     left = own & {*multiprocessing.active_children()}
     if left:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's would raise, once more
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise once more
     for worker in left:
         worker.kill()

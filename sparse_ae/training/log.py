@@ -1,4 +1,4 @@
-"""What a run tells while it trains: a CSV file beside its record, and TensorBoard's curves."""
+"""Log a training: a CSV file beside the record, and TensorBoard's curves."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ ALWAYS = ("learning_rate", "images_per_second")
 
 
 class TrainingLog:
-    """A row for each point of the curve.
+    """Writes a row for each point of the curve.
 
-    path: of the CSV file, with the columns step, the losses, learning_rate, images_per_second and,
-    where it was validated since the point before, validation. done: the step from which a run goes
-    on; rows of later steps are taken away, and at 0 the file begins anew. tensorboard: a folder for
-    the same curves, or None.
+    Args:
+        path: The CSV file. Its columns are step, the losses, learning_rate, images_per_second, and
+            validation, which is empty unless the net was validated since the point before.
+        done: The step from which a run continues. Rows of later steps are removed; with 0 the file
+            starts anew.
+        tensorboard: A folder for the same curves; None for no such curves.
 
-    ValueError where TensorBoard is asked for and not installed, OSError where the file cannot be
-    written.
+    Raises:
+        ValueError: TensorBoard is asked for and not installed.
+        OSError: The file cannot be written.
     """
 
     def __init__(self, path: Path, done: int = 0, tensorboard: Path | None = None):
@@ -35,7 +38,17 @@ class TrainingLog:
 
     def add(self, step: int, losses: dict[str, float], always: dict[str, float],
             validation: float | None = None):  # fmt: skip
-        """A row: losses by name, learning_rate and images_per_second. On disk when this returns."""
+        """Write a row; it is on disk when this returns.
+
+        Args:
+            step: Of the point.
+            losses: By name.
+            always: learning_rate and images_per_second.
+            validation: The figure, if the net was validated since the point before.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         names = ("step", *losses, *ALWAYS, "validation")
         values = [*losses.values(), *(always[name] for name in ALWAYS)]
         row = [step, *(f"{value:.6g}" for value in values),
@@ -56,13 +69,13 @@ class TrainingLog:
                 self._board.add_scalar(name, value, step)
 
     def close(self):
-        """TensorBoard's last points on disk."""
+        """Write TensorBoard's last points to disk."""
         if self._board is not None:
             self._board.close()
 
 
 def _rows(path: Path, done: int) -> list[list[str]]:
-    """The title and the rows up to step `done`; a row that a killed run left half is none."""
+    """Return the title and the whole rows up to step `done`; a killed run may leave half a row."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

@@ -1,8 +1,8 @@
-"""One training run: batches in, a trained net and its loss curve out.
+"""Train a net on batches; return it with its loss curve.
 
-By Lightning Fabric, on a CPU, a GPU or many. What the run is at a step, its random numbers and its
-place in the data included, can be kept in a file (`resume`): a run that goes on from it ends with
-the weights of one that was never stopped.
+Lightning Fabric runs it on a CPU, a GPU or many. The state after a step can be saved (`resume`),
+with the random numbers and the place in the data: a resumed run ends with the same weights as a run
+that was never stopped.
 """
 
 from __future__ import annotations
@@ -38,13 +38,18 @@ STOPPED = "SIGTERM: {} has the state after step {}; the same command with --resu
 
 
 class Training(NamedTuple):
-    """The trained net in evaluation mode, its curve, and what it took.
+    """The trained net, its curve, and how long it took.
 
-    curve: step (T,); the losses that the method has, each a mean since the point before:
-    loss_heatmap, … (T,); with embeddings, of the last batch, the means over its images of
-    line_first_component, line_correlation, line_effective_rank (T,). validation: where it was
-    validated, validation_step and validation_value (V,); the net has the weights of the highest.
-    broken: what the data left out, a line each.
+    Attributes:
+        model: The net in evaluation mode.
+        curve: Columns (T,): step; loss_heatmap and the method's other losses, each a mean since the
+            point before; and for a method with embeddings line_first_component, line_correlation
+            and line_effective_rank, means over the images of the last batch.
+        seconds: Of training.
+        images_per_second: Mean over the run.
+        validation: Columns (V,) validation_step and validation_value, if the net was validated; the
+            net has the weights of the highest value.
+        broken: What the data left out, a line each.
     """
 
     model: nn.Module
@@ -63,34 +68,34 @@ def train(
 ) -> Training:  # fmt: skip
     """Train a net on a stream of batches.
 
-    One seed gives one result on one machine: it draws the first weights, the order of the images
-    and their augmentation.
+    A seed draws the first weights, the order of the images and their augmentation. On one machine
+    the same seed gives the same result.
 
     Args:
         net: With its first weights.
         stream: Of batches, as many as `optim` has steps.
-        loss: What the net is trained to make small.
-        optim: How.
-        options: On which machine, and what is left there on the way.
-        fabric: As `launch_fabric` gives it, by default what it gives for `options`.
-        record: Where the run's record will be. Beside it go the log and, every options.save_every
-            steps, the state.
-        settings: What a state says of whose it is, plain values: only a run with the same ones goes
-            on from it.
-        validate: (net, step) → a figure, the higher the better, asked every optim.validate_every
+        loss: Which losses the net minimises.
+        optim: Optimiser, schedule and number of steps.
+        options: On which machine the run trains, and what it saves on the way.
+        fabric: By default `launch_fabric(options)`.
+        record: Where the run's record will be. The log and, every options.save_every steps, the
+            state are written beside it.
+        settings: Plain values, saved with the state: only a run with the same settings resumes from
+            it.
+        validate: (net, step) → a figure, the higher the better; called every optim.validate_every
             steps and at the end.
         name: Of the run, for the progress bar.
-        progress: Whether to show one.
+        progress: Whether to show the bar.
 
     Returns:
-        The trained net, its curve, and what it took.
+        The trained net, its curve, and how long it took.
 
     Raises:
-        FloatingPointError: Where a loss is no longer finite.
-        ChildProcessError: Where a process that loads images died.
-        MemoryError: Where there is too little memory.
-        ValueError: For a state that cannot be gone on from.
-        KeyboardInterrupt: After a SIGTERM, once the state is saved, if there is a record to be.
+        FloatingPointError: A loss is no longer finite.
+        ChildProcessError: A process that loads images died.
+        MemoryError: There is too little memory.
+        ValueError: The state does not fit the run.
+        KeyboardInterrupt: After a SIGTERM, once the state is saved, if a record was asked for.
     """
     options = options or Options()
     fabric = fabric or launch_fabric(options)
@@ -123,7 +128,7 @@ def train(
 
 
 def _log(record: Path, done: int, options: Options) -> TrainingLog:
-    """The log beside a record, of a run that goes on after so many steps."""
+    """Open the log beside a record; the run has made `done` steps already."""
     board = record.with_suffix(".tensorboard") if options.tensorboard else None
     return TrainingLog(record.with_suffix(".csv"), done, board)
 
@@ -131,10 +136,16 @@ def _log(record: Path, done: int, options: Options) -> TrainingLog:
 def _learn(
     run: TrainState, stream: Stream, clock: _Clock, save_every: int, save, validate, name
 ) -> bool:
-    """All steps that are left, or those up to a SIGTERM; whether there was one.
+    """Train for the remaining steps, or until a SIGTERM; return whether there was one.
 
-    save(): keeps the state; None where nothing is to be kept. name: of the progress bar; None for
-    none.
+    Args:
+        run: The state after the steps that are done.
+        stream: Of batches.
+        clock: Measures the time.
+        save_every: Steps between two calls of `save`.
+        save: Saves the state; None to save nothing.
+        validate: As `train` takes it.
+        name: Of the progress bar; None for no bar.
     """
     bar = tqdm(
         stream.batches(run.step), name, run.optim.steps, initial=run.step,
@@ -161,7 +172,7 @@ def _learn(
 
 
 class _Clock:
-    """Seconds of training, those before an interruption too, and the log's rows by the way."""
+    """Measures the seconds of training, also before an interruption, and writes the log."""
 
     def __init__(self, run: TrainState, log: TrainingLog | None):
         self._run, self._log = run, log
@@ -169,11 +180,11 @@ class _Clock:
         self._start = self._lap - run.seconds
 
     def tell(self):
-        """Tell the run how long it took so far."""
+        """Set the run's seconds."""
         self._run.seconds = time.perf_counter() - self._start
 
     def lap(self, losses: dict[str, float]):
-        """A row of the log, with the speed since the row before."""
+        """Write a row of the log, with the speed since the row before."""
         now, run = time.perf_counter(), self._run
         speed = (run.step - self._step) * run.optim.batch / (now - self._lap)
         if self._log is not None:
@@ -185,7 +196,7 @@ class _Clock:
 
 @contextlib.contextmanager
 def _named(run: TrainState) -> Iterator[None]:
-    """Tell of processes that die, and of too little memory, in the words of a user."""
+    """Report dead processes and a lack of memory in the user's words."""
     try:
         yield
     except (RuntimeError, EOFError, ConnectionError) as error:
@@ -202,9 +213,10 @@ def _named(run: TrainState) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sigterm(heard: bool) -> Iterator[threading.Event]:
-    """An event that SIGTERM sets meanwhile, if `heard`: by it clusters ask for their machine back.
+    """Yield an event that SIGTERM sets, if `heard`; a cluster sends it before it stops a job.
 
-    Only a process's main thread can hear."""
+    Only the main thread of a process can handle signals.
+    """
     asked = threading.Event()
     if not heard or threading.current_thread() is not threading.main_thread():
         yield asked
@@ -217,7 +229,10 @@ def _sigterm(heard: bool) -> Iterator[threading.Event]:
 
 
 def _agreed(asked: threading.Event, step: int) -> bool:
-    """Whether to stop. Several processes ask each other now and then, for all must stop at once."""
+    """Return whether to stop.
+
+    All processes must stop at the same step, so they ask each other every CURVE_EVERY steps.
+    """
     if rank_and_world_size()[1] == 1:
         return asked.is_set()
     return step % CURVE_EVERY == 0 and any_rank(asked.is_set())

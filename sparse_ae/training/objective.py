@@ -1,4 +1,4 @@
-"""What a method is trained to make small: its losses and their weighted sum."""
+"""The objective of a method: its losses and their weighted sum."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def training_losses(
 ) -> tuple[dict[str, Tensor], Tensor | None]:
     """Compute the unweighted losses of a batch.
 
-    With several processes, each with an equal share of the batch, the means of their losses are
-    those of the whole batch, and so are the means of their gradients.
+    Several processes have equal shares of the batch. The means of their losses and gradients are
+    those of the whole batch.
 
     Args:
         model: Takes images, returns a PoseOutput.
@@ -37,8 +37,8 @@ def training_losses(
         precision: As for `uses_bfloat16`.
 
     Returns:
-        The losses by name, those alone that the method has; and the embeddings at the joints
-        (B, P, K, D), None without embeddings.
+        The method's losses by name, and the embeddings at the joints (B, P, K, D), None for a
+        method without embeddings.
     """
     image = to_input(batch.image, model)
     kind = image.device.type
@@ -51,7 +51,7 @@ def training_losses(
         centre, offsets, weight = batch.offsets
         mask = None if batch.masks is None else batch.masks[0]
         losses["centre"] = heatmap_loss(output.centre, centre[:, None], focal=False, mask=mask)
-        entries = None  # of several processes, the number over the whole batch
+        entries = None  # with several processes, a mean over their shares of the batch
         if rank_and_world_size()[1] > 1:
             entries = all_reduce_mean(2 * weight.count_nonzero())
         losses["offset"] = offset_loss(output.offsets, offsets, weight, entries)
@@ -61,7 +61,7 @@ def training_losses(
 
 
 def heatmap_losses(output: PoseOutput, batch: Batch, loss: LossSettings) -> dict[str, Tensor]:
-    """Compute the losses of the joints' heatmaps, summed over both sizes."""
+    """Compute the losses of the joints' heatmaps, summed over both map sizes."""
     masks = batch.masks or (None,) * len(batch.targets)
     if output.adapt is not None:
         parts = [swahr_loss(*maps, mask=mask) for *maps, mask in zip(
@@ -95,5 +95,5 @@ def embedding_losses(tags: Tensor, batch: Batch, loss: LossSettings) -> dict[str
 
 
 def weighted_sum(losses: dict[str, Tensor], loss: LossSettings) -> Tensor:
-    """Return what is trained to be small: a loss `name` weighs loss.name_weight."""
+    """Return the sum of the losses; loss `name` has the weight loss.name_weight."""
     return sum(getattr(loss, f"{name}_weight") * value for name, value in losses.items())

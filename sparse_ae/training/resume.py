@@ -1,7 +1,7 @@
-"""The state of a run that is not over: one safetensors file, of tensors and a JSON header.
+"""Save and read the state of an unfinished run: one safetensors file of tensors and a JSON header.
 
-Nothing in it is executed when it is read. It is written beside the record that the run will leave,
-as `seed-<n>.resume.safetensors`, first under another name, so that what is there is whole.
+Reading it executes no code. The file lies beside the run's future record and is called
+`seed-<n>.resume.safetensors`. It is written under another name first, so it is always whole.
 """
 
 from __future__ import annotations
@@ -24,17 +24,23 @@ ADVICE = "delete it to start anew, or run without --resume"
 
 
 def state_path(record: Path) -> Path:
-    """Where the state of the run lies whose record will be `record`."""
+    """Return the path of a run's state, beside its record."""
     return record.with_suffix(".resume.safetensors")
 
 
 def write_state(
     path: Path, settings: Mapping, header: Mapping, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Write a state, in place of the one that is there.
+    """Write a state; it replaces an older one.
 
-    settings: of the run, all plain values; header: the rest that is no tensor, likewise. OSError
-    where the file cannot be written: then the state before it is there, and no part of this one.
+    Args:
+        path: The file.
+        settings: Of the run, plain values.
+        header: What else is no tensor, plain values.
+        tensors: By name.
+
+    Raises:
+        OSError: The file cannot be written. The older state is then still there, and whole.
     """
     text = {"settings": settings, "versions": _versions(), **header}
     metadata = {"format": FORMAT, "header": json.dumps(text)}
@@ -49,10 +55,12 @@ def remove_state(path: Path) -> None:
 
 
 def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
-    """Header and tensors of a state of a run with these settings.
+    """Return header and tensors of the state of a run with these settings.
 
-    ValueError, naming file, reason and remedy, for a file that is damaged or cut short, or of
-    other settings or other versions of sparse_ae or torch, with which the run would end elsewhere.
+    Raises:
+        ValueError: The file is damaged or cut short, or its settings or its versions of sparse_ae
+            or torch differ from this run's, which would change the result. The message names the
+            file, the reason and what to do.
     """
     try:
         contents = read_tensors(path)
@@ -97,19 +105,22 @@ def _versions() -> dict[str, str]:
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with a prefix before their names."""
+    """Return the tensors with a prefix before their names."""
     return {f"{prefix}{name}": value for name, value in tensors.items()}
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names have a prefix, without it."""
+    """Return the tensors whose names have a prefix, without the prefix."""
     return {name.removeprefix(prefix): value for name, value in tensors.items()
             if name.startswith(prefix)}  # fmt: skip
 
 
 def optimizer_state(optimizer: Optimizer) -> tuple[list[dict], dict[str, Tensor]]:
-    """An optimiser's groups without their parameters, plain values, and its tensors by parameter's
-    number and name: "optimizer.3.exp_avg"."""
+    """Return an optimiser's groups and tensors.
+
+    The groups are plain values without their parameters. A tensor's name has the number of its
+    parameter, as "optimizer.3.exp_avg".
+    """
     state = optimizer.state_dict()
     groups = [{k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]]
     tensors = {f"optimizer.{number}.{name}": value
@@ -121,9 +132,10 @@ def optimizer_state(optimizer: Optimizer) -> tuple[list[dict], dict[str, Tensor]
 def restore_optimizer(
     optimizer: Optimizer, groups: list[dict], tensors: Mapping[str, Tensor]
 ) -> None:
-    """What `optimizer_state` gave, back into an optimiser of the same parameters.
+    """Put what `optimizer_state` returned into an optimiser of the same parameters.
 
-    Its moments lie in memory as their parameters do: the fused step reads both in that order.
+    Moments get the memory layout of their parameters, because the fused step reads both in one
+    order.
     """
     for group, saved in zip(optimizer.param_groups, groups, strict=True):
         for name, value in saved.items():
@@ -134,6 +146,6 @@ def restore_optimizer(
         parameter = parameters[int(number)]
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        else:  # the step, a scalar
+        else:  # the optimiser's step count, a scalar
             value = value.to(parameter.device)
         optimizer.state[parameter][name] = value.detach()

@@ -9,11 +9,13 @@ from sparse_ae.settings.sections import OptimSettings
 
 
 def make_schedule(optimizer: Optimizer, optim: OptimSettings) -> LRScheduler:
-    """What sets the optimiser's learning rate, its `step()` called after every step of training.
+    """Make the learning rate's schedule; call its `step()` after every step of training.
 
-    "one-cycle": torch's OneCycleLR up to optim.learning_rate. "steps": `factor` times it. The
-    rate depends on the number of the step alone. ValueError for milestones that do not rise, or
-    lie outside the run.
+    "one-cycle" is torch's OneCycleLR up to optim.learning_rate; "steps" multiplies that rate by
+    `factor`. The rate depends on the number of the step alone.
+
+    Raises:
+        ValueError: Milestones that do not rise, or lie outside of the run.
     """
     if optim.schedule == "one-cycle":
         return OneCycleLR(optimizer, optim.learning_rate, optim.steps)
@@ -25,8 +27,10 @@ def make_schedule(optimizer: Optimizer, optim: OptimSettings) -> LRScheduler:
 
 
 def factor(step: int, optim: OptimSettings) -> float:
-    """Of the learning rate in a step, counted from 0: rising evenly to 1 over the warm-up, then 1,
-    and from each milestone on optim.lr_gamma times what it was."""
+    """Return the factor of the learning rate in a step, counted from 0.
+
+    It rises evenly to 1 during the warm-up, and is multiplied by optim.lr_gamma at each milestone.
+    """
     warm = in_steps(optim.warm_up, optim.steps)
     rising = min(1.0, (step + 1) / warm) if warm else 1.0
     passed = sum(step >= in_steps(value, optim.steps) for value in optim.milestones)
@@ -34,5 +38,5 @@ def factor(step: int, optim: OptimSettings) -> float:
 
 
 def in_steps(value: float, steps: int) -> int:
-    """A share of `steps` (below 1), or a number of them, as a number."""
+    """Return a number of steps, given as a share of all steps (below 1) or as the number."""
     return round(value * steps) if value < 1 else round(value)

@@ -1,8 +1,8 @@
 """The stream of batches that a run is trained on.
 
-The images of a step, and how each is seen, depend on the seed and the number of the step alone:
-not on the number of workers, nor on the processes that share a batch, nor on what was done before.
-So a run that goes on needs to know no more than the number of its step.
+The seed and the number of a step alone decide which images the step has, and how each is augmented.
+The number of workers, the processes that share a batch and earlier steps change nothing, so a run
+resumes from the number of its step.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from sparse_ae.training.loaders import open_loader
 
 
 class Stream:
-    """Epochs of shuffled images, each seen at random, in batches.
+    """Epochs of shuffled and augmented images, in batches.
 
     Args:
         dataset: The images of an epoch.
-        augment: How they are seen.
+        augment: How they are augmented.
         size: Side of the views, pixels.
-        targets: What the network is trained towards.
+        targets: Which targets the network learns.
         batch: Images in a step, over all processes.
         steps: In the whole run.
         seed: Of the run.
-        mixed_in: Another data set of the same skeleton, from which a share of the images is drawn
-            instead, and that share.
-        workers: Processes that load or render ahead; 0 for this very process.
-        pinned: Put batches into memory from which a GPU copies while it computes.
+        mixed_in: Another data set with the same skeleton, and the share of the images that come
+            from it instead.
+        workers: Processes that load or render ahead; 0 to do it in this process.
+        pinned: Whether batches lie in memory from which a GPU copies while it computes.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Stream:
         self.workers, self.pinned = workers, pinned
 
     def batches(self, done: int = 0) -> Iterator[Batch]:
-        """Return this process's share of each batch, after the `done`.
+        """Return this process's share of each batch, from step `done` on.
 
         Raises:
-            ValueError: Where a batch cannot be divided equally among the processes.
+            ValueError: A batch cannot be divided equally among the processes.
         """
         rank, world_size = rank_and_world_size()
         if self.batch % world_size:
@@ -61,7 +61,7 @@ class Stream:
                            pinned=self.pinned)  # fmt: skip
 
     def sample(self, position: int) -> Sample:
-        """Return the view at a position of all that the run sees."""
+        """Return the view at a position in the sequence of all views of the run."""
         epoch, place = divmod(position, len(self.dataset))
         rng = np.random.default_rng([self.seed, 2, position])
         dataset, index = self.dataset, int(_order(self.seed, epoch, len(self.dataset))[place])
@@ -71,7 +71,7 @@ class Stream:
         return dataset.random_view(index, self.size, self.augment, rng)
 
     def broken(self) -> list[str]:
-        """Return what the data left out so far, a line each."""
+        """Return what the data has left out so far, a line each."""
         return list(self.dataset.broken)
 
 
@@ -90,7 +90,7 @@ class _Shares(torch.utils.data.Dataset):
         return collate(samples, self.stream.targets)
 
 
-@lru_cache(maxsize=2)  # a batch may span two epochs
+@lru_cache(maxsize=2)  # a batch can span two epochs
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """All images of an epoch, shuffled."""
+    """Return the shuffled indices of all images of an epoch."""
     return np.random.default_rng([seed, 3, epoch]).permutation(count)

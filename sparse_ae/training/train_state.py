@@ -1,4 +1,4 @@
-"""A run as it stands after a step: net, optimiser, schedule, data, curve, best weights so far."""
+"""The state of a run after a step: net, optimiser, schedule, curve and best weights so far."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparse_ae.metrics import linearity
 from sparse_ae.runtime.distributed import (
     all_reduce_mean,
-    all_reduce_sum,
     broadcast,
     rank_and_world_size,
     share_norms,
@@ -20,6 +18,7 @@ from sparse_ae.runtime.distributed import (
 from sparse_ae.settings.sections import LossSettings, OptimSettings
 from sparse_ae.training.average import WeightAverage, copy_of
 from sparse_ae.training.batches import Batch, on_device
+from sparse_ae.training.mean_linearity import mean_linearity
 from sparse_ae.training.objective import training_losses, weighted_sum
 from sparse_ae.training.resume import optimizer_state, part_of, prefixed, restore_optimizer
 from sparse_ae.training.schedule import make_schedule
@@ -27,22 +26,23 @@ from sparse_ae.training.schedule import make_schedule
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-LINE = ("first_component", "correlation", "effective_rank")  # of metrics.Linearity
 CURVE_EVERY = 20  # steps between two points of the curve
 
 
 class TrainState:
-    """A net in training; begins at step 0.
+    """A net in training; starts at step 0.
 
     Args:
         model: With its first weights.
-        loss: What it is trained to make small.
-        optim: How.
-        fabric: On which devices.
-        compiled: By torch.compile.
+        loss: Which losses it minimises.
+        optim: Optimiser and schedule.
+        fabric: On which devices it trains.
+        compiled: Whether torch.compile is used.
 
-    step: How many steps are done. seconds: Of training, as far as it was told. newly_validated: The
-    last figure of `add_validation`, until somebody takes it away.
+    Attributes:
+        step: How many steps are done.
+        seconds: Of training, as `train` sets them.
+        newly_validated: The last figure of `add_validation`, until the log takes it.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrainState:
         self._fabric = fabric
         model = model.to(memory_format=torch.channels_last).train()
         self._model = share_norms(model, fabric.device) if optim.sync_batch_norm else model
-        self._model.to(fabric.device)  # before the optimiser is made, whose fused step wants it so
+        self._model.to(fabric.device)  # before the optimiser is made: its fused step needs that
         self._optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=optim.learning_rate, weight_decay=optim.weight_decay,
             fused=True,
@@ -73,15 +73,15 @@ class TrainState:
 
     @property
     def learning_rate(self) -> float:
-        """Of the step to come."""
+        """The learning rate of the next step."""
         return self._schedule.get_last_lr()[0]
 
     def is_due(self, every: int) -> bool:
-        """Whether something is to be done that is done every so many steps, and after the last."""
+        """Return whether the step is a multiple of `every`, or the last; False for 0."""
         return every > 0 and (self.step % every == 0 or self.step == self.optim.steps)
 
     def learn(self, batch: Batch):
-        """One step of training."""
+        """Make one step of training."""
         shown = batch.ids
         if self._fabric.device.type != "cpu":
             batch = on_device(batch, self._fabric.device)
@@ -103,7 +103,7 @@ class TrainState:
         self._tags, self._visible = tags, batch.visible
 
     def add_point(self) -> dict[str, float]:
-        """A point of the curve; returns its losses. FloatingPointError as of `check`."""
+        """Add a point to the curve and return its losses; raises as `check`."""
         means = self.check()
         self._points.append({
             "step": self.step, **{f"loss_{name}": value for name, value in means.items()},
@@ -114,7 +114,11 @@ class TrainState:
         return means
 
     def check(self) -> dict[str, float]:
-        """The mean losses since the last point; FloatingPointError where one is not finite."""
+        """Return the mean losses since the last point, by name.
+
+        Raises:
+            FloatingPointError: A loss is not finite.
+        """
         if not self._recent:
             return {}
         losses = torch.stack(self._recent)  # (n, L)
@@ -124,7 +128,7 @@ class TrainState:
         return dict(zip(self._names, means.tolist(), strict=True))
 
     def _check_weights(self):
-        """FloatingPointError unless all are finite: of a loss that was, the step may not be."""
+        """Raise FloatingPointError for weights that are not finite."""
         for name, values in self._model.state_dict().items():
             if values.is_floating_point() and not values.isfinite().all():
                 told = ", ".join(f"{n} {v:g}" for n, v in self._last_losses().items()) or "none"
@@ -132,15 +136,15 @@ class TrainState:
                                          f"{name}; the last losses: {told}")  # fmt: skip
 
     def _last_losses(self) -> dict[str, float]:
-        """Those of the last point of the curve, by name."""
+        """Return the losses of the curve's last point, by name."""
         return {name.removeprefix("loss_"): value
                 for name, value in (self._points or [{}])[-1].items()
                 if name.startswith("loss_")}  # fmt: skip
 
     def _what_went_wrong(self, losses: Tensor) -> str:
-        """Step, images and last finite losses, of losses (n, L) since the last point."""
+        """Name step, images and last finite losses, from losses (n, L) since the last point."""
         whole = losses.isfinite().all(1)
-        wrong = int(whole.int().argmin())  # the first that is not, or, in another process, 0
+        wrong = int(whole.int().argmin())  # the first; 0 if it is in another process
         if whole.all():
             return f"step {self.step}: in another process a loss is no longer finite"
         step = self.step - len(losses) + wrong + 1
@@ -155,8 +159,7 @@ class TrainState:
                 f"the last finite losses: {last}")  # fmt: skip
 
     def add_validation(self, validate: Callable[[nn.Module, int], float]):
-        """Ask the first process's `validate`, and keep the weights if they are the best so far.
-        FloatingPointError as of `state`."""
+        """Validate in the first process, and keep the best weights so far; raises as `state`."""
         self.check()
         self._check_weights()
         value, trained = 0.0, None
@@ -174,8 +177,11 @@ class TrainState:
         self._validations.append((self.step, value))
 
     def state(self) -> tuple[dict, dict[str, Tensor]]:
-        """Header and tensors for `resume.write_state`. FloatingPointError as of `check`, and for
-        weights that are not finite."""
+        """Return header and tensors for `resume.write_state`.
+
+        Raises:
+            FloatingPointError: A loss or a weight is not finite.
+        """
         self.check()
         self._check_weights()
         groups, tensors = optimizer_state(self._optimizer)
@@ -198,13 +204,13 @@ class TrainState:
         return header, tensors
 
     def restore(self, header: Mapping, tensors: Mapping[str, Tensor]):
-        """Back to where `state` was taken, of a run with the same settings."""
+        """Go back to where `state` was called, in a run with the same settings."""
         self.step, self.seconds = header["step"], header["seconds"]
         self._model.load_state_dict(part_of(tensors, "weights."))
         restore_optimizer(self._optimizer, header["groups"], tensors)
         schedule = dict(header["schedule"])
         if "lr_lambdas" in self._schedule.state_dict():
-            schedule["lr_lambdas"] = [None]  # a function, which is there already
+            schedule["lr_lambdas"] = [None]  # a function; the schedule has it already
         self._schedule.load_state_dict(schedule)
         if self._average is not None:
             self._average.restore(part_of(tensors, "average."))
@@ -219,37 +225,25 @@ class TrainState:
         self._validations = [(step, value) for step, value in header["validations"]]
 
     def curve(self) -> dict[str, np.ndarray]:
-        """The points so far, as columns."""
+        """Return the points so far, as columns."""
         return {name: np.array([point[name] for point in self._points], np.float32)
                 for name in (self._points or [{}])[0]}  # fmt: skip
 
     def validation(self) -> dict[str, np.ndarray]:
-        """Steps and figures of `add_validation`, as columns; empty without any."""
+        """Return steps and figures of `add_validation` as columns; empty without validation."""
         if not self._validations:
             return {}
         steps, values = zip(*self._validations, strict=True)
         return {"validation_step": np.array(steps), "validation_value": np.array(values)}
 
     def finished(self) -> nn.Module:
-        """The net in evaluation mode: with the best weights of the validation, else with their
-        average, else with the last. FloatingPointError where they are not finite."""
+        """Return the net in evaluation mode; raises as `state`.
+
+        Its weights are the best of the validation, else their average, else the last ones.
+        """
         if self._best:
             self._model.load_state_dict(self._best)
         elif self._average is not None:
             self._model.load_state_dict(self._average.weights)
         self._check_weights()
         return self._model.eval()
-
-
-def mean_linearity(tags: Tensor | None, visible: Tensor) -> dict[str, float]:
-    """The measures LINE of embeddings (B, P, K, D), visible (B, P, K), each the mean over the
-    images in which it is defined, nan if in none; nothing for None. Over all processes' images."""
-    if tags is None:
-        return {}
-    pairs = zip(tags.detach().float().cpu().numpy(), visible.cpu().numpy(), strict=True)
-    found = np.array([linearity(tags, visible) for tags, visible in pairs])
-    defined = np.isfinite(found)
-    sums = torch.tensor(np.stack([np.where(defined, found, 0).sum(0), defined.sum(0)]))
-    sums, count = all_reduce_sum(sums.to(tags.device)).cpu().numpy()
-    means = sums / np.where(count > 0, count, np.nan)
-    return {f"line_{name}": value for name, value in zip(LINE, means.tolist(), strict=True)}

@@ -8,6 +8,7 @@ import pytest
 EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("extensions", "again"), [(["fresh_pages"], ["index"]), ([], [])])
 def test_a_second_build_reads_the_pages_again(tmp_path, monkeypatch, extensions, again):
     application = pytest.importorskip("sphinx.application", reason="part of the book extra")

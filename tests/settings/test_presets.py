@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
+from sparse_ae.models.make import make_net
 from sparse_ae.settings import METHODS, PRESETS, LossSettings, Settings, load_settings, read_search
 from sparse_ae.settings.presets import read_base, read_runs
 from sparse_ae.settings.schema import preset_schema, schema_text
@@ -99,3 +101,46 @@ def test_the_schema_knows_what_presets_may_say():
     for name in NAMES:
         first = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
         assert first == "# yaml-language-server: $schema=schema.json", name
+
+
+SMALLEST = {"data": {"size": 32}, "optim": {"batch": 1}}
+
+
+def test_a_batch_of_one_cell_is_refused_before_the_work():
+    words = (
+        r"^optim.batch: expected at least 2 with data.size 32, or a data.size from 64 on: one im"
+    )
+    with pytest.raises(ValueError, match=words):
+        load_settings("smoke", "rve", 0, SMALLEST)
+    six = {"widths": [8] * 6, "depths": [1] * 5}
+    with pytest.raises(ValueError, match=r"with data.size 64, or a data.size from 128"):
+        load_settings("smoke", "rve", 0, {**SMALLEST, "data": {"size": 64}, "model": six})
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "synchronous", "refused"),
+    [(2, 32, False, True), (2, 32, True, False), (2, 64, False, False), (4, 32, False, False)],
+)
+def test_the_share_of_each_of_two_processes_counts(batch, size, synchronous, refused):
+    optim = {"batch": batch, "sync_batch_norm": synchronous}
+    settings = load_settings("smoke", "rve", 0, {"data": {"size": size}, "optim": optim})
+    if refused:
+        with pytest.raises(ValueError, match=r"at least 4 .* one image for each of 2 processes"):
+            settings.check_batch(processes=2)
+    else:
+        settings.check_batch(processes=2)
+
+
+@pytest.mark.slow
+def test_what_is_refused_is_what_torch_cannot_train():
+    """The nets have maps of one cell at these sizes, and no larger ones have."""
+    for network in ("small", "lite0", "higher_hrnet"):
+        model = load_settings(
+            "smoke", "ae8", 0, {"model": {"network": network, "network_width": 8}}
+        ).model
+        net = make_net(model, 14).train()
+        side = model.coarsest_stride
+        with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+            net(torch.zeros(1, 3, side, side))
+        net(torch.zeros(1, 3, 2 * side, 2 * side))
+        net(torch.zeros(2, 3, side, side))
