@@ -2,8 +2,8 @@
 
 Let s be the eigenvalues of an image's scatter as shares of their sum. The first one lies between
 m = Σ s² and √m, because Σ s² ≤ s₁ Σ s and s₁² ≤ Σ s². The expectation of m has a closed form. Where
-in between the expected first share lies, a net of two times 16 units says. It learnt from 4,000
-kinds of crowds, each simulated 4,000 times (`benchmarks/null_share.py` makes `null_fit.json`).
+in between the expected first share lies, a net of two times 16 units says. It learnt from 3,923
+kinds of crowds, each simulated 4,000 times, in stages by the method of `benchmarks/null_share.py`.
 """
 
 from __future__ import annotations
