@@ -19,7 +19,7 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(items):
     """Tests of the built book need a browser, those of workflows other programs."""
     for item in items:
-        if {"book", "browser"} & set(item.fixturenames):
+        if {"book", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
         if "tests/workflow/" in item.path.as_posix():
             item.add_marker("workflow")
