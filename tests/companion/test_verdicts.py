@@ -247,7 +247,7 @@ def test_no_run_and_half_a_pair():
     assert verdict_of(alone, "C3") == NOT_TESTED
     single = make_runs(methods=("ae8",), seeds=(1,))
     table = claims_table(verdicts.measure_claims(*single, resamples=400), ("C1", "C6"))
-    assert table["found"].tolist()[-1] == "no runs"
+    assert table["found"].tolist()[-1] == "not tested"
     verdict = table.index.get_level_values("verdict").tolist()
     assert verdict == [REPRODUCED] * 2 + [NOT_TESTED] * 3
 

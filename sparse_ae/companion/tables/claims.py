@@ -66,7 +66,7 @@ def gains_sentence(records: Sequence[dict]) -> str:
 def _found(row) -> str:
     """The estimate and its interval, kept on one line; whether it is too small to matter."""
     if row.verdict in (NOT_TESTED, NO_RUN):
-        return "no runs"
+        return "not tested" if row.verdict == NOT_TESTED else "no runs"
     sign = "-" if np.isnan(row.difference) else "+"
     value = row.method if np.isnan(row.difference) else row.difference
     low, high = (number(bound, 3, sign) for bound in (row.low, row.high))
