@@ -77,7 +77,7 @@ def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch
     assert written == sorted(cached_tables.TABLES_WITH_BASE)
     assert not (root / "laptop" / "summary").exists()
     assert "levels.csv" in capsys.readouterr().out
-    assert "levels" not in cached_tables.table_names("laptop")
+    assert "over_scale" not in cached_tables.table_names("laptop")
     assert "verdicts" in cached_tables.table_names("laptop")
 
 
