@@ -177,15 +177,17 @@ def _trunk(net: nn.Module) -> tuple[nn.Module, str]:
     )
 
 
-def load_start(net: nn.Module, path: str | Path) -> LoadReport:
+def is_ours(path: str | Path) -> bool:
+    """Return whether a weights file is one that `save_checkpoint` wrote."""
+    return read_tensors(Path(path)).metadata.get("format", "").startswith("sparse_ae/")
+
+
+def load_start(net: nn.Module, path: str | Path) -> None:
     """Fill what a net has in common with another of our nets: its backbone, and heads that fit.
 
     Args:
         net: a PoseNet.
         path: a file that `save_checkpoint` wrote, of a PoseNet with the same backbone.
-
-    Returns:
-        The `LoadReport`.
 
     Raises:
         ValueError: the file does not hold the whole backbone; the message names the first tensor
@@ -202,9 +204,6 @@ def load_start(net: nn.Module, path: str | Path) -> LoadReport:
     fitting = {name: tensor for name, tensor in tensors.items()
                if tuple(tensor.shape) == expected.get(name)}  # fmt: skip
     net.load_state_dict(fitting, strict=False)
-    left = tuple(name for name in tensors if name not in fitting)
-    missing = tuple(name for name in expected if name not in fitting)
-    return LoadReport(path, f"ours, {WEIGHTS_FORMAT}", tuple(fitting), left, missing)
 
 
 def load_backbone(net: nn.Module, path: str | Path) -> LoadReport:

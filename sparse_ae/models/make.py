@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparse_ae.models.checkpoints import load_backbone, load_start
+from sparse_ae.models.checkpoints import is_ours, load_backbone, load_start
 from sparse_ae.models.lite import imagenet_weights
 from sparse_ae.models.official import NETWORKS, CoupledNet, HigherHRNet
 from sparse_ae.models.pose_net import TAG_BIAS, PoseNet
@@ -28,7 +28,7 @@ def make_net(model: ModelSettings, keypoints: int) -> PoseNet | HigherHRNet | Co
         )  # fmt: skip
     if model.pretrained == "imagenet":
         load_backbone(net, imagenet_weights())
-    elif model.pretrained and isinstance(net, PoseNet):
+    elif model.pretrained and isinstance(net, PoseNet) and is_ours(model.pretrained):
         load_start(net, model.pretrained)
     elif model.pretrained:
         load_backbone(net, model.pretrained)

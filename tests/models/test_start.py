@@ -44,3 +44,12 @@ def test_another_backbone_is_refused_by_its_first_tensor(start):
         ValueError, match=r"start.safetensors: does not fit .* backbone.stem.0.weight"
     ):
         make_net(ModelSettings(widths=(8, 4, 4, 4, 4), pretrained=start[0]), 3)
+
+
+def test_a_file_of_others_fills_the_backbone_that_it_is_of(tmp_path):
+    net = PoseNet(3, 2, backbone="lite0")
+    torch.save(net.backbone.encoder.state_dict(), tmp_path / "lite0.pth")
+    path = str(tmp_path / "lite0.pth")
+    made = make_net(ModelSettings(network="lite0", dim=2, pretrained=path), 3)
+    for name, tensor in net.backbone.encoder.state_dict().items():
+        assert torch.equal(made.backbone.encoder.state_dict()[name], tensor), name
