@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.statistics.verdicts import (
-    CLAIMS,
-    CONTRADICTED,
-    MEASURES,
-    REPRODUCED,
-    combine_verdicts,
-)
+from sparse_ae.companion.statistics.claim_verdicts import combine_verdicts
+from sparse_ae.companion.statistics.verdicts import CLAIMS, CONTRADICTED, MEASURES, REPRODUCED
 from sparse_ae.companion.tables.formatting import with_interval
 
 COLOURS = {REPRODUCED: "#009e73", CONTRADICTED: "#d55e00"}

@@ -5,11 +5,8 @@ resamples over seeds and test images together (`bootstrap.py`). It is paired: bo
 difference have the same seeds and images. Average precision is computed anew for every resample.
 With a single seed the interval speaks about that one run.
 
-"reproduced": all intervals of a claim lie on the claimed side. "in part": some do, and none lies
-wholly on the other side. "contradicted": one lies wholly on the other side. Otherwise "not
-resolved", with the number of seeds that would resolve it. Of C4, whose measures are one gain in
-several units, "depends on the unit" where one is on either side. Each measure names the smallest
-difference that would matter; a verdict that rests on smaller ones alone adds "by little".
+Each measure gets a verdict here, and names the smallest difference that would matter.
+`claim_verdicts.py` makes one verdict of a claim's measures.
 """
 
 from __future__ import annotations
@@ -30,9 +27,8 @@ from sparse_ae.companion.statistics.measures import (
 from sparse_ae.metrics import hoyer_null
 from sparse_ae.settings.methods import ALL
 
-REPRODUCED, IN_PART, CONTRADICTED = "reproduced", "in part", "contradicted"
+REPRODUCED, CONTRADICTED = "reproduced", "contradicted"
 NOT_RESOLVED, NOT_TESTED = "not resolved", "not tested by this preset"
-DEPENDS, BY_LITTLE = "depends on the unit", ", by little"
 NO_RUN = "no run yet"
 
 CLAIMS = {
@@ -43,7 +39,6 @@ CLAIMS = {
     "C5": "The group margin grows.",
     "C6": "Heatmaps whose width follows the embeddings' scale help.",
 }
-IN_UNITS = ("C4",)  # whose measures are one quantity in several units
 HARD_EASY = f"hard{MINUS}easy"
 
 MEASURES = (
@@ -147,24 +142,3 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     if low > sign * bound:
         return REPRODUCED
     return CONTRADICTED if high < sign * bound else NOT_RESOLVED
-
-
-def combine_verdicts(measured: pd.DataFrame) -> str:
-    """Return the verdict of a claim, from its rows of `measure_claims`.
-
-    Measures that stand beside do not count, nor do those that the runs cannot test.
-    """
-    if measured.empty:
-        return NOT_TESTED
-    part = measured[measured["decides"] & ~measured["verdict"].isin((NOT_TESTED, NO_RUN))]
-    if part.empty:
-        return measured["verdict"].iloc[0]
-    found = set(part["verdict"])
-    if measured["claim"].iloc[0] in IN_UNITS and {REPRODUCED, CONTRADICTED} <= found:
-        return DEPENDS
-    decisive = next((v for v in (CONTRADICTED, REPRODUCED) if v in found), None)
-    if decisive is None:
-        return NOT_RESOLVED
-    little = BY_LITTLE * bool(part[part["verdict"] == decisive]["small"].all())
-    partly = decisive == REPRODUCED and found != {REPRODUCED}
-    return (IN_PART if partly else decisive) + little

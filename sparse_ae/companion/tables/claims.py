@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sparse_ae.companion.completed_runs import paired_difference, paired_seeds
-from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED, combine_verdicts
+from sparse_ae.companion.statistics.claim_verdicts import combine_verdicts
+from sparse_ae.companion.statistics.verdicts import CLAIMS, NO_RUN, NOT_TESTED
 from sparse_ae.companion.tables.formatting import number, three_digits
 from sparse_ae.companion.tables.methods import t_interval
 
