@@ -16,17 +16,17 @@ from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.companion.completed_runs import example_run, read_evidence
-from sparse_ae.companion.figures.scenes import LEAST, crowded_example, example_scene, people_to_show
+from sparse_ae.companion.figures.scenes import LEAST, crowded_example, people_to_show, sharp_scene
 from sparse_ae.companion.figures.style import PERSON_COLOURS
 from sparse_ae.companion.run_notes import source_note
 from sparse_ae.companion.tables.formatting import METHOD_LABELS
+from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics import correctly_grouped, group_labels, group_margin, linearity
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
 METHODS = ("ae8", "ae8_scale", "rve", "ae1")
 THRESHOLDS = tuple(float(t) for t in np.round(0.25 * 2 ** (np.arange(17) / 4), 3))  # 0.25 to 4
 USED = THRESHOLDS.index(1.0)
-ENLARGED = 3  # the pictures, so that a browser need not
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
@@ -76,17 +76,17 @@ def gather(folder: Path) -> dict | None:
     folder.mkdir(parents=True, exist_ok=True)
     first = arrays[runs[0]["method"], runs[0]["seed"]]
     skeleton = get_skeleton(runs[0]["settings"]["data"]["skeleton"])
+    crowd = CrowdConfig(**runs[0]["data"]["test_crowd"])
     scenes = []
     for example in range(len(first["example_id"])):
-        scene = example_scene(runs[0], first, example)
-        size = scene.image.shape[1] * ENLARGED
-        large = cv2.resize(scene.image, (size, size), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f"{example}.jpg"), large[..., ::-1],
+        number = int(first["example_id"][example])
+        scene, large = render_scene(crowd, number), sharp_scene(crowd, number)[0]
+        cv2.imwrite(str(folder / f"{example}.jpg"), large.image[..., ::-1],
                     [cv2.IMWRITE_JPEG_QUALITY, 86])  # fmt: skip
         person, joint = np.nonzero(first["example_visible"][example])
         where = scene.keypoints[person, joint, :2]
         scenes.append({
-            "number": int(first["example_id"][example]),
+            "number": number,
             "crowding": round(float(scene.crowd_index), 2),
             "person": person.tolist(),
             "joint": joint.tolist(),
@@ -95,7 +95,7 @@ def gather(folder: Path) -> dict | None:
                                           skeleton) for run in runs},
         })  # fmt: skip
     return {
-        "size": int(scene.image.shape[1]),
+        "size": crowd.size,
         "start": crowded_example(first),
         "scenes": scenes,
         "methods": {run["method"]: METHOD_LABELS[run["method"]] for run in runs},

@@ -45,15 +45,14 @@ def run_note(records: Sequence[dict]) -> str:
 
 
 def source_note(records: Sequence[dict], *methods: str) -> str:
-    """Say in HTML, for below a figure or table, which runs it is made of.
+    """Say in HTML which runs a figure, a table or a page is made of, in a line that unfolds.
 
     Args:
         records: Of runs.
         methods: Whose runs count; by default all.
 
     Returns:
-        A paragraph with methods, seeds, commit, test crowds, and the command that repeats one of
-        the runs.
+        Methods, seeds, commit, test crowds, and the command that repeats one of the runs.
     """
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:
@@ -69,11 +68,11 @@ def source_note(records: Sequence[dict], *methods: str) -> str:
         for key in ("commit", "data_digest")
     )
     return (
-        f'<p class="made-of">Made of {made}: '
-        f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Any one again: "
+        f'<details class="made-of"><summary>Where this comes from</summary>{made}: '
+        f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Repeat one with "
         f"<code>sparse-ae train --preset {escape(last['preset'])} "
         f"--method {escape(last['method'])} "
-        f"--seed {last['seed']}</code></p>"
+        f"--seed {last['seed']}</code></details>"
     )
 
 

@@ -50,7 +50,7 @@ def test_figures_are_numbered_through_the_book_and_referred_to(book):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("idea", 1), ("scale-as-an-anchor", 2), ("heatmaps", 3), ("crowds", 3)]
+    ("name", "least"), [("idea", 1), ("method", 3), ("crowds", 3)]
 )
 def test_figures_that_need_no_record(browser, book, name, least):
     with Visit(browser, book / f"{name}.html") as visit:
@@ -58,15 +58,15 @@ def test_figures_that_need_no_record(browser, book, name, least):
 
 
 def test_figures_and_tables_of_the_records(browser, book):
-    for name, figures in (("index", 1), ("on-a-line", 2), ("group-margin", 2), ("results", 1),
-                          ("where-it-breaks", 3), ("grouping", 3), ("your-run", 3)):  # fmt: skip
+    for name, figures in (("index", 2), ("on-a-line", 3), ("crowded-scenes", 2), ("heatmap-widths", 1),
+                          ("failures", 1), ("knobs", 2), ("grouping", 1), ("your-run", 3)):  # fmt: skip
         with Visit(browser, book / f"{name}.html") as visit:
             assert visit.page.locator("article .cell_output img").count() >= figures
             assert visit.page.locator("article :is(.wide-table td, .made-of)").count() > 0
             assert "No run yet" not in visit.page.locator("article").inner_text()
 
 
-@pytest.mark.parametrize("name", ["idea", "scale-as-an-anchor", "heatmaps", "on-a-line"])
+@pytest.mark.parametrize("name", ["idea", "method", "crowded-scenes", "on-a-line"])
 def test_mathematics_is_typeset(browser, book, name):
     with Visit(browser, book / f"{name}.html") as visit:
         visit.page.wait_for_selector("mjx-container svg")

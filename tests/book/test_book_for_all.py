@@ -51,7 +51,7 @@ def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, scheme):
 
 
 def test_what_scrolls_sideways_is_reached_by_the_keyboard(browser, book):
-    with Visit(browser, book / "results.html", viewport={"width": 390, "height": 844}) as visit:
+    with Visit(browser, book / "crowded-scenes.html", viewport={"width": 390, "height": 844}) as visit:
         visit.page.wait_for_selector(".wide-table[tabindex='0']")
         table = visit.page.locator(".wide-table[tabindex='0']").first
         table.focus()
@@ -60,7 +60,7 @@ def test_what_scrolls_sideways_is_reached_by_the_keyboard(browser, book):
 
 
 def test_paper_shows_pages_without_what_needs_a_hand(browser, book):
-    with Visit(browser, book / "explore.html", viewport={"width": 800, "height": 1100}) as visit:
+    with Visit(browser, book / "grouping.html", viewport={"width": 800, "height": 1100}) as visit:
         controls = visit.page.locator(".explorer-set, .bd-sidebar-primary")
         assert controls.first.count() == 1
         visit.page.emulate_media(media="print")

@@ -71,7 +71,7 @@ def near(found, wanted) -> bool:
 def explorer(browser, book, request):
     """The explorer: its page, its data, the scene's panel and the embeddings' panel."""
     viewport = {"width": request.param, "height": 900}
-    with Visit(browser, book / "explore.html", viewport=viewport) as visit:
+    with Visit(browser, book / "grouping.html", viewport=viewport) as visit:
         page = visit.page
         data = json.loads(page.locator("#explorer-data").inner_text())
         panels = [page.locator(f"#explorer svg.explorer-{name}") for name in ("scene", "plot")]
@@ -166,7 +166,7 @@ def test_the_explorer_ties_joints_to_embeddings(explorer):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_threshold_slider_merges_and_splits(browser, book, width):
-    with Visit(browser, book / "explore.html", viewport={"width": width, "height": 844}) as visit:
+    with Visit(browser, book / "grouping.html", viewport={"width": width, "height": 844}) as visit:
         page = visit.page
         data = json.loads(page.locator("#explorer-data").inner_text())
         colours, last = data["colours"], len(data["thresholds"]) - 1
@@ -199,7 +199,7 @@ def test_the_threshold_slider_merges_and_splits(browser, book, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_turned_knobs_show_the_numbers_of_the_table(browser, book, width):
-    path = book / "where-it-breaks.html"
+    path = book / "knobs.html"
     with Visit(browser, path, viewport={"width": width, "height": 844}) as visit:
         page, seen = visit.page, set()
         data = json.loads(page.locator("#result-data").inner_text())

@@ -14,9 +14,11 @@ from sparse_ae.companion.figures.embeddings import draw_embeddings, margin_figur
 from sparse_ae.companion.figures.export import write_figures
 from sparse_ae.companion.figures.scenes import (
     crowded_example,
-    draw_enlarged,
+    enlarge_points,
+    labels_figure,
     people_figure,
     people_to_show,
+    sharp_scene,
     show_scene,
 )
 from sparse_ae.crowds import CrowdConfig, render_scene
@@ -116,18 +118,31 @@ def test_training_figure_leaves_out_what_was_not_trained(pair):
     assert [len(axis.lines) for axis in axes] == [2, 2, 2, 1]
 
 
-def test_people_are_drawn_on_the_enlarged_picture_at_their_place():
-    image = np.full((128, 128, 3), 90, np.uint8)
+def test_a_sharp_scene_has_everything_in_its_place():
+    config = CrowdConfig(**CROWD)
+    small, (large, factor) = render_scene(config, 0), sharp_scene(config, 0)
+    assert factor == 512 // config.size
+    assert large.image.shape == (512, 512, 3)
+    assert large.crowd_index == small.crowd_index
+    moved = enlarge_points(small.keypoints, factor)
+    labelled = small.keypoints[..., 2] > 0
+    assert (
+        np.abs(moved - large.keypoints)[labelled, :2].max() < factor / 4
+    )  # a quarter of a small pixel
+    assert enlarge_points([[30, 0, 0.9]], 4).tolist() == [[121.5, 1.5, 0.9]]
+
+
+def test_people_are_drawn_at_their_place():
+    image = np.full((512, 512, 3), 90, np.uint8)
     people = np.full((2, 14, 3), np.nan)  # the second is nobody
     people[0] = 0, 0, 0  # not found, but for an upper arm
-    people[0, [0, 2]] = [[30, 20, 0.9], [30, 90, 0.9]]
-    changed = (draw_enlarged(image, people, CROWDPOSE) != 90).any(axis=2)
-    assert changed.shape == (512, 512)
-    assert changed[82:361, 120:123].all()  # pixel centre 30 is 4 * 30 + 1.5 there
+    people[0, [0, 2]] = [[121, 82, 0.9], [121, 361, 0.9]]
+    (axis,) = people_figure([image], [people], CROWDPOSE).axes
+    changed = (np.asarray(axis.images[0].get_array()) != 90).any(axis=2)
+    assert changed[82:361, 120:123].all()
     assert not changed[:, :100].any()
     assert not changed[:, 143:].any()
-    assert draw_enlarged(image[:, :100], people, CROWDPOSE).shape == (768, 600, 3)
-    assert draw_enlarged(np.tile(image, (5, 5, 1)), people, CROWDPOSE).shape == (640, 640, 3)
+    assert (image == 90).all()
 
 
 def test_a_skeleton_of_ones_own_has_its_own_limbs():
@@ -139,6 +154,13 @@ def test_a_skeleton_of_ones_own_has_its_own_limbs():
                for skeleton in (pair, dataclasses.replace(pair, limbs=((0, 1),)))]  # fmt: skip
     pictures = [figure.axes[0].images[0].get_array() for figure in figures]
     assert [bool((picture[250, 250] != 90).any()) for picture in pictures] == [False, True]
+
+
+def test_joints_are_marked_as_seen_or_hidden():
+    scene = render_scene(CrowdConfig(**CROWD), 0)
+    seen, hidden = labels_figure(scene).axes[1].collections
+    assert len(seen.get_offsets()) == (scene.keypoints[..., 2] == 2).sum() > 0
+    assert len(hidden.get_offsets()) == (scene.keypoints[..., 2] == 1).sum() > 0
 
 
 def test_a_scene_is_tinted_where_a_person_is_seen():

@@ -46,7 +46,7 @@ def test_runs_of_two_presets_stand_together(root):
     assert set(arrays) == {("ae4", 1), ("ae8", 1), ("ae8_scale", 1)}
     assert arrays["ae8", 1]["grouping_accuracy"][0] == 0.9
     note = source_note(records)
-    assert "Made of 2 runs of the preset <code>questions</code>, 1 run of the preset" in note
+    assert "2 runs of the preset <code>questions</code>, 1 run of the preset" in note
     assert "train --preset laptop --method ae8_scale --seed 1" in note
     alone, _ = read_with_base("laptop", root)
     assert {record["preset"] for record in alone} == {"laptop"}

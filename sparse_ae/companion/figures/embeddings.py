@@ -10,14 +10,24 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.scenes import example_scene, show_scene
+from sparse_ae.companion.figures.scenes import (
+    enlarge_points,
+    people_to_show,
+    sharp_scene,
+    show_image,
+    show_scene,
+)
 from sparse_ae.companion.figures.style import person_colour
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
+from sparse_ae.crowds import CrowdConfig
+from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.metrics import HARD, correctly_grouped, linearity
 from sparse_ae.skeleton import get_skeleton
 
 
-def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Figure:
+def pca_figure(
+    runs: Sequence[tuple[Mapping, Mapping]], example: int = 0, *, people: bool = False
+) -> Figure:
     """Show one scene, and each run's embeddings of its joints on their first two components.
 
     A dot is a joint and a large ring a person's mean, in the person's colour; a small black ring
@@ -27,16 +37,14 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
     Args:
         runs: (record, arrays) each.
         example: Number of the example scene.
+        people: Show the scene with the people that the last run decoded, not with true ones tinted.
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
     size = 3.7 if rows == 1 else 4.3
     figure, axes = plt.subplots(rows, columns, figsize=(size * columns, 1.12 * size * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip
-    scene = example_scene(*runs[0], example)
-    show_scene(axes[0, 0], scene)
-    axes[0, 0].set_title(f"test scene {int(runs[0][1]['example_id'][example])}, "
-                         f"crowd index {scene.crowd_index:.2f}")  # fmt: skip
+    _show_example(axes[0, 0], *runs[-1], example, people)
     for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
         tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
         threshold = record["settings"]["decode"]["tag_threshold"]
@@ -51,6 +59,20 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
+
+
+def _show_example(axis: Axes, record: Mapping, arrays: Mapping, example: int, people: bool) -> None:
+    """Show an example scene, with decoded people or with true ones tinted."""
+    number = int(arrays["example_id"][example])
+    scene, factor = sharp_scene(CrowdConfig(**record["data"]["test_crowd"]), number)
+    if people:
+        skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
+        found = people_to_show(arrays["example_people"][example], skeleton)
+        drawn = draw_people(scene.image, enlarge_points(found, factor), skeleton)
+        show_image(axis, drawn, interpolation="none")
+    else:
+        show_scene(axis, scene)
+    axis.set_title(f"test scene {number}, crowd index {scene.crowd_index:.2f}")
 
 
 def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=None) -> None:

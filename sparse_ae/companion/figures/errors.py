@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.scenes import show_image
+from sparse_ae.companion.figures.scenes import enlarge_points, sharp_scene, show_image
 from sparse_ae.companion.tables.formatting import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
@@ -26,7 +26,7 @@ OTHERS = "#aa3377"  # of third persons
 TINT = "#ddcc77"  # of a true person, where the colours are those of decoded ones
 FAINT = 0.35  # how much of a picture's contrast is left where nobody is concerned
 WIDTHS = (7.0, 3.0)  # of the limbs of a first person, and of a second one over it
-LEAST_SIDE = 40  # pixels that a panel shows at least
+LEAST_SIDE = 0.3  # of the picture, that a panel shows at least
 
 
 def runs_with_failures(
@@ -42,47 +42,57 @@ def runs_with_failures(
     return found
 
 
-def gallery_figure(runs: Sequence[tuple[Mapping, Mapping]], kind: str, place: int = 0) -> Figure:
-    """Show the image of each run in which a kind of failure happened most, two panels a row.
+def gallery_figure(
+    runs: Sequence[tuple[Mapping, Mapping]], kinds: Sequence[str], place: int = 0
+) -> Figure:
+    """Show the image of each run in which a kind of failure happened most: kinds below each other.
 
     Of the image's failures, the one whose decoded person scores highest is drawn (`draw_case`); of
     "missed", all are (`draw_missed`). The rest of the picture is grey and faint.
 
     Args:
-        runs: (record, arrays) each.
-        kind: One of `errors.KINDS`.
+        runs: (record, arrays) each, a column.
+        kinds: Of `errors.KINDS`, a row each.
         place: 0 for the worst image, 1 for the second worst.
 
     Raises:
         ValueError: For an unknown kind.
     """
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
-    row = KINDS.index(kind)
-    columns = min(2, max(1, len(runs)))
-    rows = max(1, -(-len(runs) // 2))
-    figure, axes = plt.subplots(rows, columns, figsize=(3.9 * columns, 4.3 * rows),
-                                layout="constrained", squeeze=False)  # fmt: skip
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    figure, axes = plt.subplots(len(kinds), max(1, len(runs)), squeeze=False, layout="constrained",
+                                figsize=(3.9 * max(1, len(runs)), 4.3 * len(kinds)))  # fmt: skip
     for axis in axes.flat:
         axis.axis("off")
-    for axis, (record, arrays) in zip(axes.flat, runs, strict=False):
-        image = int(arrays["failure_index"][row, place])
-        axis.set_title(f"{METHOD_LABELS[record['method']]}\nnever", fontsize=10)
-        if image < 0:
-            continue
-        scene = render_scene(CrowdConfig(**record["data"]["test_crowd"]), image)
-        people = np.asarray(arrays["failure_people"][row, place], float)
-        people = people[np.isfinite(people).all(axis=(1, 2))]
-        skeleton = get_skeleton(record["data"]["test_crowd"]["skeleton"])
-        found = find_errors(people, scene.keypoints, scene.areas, skeleton)[kind]
-        if kind == "missed":
-            draw_missed(axis, scene, [case.true[0] for case in found])
-        else:
-            draw_case(axis, scene, people, most_confident(found, people), kind, skeleton)
-        count, persons = int(arrays["failure_counts"][image, row]), int(arrays["persons"][image])
-        axis.set_title(f"{METHOD_LABELS[record['method']]}\nscene {image}, {persons} persons: "
-                       f"{count} × {kind}", fontsize=10)  # fmt: skip
+    for row, kind in zip(axes, kinds, strict=True):
+        for axis, (record, arrays) in zip(row, runs, strict=False):
+            _worst_image(axis, record, arrays, kind, place)
     return figure
+
+
+def _worst_image(axis: Axes, record: Mapping, arrays: Mapping, kind: str, place: int) -> None:
+    """Draw one panel of the gallery."""
+    row = KINDS.index(kind)
+    image = int(arrays["failure_index"][row, place])
+    if image < 0:
+        axis.set_title(f"{METHOD_LABELS[record['method']]}\nnever {kind}", fontsize=10)
+        return
+    crowd = CrowdConfig(**record["data"]["test_crowd"])
+    scene, (large, factor) = render_scene(crowd, image), sharp_scene(crowd, image)
+    people = np.asarray(arrays["failure_people"][row, place], float)
+    people = people[np.isfinite(people).all(axis=(1, 2))]
+    skeleton = get_skeleton(crowd.skeleton)
+    found = find_errors(people, scene.keypoints, scene.areas, skeleton)[kind]
+    if kind == "missed":
+        draw_missed(axis, large, [case.true[0] for case in found])
+    else:
+        whose = owners(people, scene.keypoints, scene.areas, skeleton)
+        case, people = most_confident(found, people), enlarge_points(people, factor)
+        draw_case(axis, large, people, whose, case, kind, skeleton)
+    count, persons = int(arrays["failure_counts"][image, row]), int(arrays["persons"][image])
+    axis.set_title(f"{METHOD_LABELS[record['method']]}\nscene {image}, {persons} people: "
+                   f"{count} × {kind}", fontsize=10)  # fmt: skip
 
 
 def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
@@ -100,8 +110,9 @@ def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
 
 
 def draw_case(
-    axis: Axes, scene, people: np.ndarray, case: ErrorCase, kind: str, skeleton: Skeleton
-) -> None:
+    axis: Axes, scene, people: np.ndarray, whose: np.ndarray, case: ErrorCase, kind: str,
+    skeleton: Skeleton,
+) -> None:  # fmt: skip
     """Draw one failure, with the picture cut to those whom it concerns.
 
     "split" and "twice": the true person is tinted. What each of the two decoded people has of it is
@@ -113,11 +124,11 @@ def draw_case(
         axis: Where.
         scene: Of `render_scene`.
         people: (M, K, 3) the decoded people.
+        whose: (M, K) the true person of every joint, of `errors.owners`.
         case: The failure.
         kind: Its kind.
         skeleton: The K joints.
     """
-    whose = owners(people, scene.keypoints, scene.areas, skeleton)  # (M, K)
     apart = kind in ("split", "twice")
     colours = dict(zip(case.true, (*PAIR, *[OTHERS] * len(case.true)), strict=False))
     show_image(axis, tinted(scene, dict.fromkeys(case.true, TINT) if apart else colours))
@@ -168,7 +179,7 @@ def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndar
 def cut(axis: Axes, points: np.ndarray, side: int) -> None:
     """Show the square about points (n, 2), with some room, within a picture of this side."""
     low, high = points.min(axis=0), points.max(axis=0)
-    half = min(max(0.56 * (high - low).max(), LEAST_SIDE / 2), side / 2)
+    half = min(max(0.56 * (high - low).max(), LEAST_SIDE * side / 2), side / 2)
     middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
     axis.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] + half, middle[1] - half))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ from sparse_ae.metrics import HARD
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
 LEAST = 0.25  # the score from which on a picture shows a person
-ENLARGED = 512  # least side, in pixels, of a picture that skeletons are drawn on
+SHARP = 512  # least side, in pixels, of a picture in which people are looked at
 
 
 def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
@@ -52,6 +52,27 @@ def example_scene(record: Mapping, arrays: Mapping, example: int):
     return render_scene(crowd, int(arrays["example_id"][example]))
 
 
+def sharp_scene(config: CrowdConfig, number: int) -> tuple:
+    """Render a scene again in more pixels. A scene does not depend on its size: all stays in place.
+
+    Args:
+        config: Of the crowds.
+        number: Of the scene.
+
+    Returns:
+        The scene, and the integer factor of its size, the smallest with which it reaches SHARP.
+    """
+    factor = -(-SHARP // config.size)
+    return render_scene(replace(config, size=factor * config.size), number), factor
+
+
+def enlarge_points(points: np.ndarray, factor: int) -> np.ndarray:
+    """Return where points (..., 2+) of a picture lie in one that is `factor` times as large."""
+    moved = np.array(points, float)
+    moved[..., :2] = factor * moved[..., :2] + (factor - 1) / 2  # pixel centres stay centres
+    return moved
+
+
 def crowded_example(arrays: Mapping) -> int:
     """Return the first example that is hard and has at least four persons; else the most crowded.
 
@@ -77,6 +98,17 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
     return figure
 
 
+def labels_figure(scene) -> Figure:
+    """Show a scene plain, and with people tinted and joints marked: dots are seen, rings hidden."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 4.2), layout="constrained")
+    show_image(left, scene.image)
+    show_scene(right, scene, strength=0.35)
+    for state, face in ((2, "white"), (1, "none")):
+        x, y, _ = scene.keypoints[scene.keypoints[..., 2] == state].T
+        right.scatter(x, y, s=22, facecolors=face, edgecolors="white", linewidths=1.2)
+    return figure
+
+
 def people_to_show(
     people: np.ndarray, skeleton: Skeleton, *, threshold: float = 0.3, least: float = LEAST
 ) -> np.ndarray:
@@ -99,24 +131,6 @@ def people_to_show(
     return people[oks_nms(people, skeleton, threshold)]
 
 
-def draw_enlarged(image: np.ndarray, people: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Draw people over an enlarged copy of a small picture, where lines stay sharp.
-
-    Args:
-        image: (H, W, 3) uint8, RGB.
-        people: (M, K, 3) x and y in pixels of `image`, and score.
-        skeleton: The K joints.
-
-    Returns:
-        (F H, F W, 3) uint8, F the smallest integer with which the shorter side reaches ENLARGED.
-    """
-    factor = -(-ENLARGED // min(image.shape[:2]))
-    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    moved = np.array(people, float)
-    moved[..., :2] = factor * moved[..., :2] + (factor - 1) / 2  # pixel centres stay centres
-    return draw_people(large, moved, skeleton)
-
-
 def example_people_figure(record: Mapping, arrays: Mapping, count: int = 4) -> Figure:
     """Draw the first example scenes of a run with the people that it decoded there.
 
@@ -129,9 +143,13 @@ def example_people_figure(record: Mapping, arrays: Mapping, count: int = 4) -> F
         A panel per scene, side by side; `people_to_show` chooses the people.
     """
     skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
-    examples = range(min(count, len(arrays["example_id"])))
-    images = [example_scene(record, arrays, example).image for example in examples]
-    people = [people_to_show(arrays["example_people"][e], skeleton) for e in examples]
+    crowd = CrowdConfig(**record["data"]["test_crowd"])
+    images, people = [], []
+    for example, number in enumerate(arrays["example_id"][:count]):
+        scene, factor = sharp_scene(crowd, int(number))
+        chosen = people_to_show(arrays["example_people"][example], skeleton)
+        images.append(scene.image)
+        people.append(enlarge_points(chosen, factor))
     return people_figure(images, people, skeleton)
 
 
@@ -143,5 +161,5 @@ def people_figure(
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis, image, found in zip(axes[0], images, people, strict=True):
         # "none": an SVG file keeps every pixel, and a browser may enlarge it
-        show_image(axis, draw_enlarged(image, found, skeleton), interpolation="none")
+        show_image(axis, draw_people(image, found, skeleton), interpolation="none")
     return figure

@@ -1,0 +1,20 @@
+"""The code that pages show is that of the library, without docstrings."""
+
+import sys
+
+import pytest
+from opened_book import ROOT
+
+sys.path.append(str(ROOT / "book" / "_ext"))
+import library_code
+
+
+def test_code_comes_without_its_docstring(tmp_path):
+    file = tmp_path / "some.py"
+    file.write_text(
+        '@jit\ndef f(x):\n    """Say\n    so."""\n    # why\n    return x\n\ndef g(): return 1\n'
+    )
+    assert library_code.function_code(file, "f") == "@jit\ndef f(x):\n    # why\n    return x"
+    assert library_code.function_code(file, "g") == "def g(): return 1"
+    with pytest.raises(ValueError, match=r"some.py: has no function 'h'"):
+        library_code.function_code(file, "h")
