@@ -49,17 +49,16 @@ def test_figures_are_numbered_through_the_book_and_referred_to(book):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.parametrize(
-    ("name", "least"), [("idea", 1), ("method", 3), ("crowds", 3)]
-)
+@pytest.mark.parametrize(("name", "least"), [("idea", 1), ("method", 3), ("crowds", 3)])
 def test_figures_that_need_no_record(browser, book, name, least):
     with Visit(browser, book / f"{name}.html") as visit:
         assert visit.page.locator("article .cell_output img").count() >= least
 
 
 def test_figures_and_tables_of_the_records(browser, book):
-    for name, figures in (("index", 2), ("on-a-line", 3), ("crowded-scenes", 2), ("heatmap-widths", 1),
-                          ("failures", 1), ("knobs", 2), ("grouping", 1), ("your-run", 3)):  # fmt: skip
+    least = {"index": 2, "on-a-line": 3, "crowded-scenes": 2, "heatmap-widths": 1, "failures": 1,
+             "knobs": 2, "grouping": 1, "your-run": 3}  # fmt: skip
+    for name, figures in least.items():
         with Visit(browser, book / f"{name}.html") as visit:
             assert visit.page.locator("article .cell_output img").count() >= figures
             assert visit.page.locator("article :is(.wide-table td, .made-of)").count() > 0

@@ -51,7 +51,8 @@ def test_no_page_has_a_serious_accessibility_fault(browser, book, axe, scheme):
 
 
 def test_what_scrolls_sideways_is_reached_by_the_keyboard(browser, book):
-    with Visit(browser, book / "crowded-scenes.html", viewport={"width": 390, "height": 844}) as visit:
+    phone = {"viewport": {"width": 390, "height": 844}}
+    with Visit(browser, book / "crowded-scenes.html", **phone) as visit:
         visit.page.wait_for_selector(".wide-table[tabindex='0']")
         table = visit.page.locator(".wide-table[tabindex='0']").first
         table.focus()
