@@ -2,6 +2,7 @@
 referred to are numbered, and a word of the glossary is linked where a page first uses it."""
 
 import re
+from html.parser import HTMLParser
 
 import jupytext
 import pytest
@@ -122,3 +123,38 @@ def test_the_cells_of_a_page_are_python(name):
     for cell in cells:
         if cell.cell_type == "code" and not cell.source.startswith(("%", "!")):
             compile(cell.source, f"{name}.md", "exec", dont_inherit=True)
+
+
+class ArticleWords(HTMLParser):
+    """Counts the words of a built page's article, without scripts and pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside, self.hidden, self.count = 0, 0, 0
+
+    def handle_starttag(self, tag, _attrs):
+        self.inside += tag == "article"
+        self.hidden += tag in ("script", "style", "svg")
+
+    def handle_endtag(self, tag):
+        self.inside -= tag == "article"
+        self.hidden -= tag in ("script", "style", "svg")
+
+    def handle_data(self, data):
+        if self.inside and not self.hidden:
+            self.count += len(data.split())
+
+
+def test_the_book_is_short(book):
+    """At most 14,000 words, code and output included, of which 8,000 are prose."""
+    counts = {}
+    for name in pages():
+        if not name.startswith(LISTS):
+            parser = ArticleWords()
+            parser.feed((book / f"{name}.html").read_text(encoding="utf-8"))
+            counts[name] = parser.count
+    assert min(counts.values()) > 100, counts
+    assert sum(counts.values()) <= 14_000, counts
+    cells = re.compile(r"^---\n.*?^---\n|^```.*?^```[ ]*$", re.MULTILINE | re.DOTALL)
+    prose = {name: len(cells.sub(" ", page(name)).split()) for name in counts}
+    assert sum(prose.values()) <= 8_000, prose

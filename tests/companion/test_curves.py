@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
-from synthetic import make_arrays, make_matches
+from synthetic import make_arrays, make_matches, make_record
 
 from sparse_ae.companion.figures import curves as curve_figures
 from sparse_ae.companion.knobs import KNOB_SETTINGS
@@ -146,3 +146,29 @@ def test_figures_of_nothing_are_empty():
                    curve_figures.threshold_figure(none)):  # fmt: skip
         figure.canvas.draw()
     curve_figures.plt.close("all")
+
+
+def test_the_ladder_joins_the_runs_of_a_seed():
+    records = [
+        make_record(method, seed, AP=0.1 * seed + 0.05 * place, AP75=0.2)
+        for place, method in enumerate(("ae8", "ae8_scale", "rve"))
+        for seed in (1, 2)
+    ]
+    axes = curve_figures.ladder_figure(records).axes
+    lines = [line.get_ydata() for line in axes[0].lines]
+    assert lines[0] == pytest.approx([10, 15, np.nan, 20], nan_ok=True)  # seed 1, in percent
+    assert [float(line) for line in map(np.squeeze, lines[2:])] == pytest.approx([15, 20, 25])
+    assert [axis.get_ylabel() for axis in axes] == ["AP, %", "AP75, %", "grouping accuracy, %"]
+    assert not curve_figures.ladder_figure([]).axes[0].lines
+
+
+def test_validation_is_shown_over_the_steps():
+    arrays = {
+        ("ae8", 1): {"validation_step": np.r_[5, 10], "validation_value": np.r_[0.1, 0.2]},
+        ("ae8", 2): {"validation_step": np.array([5]), "validation_value": np.array([0.3])},
+        ("rve", 1): {},
+    }  # fmt: skip
+    (axis,) = curve_figures.validation_figure(arrays, ("ae8", "rve")).axes
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[10, 20], [30]]
+    assert axis.lines[0].get_xdata().tolist() == [5, 10]
+    assert not curve_figures.validation_figure({}, ("ae8",)).axes[0].lines

@@ -146,6 +146,56 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
     return figure
 
 
+LADDER = ("ae8", "ae8_scale", "rve_gamma", "rve")  # AE, + L_s, + Γ, + W
+STEPS = ("AE", "+ Lₛ", "+ Γ", "+ W")
+ON_LADDER = {"AP": "AP, %", "AP75": "AP75, %", "grouping_accuracy": "grouping accuracy, %"}
+
+
+def ladder_figure(records: Sequence[Mapping]) -> Figure:
+    """Show what each step from Associative Embedding to the paper's method brings, a panel each.
+
+    A small dot is a run, and the runs of a seed are joined; a large dot is the mean.
+
+    Args:
+        records: Of all runs.
+    """
+    figure, axes = plt.subplots(1, len(ON_LADDER), figsize=(9.0, 3.2), layout="constrained")
+    for axis, (metric, label) in zip(axes, ON_LADDER.items(), strict=True):
+        found = {(r["method"], r["seed"]): 100 * r["metrics"].get(metric, np.nan) for r in records
+                 if r["method"] in LADDER}  # fmt: skip
+        for seed in sorted({seed for _, seed in found}):
+            values = [found.get((method, seed), np.nan) for method in LADDER]
+            axis.plot(values, color="#999999", lw=0.8, marker="o", ms=2.5)
+        for place, method in enumerate(LADDER):
+            runs = [value for (other, _), value in found.items() if other == method]
+            if runs:
+                axis.plot(place, np.mean(runs), "o", color=METHOD_COLOURS[method], ms=8, zorder=3)
+        axis.set_xticks(range(len(LADDER)), STEPS)
+        axis.set(ylabel=label, xlim=(-0.4, len(LADDER) - 0.6))
+    return figure
+
+
+def validation_figure(arrays: Mapping, methods: Sequence[str]) -> Figure:
+    """Show average precision on validation crowds over the training steps, a line per run.
+
+    Args:
+        arrays: {(method, seed): arrays}, with validation_step and validation_value.
+        methods: Those to show.
+    """
+    figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
+    named = set()
+    for (method, _), run in sorted(arrays.items(), key=lambda item: str(item[0])):
+        if method in methods and "validation_step" in run:
+            label = METHOD_LABELS[method] if method not in named else None
+            axis.plot(run["validation_step"], 100 * run["validation_value"], marker="o", ms=3,
+                      lw=1.2, color=METHOD_COLOURS[method], label=label)  # fmt: skip
+            named.add(method)
+    axis.set(xlabel="training step", ylabel="AP on validation crowds, %")
+    if named:
+        _legend(figure, [axis])
+    return figure
+
+
 def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
     """Draw one legend below all panels, from the highest line to the lowest, row by row.
 
