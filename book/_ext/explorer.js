@@ -33,10 +33,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const explore = (box) => {
     const scene = document.getElementById("explorer-scene");
-    const method = document.getElementById("explorer-method");
+    const methods = ["explorer-method", "explorer-beside"].map((id) => document.getElementById(id));
+    const [method] = methods; // what the scene shows
     const people = document.getElementById("explorer-people");
     const space = document.getElementById("explorer-space");
-    const [left, right] = box.querySelectorAll("svg");
+    const [left, ...plots] = box.querySelectorAll("svg");
     const told = box.querySelector(".explorer-told");
     let turn = 0.6, tilt = 0.4, pairs = [], lit = -1;
 
@@ -49,18 +50,20 @@ document.addEventListener("DOMContentLoaded", () => {
     const say = (index) => {
       const here = data.scenes[scene.value], view = here.views[method.value];
       const step = view.steps[data.used], count = here.person.length;
-      const wrong = count - [...step.right].filter((one) => one === "1").length;
       if (index < 0) {
-        told.textContent = `${data.methods[method.value]}: ${view.share} % of the variance on the ` +
-          `first component; ${wrong} of ${count} joints are grouped wrongly and ringed. ` +
-          "Point at a joint, or move to one by Tab and the arrow keys.";
+        told.textContent = methods.map(({ value }) => {
+          const { share, steps } = here.views[value];
+          const wrong = [...steps[data.used].right].filter((one) => one === "0").length;
+          return `${data.methods[value]}: ${share} % of the variance on the first component; ` +
+            `${wrong} of ${count} joints are grouped wrongly and ringed. `;
+        }).join("") + "Point at a joint, or move to one by Tab and the arrow keys.";
         if (people.checked) told.textContent += ` Drawn: ${view.people.length || "no"} decoded ` +
           `person${view.people.length === 1 ? "" : "s"} with a mean score from ${data.least} on.`;
         return;
       }
       const state = step.right[index] === "1" ? "grouped rightly" : "grouped wrongly";
-      told.textContent = `Person ${here.person[index] + 1}, ${data.joints[here.joint[index]]}: ${state}, ` +
-        `in group ${step.group[index] + 1} of ${step.groups}.`;
+      told.textContent = `Person ${here.person[index] + 1}, ${data.joints[here.joint[index]]}: ` +
+        `${data.methods[method.value]} has it ${state}, in group ${step.group[index] + 1} of ${step.groups}.`;
     };
     const light = (index) => {
       for (const dots of pairs) for (const one of dots) one.classList.remove("lit");
@@ -68,31 +71,37 @@ document.addEventListener("DOMContentLoaded", () => {
       if (index >= 0) for (const one of pairs[index]) one.classList.add("lit");
       say(index);
     };
-    const draw = () => {
-      const here = data.scenes[scene.value], view = here.views[method.value];
-      const step = view.steps[data.used];
-      picture(left, scene.value);
-      right.replaceChildren();
-      if (people.checked) view.people.forEach((joints, person) => lines(left, joints, colour(person)));
+    const plot = (svg, here, view) => {
+      svg.replaceChildren();
       const flat = view.points.map(project);
       const reach = 1.1 * Math.max(...view.points.flat().map(Math.abs), 1e-6);
       const [x, y] = [0, 1].map((axis) => flat.map((p) => WIDE / 2 * (1 + (axis ? -1 : 1) * p[axis] / reach)));
       for (const line of [{ x1: 0, x2: WIDE, y1: 50, y2: 50 }, { x1: 50, x2: 50, y1: 0, y2: WIDE }])
-        make(right, "line", { ...line, class: "explorer-axis" });
+        make(svg, "line", { ...line, class: "explorer-axis" });
       const bar = WIDE / 2 * data.thresholds[data.used] / reach;
-      make(right, "line", { x1: 4, x2: 4 + bar, y1: 95, y2: 95, class: "explorer-bar" });
-      make(right, "text", { x: 4, y: 93, class: "explorer-text" }).textContent = "grouping threshold";
+      make(svg, "line", { x1: 4, x2: 4 + bar, y1: 95, y2: 95, class: "explorer-bar" });
+      make(svg, "text", { x: 4, y: 93, class: "explorer-text" }).textContent = "grouping threshold";
+      const right = view.steps[data.used].right;
+      return here.person.map((person, index) =>
+        dot(svg, x[index], y[index], colour(person), right[index] === "0"));
+    };
+    const draw = () => {
+      const here = data.scenes[scene.value], view = here.views[method.value];
+      const step = view.steps[data.used];
+      picture(left, scene.value);
+      if (people.checked) view.people.forEach((joints, person) => lines(left, joints, colour(person)));
+      const dots = plots.map((svg, index) => plot(svg, here, here.views[methods[index].value]));
       pairs = here.person.map((person, index) => {
-        const wrong = step.right[index] === "0", ink = colour(person);
         const [px, py] = here.at[index].map(at);
-        return [dot(left, px, py, ink, wrong), dot(right, x[index], y[index], ink, wrong)];
+        return [dot(left, px, py, colour(person), step.right[index] === "0"),
+                ...dots.map((of) => of[index])];
       });
       pairs.forEach((dots, index) => dots.forEach((one) => {
         one.addEventListener("pointerenter", () => light(index));
       }));
       light(-1);
     };
-    for (const panel of [left, right]) {
+    for (const panel of [left, ...plots]) {
       panel.setAttribute("tabindex", "0");
       panel.addEventListener("pointerleave", () => light(-1));
       panel.addEventListener("keydown", (event) => {
@@ -106,7 +115,7 @@ document.addEventListener("DOMContentLoaded", () => {
         } else light((lit + by + pairs.length + (lit < 0 && by < 0)) % pairs.length);
       });
     }
-    right.addEventListener("pointermove", (event) => {
+    for (const svg of plots) svg.addEventListener("pointermove", (event) => {
       if (!space.checked || !event.buttons) return;
       turn += event.movementX / 120;
       tilt += event.movementY / 120;

@@ -128,17 +128,21 @@ def scene_choice(data: dict, prefix: str) -> str:
 
 
 def explorer_html(data: dict) -> str:
-    """A scene, its embeddings under one method, and a sentence about what is pointed at."""
+    """A scene, its embeddings under two methods, and a sentence about what is pointed at."""
     return f"""<div class="explorer" id="explorer">
 <div class="explorer-set">{scene_choice(data, "explorer")}
 <label for="explorer-method">method</label>
 <select id="explorer-method">{options(data["methods"], "rve")}</select>
+<label for="explorer-beside">beside it</label>
+<select id="explorer-beside">{options(data["methods"], "ae8")}</select>
 <label><input type="checkbox" id="explorer-people"> skeletons that it decoded</label>
 <label><input type="checkbox" id="explorer-space"> three components</label></div>
 <div class="explorer-panels">
 <svg class="explorer-scene" viewBox="0 0 100 100" role="group" aria-label="The scene"></svg>
 <svg class="explorer-plot" viewBox="0 0 100 100" role="group" aria-label="Its embeddings"
-tabindex="0"></svg></div>
+tabindex="0"></svg>
+<svg class="explorer-plot" viewBox="0 0 100 100" role="group" tabindex="0"
+aria-label="Its embeddings under the other method"></svg></div>
 <p class="explorer-told" aria-live="polite"></p>
 {data["source"]}</div>"""
 

@@ -74,7 +74,7 @@ def explorer(browser, book, request):
     with Visit(browser, book / "grouping.html", viewport=viewport) as visit:
         page = visit.page
         data = json.loads(page.locator("#explorer-data").inner_text())
-        panels = [page.locator(f"#explorer svg.explorer-{name}") for name in ("scene", "plot")]
+        panels = [page.locator(f"#explorer svg.explorer-{n}").first for n in ("scene", "plot")]
         yield page, data, *panels
         assert visit.errors == []
 
@@ -106,6 +106,22 @@ def test_the_explorer_shows_the_scene_and_method_that_are_chosen(explorer):
                 "all => all.map(dot => dot.querySelector('.explorer-ring') ? '0' : '1')"
             )
             assert "".join(ringed) == right
+
+
+def test_the_explorer_has_another_method_beside_it(explorer):
+    page, data, scene_panel, plot = explorer
+    beside = page.locator("#explorer svg.explorer-plot").nth(1)
+    page.locator("#explorer-method").select_option("rve")
+    for method in ("ae8", "ae1"):
+        page.locator("#explorer-beside").select_option(method)
+        views = data["scenes"][data["start"]]["views"]
+        assert near(dots(plot), projected(views["rve"]["points"]))
+        assert near(dots(beside), projected(views[method]["points"]))
+        right = views[method]["steps"][data["used"]]["right"]
+        assert beside.locator(".explorer-ring").count() == right.count("0")
+    beside.focus()
+    page.keyboard.press("ArrowRight")
+    assert lit(scene_panel) == lit(plot) == lit(beside) == [0]
 
 
 def test_the_explorer_turns_three_components(explorer):
@@ -145,7 +161,8 @@ def test_the_explorer_ties_joints_to_embeddings(explorer):
         state = "rightly" if step["right"][index] == "1" else "wrongly"
         name = data["joints"][scene["joint"][index]]
         assert told.inner_text() == (
-            f"Person {scene['person'][index] + 1}, {name}: grouped {state}, "
+            f"Person {scene['person'][index] + 1}, {name}: "
+            f"{data['methods']['ae8']} has it grouped {state}, "
             f"in group {step['group'][index] + 1} of {step['groups']}."
         )
 
