@@ -102,7 +102,8 @@ def test_search_finds_the_group_margin(browser, book):
 
 
 # tables and code that do not fit, and do not scroll inside a frame whose edge is seen
-CUT_OFF = """() => [...document.querySelectorAll(".wide-table, .bd-article pre")].filter(element => {
+CUT_OFF = """() => [...document.querySelectorAll(".wide-table, .bd-article pre")]
+.filter(element => {
   const style = getComputedStyle(element), box = element.getBoundingClientRect();
   if (box.right > innerWidth + 1) return !element.closest(".cell_output, .wide-table");
   if (element.scrollWidth <= element.clientWidth + 1) return false;
