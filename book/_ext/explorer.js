@@ -156,7 +156,36 @@ document.addEventListener("DOMContentLoaded", () => {
     draw();
   };
 
-  const boxes = [["explorer", explore], ["threshold", threshold]];
+  const steps = (box) => {
+    const followed = data.followed, slider = document.getElementById("steps-at");
+    const told = box.querySelector(".explorer-told");
+    const [scene, ...plots] = box.querySelectorAll("svg");
+    make(scene, "image", { href: "_static/explorer/followed.jpg", width: WIDE, height: WIDE });
+    followed.at.forEach((place, index) =>
+      dot(scene, at(place[0]), at(place[1]), colour(followed.person[index]), false));
+    const draw = () => {
+      const step = followed.steps[slider.value];
+      document.getElementById("steps-is").textContent = step;
+      slider.setAttribute("aria-valuetext", `step ${step}`);
+      const words = plots.map((svg) => {
+        const { points, share } = followed.methods[svg.dataset.method][slider.value];
+        svg.replaceChildren();
+        const reach = 1.1 * Math.max(...points.flat().map(Math.abs), 1e-6);
+        points.forEach(([x, y], index) => dot(svg, WIDE / 2 * (1 + x / reach), WIDE / 2 * (1 - y / reach),
+                                              colour(followed.person[index]), false));
+        const bar = Math.min(WIDE / 2 / reach, 92);
+        make(svg, "line", { x1: 4, x2: 4 + bar, y1: 95, y2: 95, class: "explorer-bar" });
+        const text = `${share.toFixed(1)} % on the first component`;
+        box.querySelector(`p[data-method="${svg.dataset.method}"]`).textContent = text;
+        return `${data.methods[svg.dataset.method]}: ${text}`;
+      });
+      told.textContent = `After step ${step}. ${words.join("; ")}.`;
+    };
+    box.addEventListener("input", draw);
+    draw();
+  };
+
+  const boxes = [["explorer", explore], ["threshold", threshold], ["steps", steps]];
   for (const [name, start] of boxes) {
     const box = document.getElementById(name);
     if (box) start(box);

@@ -21,12 +21,15 @@ from sparse_ae.companion.figures.style import PERSON_COLOURS
 from sparse_ae.companion.run_notes import source_note
 from sparse_ae.companion.tables.formatting import METHOD_LABELS
 from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.datasets.open import crowd_config
 from sparse_ae.metrics import correctly_grouped, group_labels, group_margin, linearity
+from sparse_ae.settings import load_settings
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
 METHODS = ("ae8", "ae8_scale", "rve", "ae1")
 THRESHOLDS = tuple(float(t) for t in np.round(0.25 * 2 ** (np.arange(17) / 4), 3))  # 0.25 to 4
 USED = THRESHOLDS.index(1.0)
+FOLLOWED = Path(__file__).parents[2] / "experiments" / "results" / "line" / "steps.npz"
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
@@ -106,6 +109,37 @@ def gather(folder: Path) -> dict | None:
         "limbs": skeleton.limbs,
         "colours": PERSON_COLOURS,
         "source": source_note(runs),
+        "followed": follow(folder),
+    }
+
+
+def follow(folder: Path, file: Path = FOLLOWED) -> dict | None:
+    """What the slider of training steps draws, from what `experiments/steps.py` kept; its picture is
+    written to `folder`. None where nothing was kept."""
+    if not file.is_file():
+        return None
+    kept = np.load(file)
+    crowd = crowd_config(load_settings("evening", "ae8", 1).data, "val")
+    number, visible = int(kept["scene"]), kept["visible"]
+    scene, large = render_scene(crowd, number), sharp_scene(crowd, number)[0]
+    cv2.imwrite(str(folder / "followed.jpg"), large.image[..., ::-1],
+                [cv2.IMWRITE_JPEG_QUALITY, 86])  # fmt: skip
+    person, joint = np.nonzero(visible)
+    early = [i for i, step in enumerate(kept["steps"]) if step <= 100 or step % 50 == 0]
+    methods = {}
+    for method in (name for name in METHODS if name in kept):
+        tags = kept[method].astype(float)
+        last = tags[-1][visible]
+        basis = np.linalg.svd(last - last.mean(0), full_matrices=False)[2][:2]
+        flat = [(now[visible] - now[visible].mean(0)) @ basis.T for now in tags[early]]
+        shares = [linearity(now, visible).first_component for now in tags[early]]
+        methods[method] = [{"points": np.round(points, 4).tolist(), "share": round(100 * share, 1)}
+                           for points, share in zip(flat, shares, strict=True)]  # fmt: skip
+    return {
+        "steps": kept["steps"][early].tolist(),
+        "person": person.tolist(),
+        "at": np.round(scene.keypoints[person, joint, :2], 1).tolist(),
+        "methods": methods,
     }
 
 
@@ -165,8 +199,35 @@ aria-valuetext="1"></div>
 {data["source"]}</div>"""
 
 
+def steps_html(data: dict) -> str:
+    """A scene, and its embeddings at a step of training under two methods."""
+    if data["followed"] is None:
+        return "<p>No run yet: <code>python experiments/steps.py</code> makes it.</p>"
+    panels = "".join(
+        f'<figure><figcaption>{escape(data["methods"][method])}</figcaption>'
+        f'<svg data-method="{method}" viewBox="0 0 100 100" role="img" '
+        f'aria-label="Embeddings under {escape(data["methods"][method])}"></svg>'
+        f'<p data-method="{method}"></p></figure>'
+        for method in data["followed"]["methods"]
+    )  # fmt: skip
+    count = len(data["followed"]["steps"])
+    return f"""<div class="explorer" id="steps">
+<div class="explorer-set"><label for="steps-at">training step: <output id="steps-is">0</output></label>
+<input type="range" id="steps-at" min="0" max="{count - 1}" step="1" value="{count - 1}"></div>
+<div class="explorer-panels"><figure><figcaption>the scene</figcaption>
+<svg viewBox="0 0 100 100" role="img" aria-label="The scene that is followed"></svg></figure>
+{panels}</div><p class="explorer-told" aria-live="polite"></p></div>"""
+
+
+PIECES = {
+    "embedding-explorer": explorer_html,
+    "threshold-slider": slider_html,
+    "training-steps": steps_html,
+}
+
+
 class Explorer(Directive):
-    """`embedding-explorer` and `threshold-slider`; the content is the caption, `:name:` what refers
+    """`embedding-explorer`, `threshold-slider` and `training-steps`; the content is the caption, `:name:` what refers
     to it. The first of them on a page brings data and script."""
 
     has_content = True
@@ -180,7 +241,7 @@ class Explorer(Directive):
         data = environment.app.explorer_data
         if data is None:
             return [nodes.paragraph(text="No run yet.")]
-        html = (explorer_html if self.name == "embedding-explorer" else slider_html)(data)
+        html = PIECES[self.name](data)
         if not environment.temp_data.get("explorer"):
             environment.temp_data["explorer"] = True
             text = in_script(data)
@@ -191,6 +252,6 @@ class Explorer(Directive):
 
 def setup(app) -> dict:
     """Register with Sphinx."""
-    app.add_directive("embedding-explorer", Explorer)
-    app.add_directive("threshold-slider", Explorer)
+    for name in PIECES:
+        app.add_directive(name, Explorer)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -55,7 +55,7 @@ def figures(name: str) -> list[dict]:
 
 def played(name: str) -> list[str]:
     """The names of the figures that one can play with."""
-    kinds = "crowd-knobs|result-knobs|embedding-explorer|threshold-slider|try-it"
+    kinds = "crowd-knobs|result-knobs|embedding-explorer|threshold-slider|training-steps|try-it"
     return re.findall(rf"^```\{{(?:{kinds})\}}\n:name: (\S+)\n\n\S", page(name), re.MULTILINE)
 
 
