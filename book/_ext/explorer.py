@@ -114,8 +114,8 @@ def gather(folder: Path) -> dict | None:
 
 
 def follow(folder: Path, file: Path = FOLLOWED) -> dict | None:
-    """What the slider of training steps draws, from what `experiments/steps.py` kept; its picture is
-    written to `folder`. None where nothing was kept."""
+    """What the slider of training steps draws, from what `experiments/steps.py` kept; its picture
+    is written to `folder`. None where nothing was kept."""
     if not file.is_file():
         return None
     kept = np.load(file)
@@ -212,7 +212,8 @@ def steps_html(data: dict) -> str:
     )  # fmt: skip
     count = len(data["followed"]["steps"])
     return f"""<div class="explorer" id="steps">
-<div class="explorer-set"><label for="steps-at">training step: <output id="steps-is">0</output></label>
+<div class="explorer-set">
+<label for="steps-at">training step: <output id="steps-is">0</output></label>
 <input type="range" id="steps-at" min="0" max="{count - 1}" step="1" value="{count - 1}"></div>
 <div class="explorer-panels"><figure><figcaption>the scene</figcaption>
 <svg viewBox="0 0 100 100" role="img" aria-label="The scene that is followed"></svg></figure>
@@ -227,8 +228,8 @@ PIECES = {
 
 
 class Explorer(Directive):
-    """`embedding-explorer`, `threshold-slider` and `training-steps`; the content is the caption, `:name:` what refers
-    to it. The first of them on a page brings data and script."""
+    """`embedding-explorer`, `threshold-slider` and `training-steps`; the content is the caption,
+    `:name:` what refers to it. The first of them on a page brings data and script."""
 
     has_content = True
     option_spec: ClassVar = OPTIONS
