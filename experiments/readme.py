@@ -1,4 +1,4 @@
-"""Write the README's tables and picture from the committed records of the preset `laptop`.
+"""Write the README's table and picture from the committed records of the evidence.
 
 python experiments/readme.py            # after the records changed
 python experiments/readme.py --check    # exits 1 where the README is not what they say
@@ -12,15 +12,14 @@ from pathlib import Path
 
 from sparse_ae.companion.cached_tables import cached_table
 from sparse_ae.companion.completed_runs import EVIDENCE, read_runs
+from sparse_ae.companion.figures.claims import verdict_rows
 from sparse_ae.companion.figures.scenes import example_people_figure
-from sparse_ae.companion.tables.claims import claims_table
-from sparse_ae.companion.tables.methods import crowd_table
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"
 README = HOUSE / "README.md"
 PICTURE = HOUSE / "book" / "images" / "people.png"
-MARKS = {"crowds": "crowd table", "claims": "verdicts"}  # of the comments about each table
+START, END = "<!-- verdicts", "<!-- end of verdicts -->"  # the comments about the table
 SEEDS = (1, 2, 3, 4, 5)  # those that are committed
 
 
@@ -31,30 +30,19 @@ def committed():
     return records, {run: found for run, found in arrays.items() if run[1] in SEEDS}
 
 
-def tables() -> dict[str, str]:
-    """The crowded-scene table and the claims with their verdicts, as Markdown."""
+def table() -> str:
+    """The claims with their verdicts, as Markdown."""
     records, arrays = committed()
-    claims = claims_table(cached_table("verdicts", records, arrays, RESULTS)).reset_index()
-    claims = claims[["claim", "verdict"]].drop_duplicates()
-    frames = {"crowds": crowd_table(records, difference=False).reset_index(), "claims": claims}
-    return {name: _markdown(frame) for name, frame in frames.items()}
-
-
-def _markdown(frame) -> str:
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.values.tolist()]
+    claims = verdict_rows(cached_table("verdicts", records, arrays, RESULTS))
+    rows = [list(claims.columns), ["---"] * len(claims.columns), *claims.values.tolist()]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def updated() -> str:
-    """The README with its tables as the records have them."""
-    text = README.read_text(encoding="utf-8")
-    for name, table in tables().items():
-        start, end = f"<!-- {MARKS[name]}", f"<!-- end of {MARKS[name]} -->"
-        before, rest = text.split(start)
-        comment, rest = rest.split("\n", 1)
-        after = rest.split(end)[1]
-        text = f"{before}{start}{comment}\n{table}\n{end}{after}"
-    return text
+    """The README with its table as the records have it."""
+    before, rest = README.read_text(encoding="utf-8").split(START)
+    comment, rest = rest.split("\n", 1)
+    return f"{before}{START}{comment}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
 def draw() -> None:
