@@ -8,7 +8,7 @@ from synthetic import make_arrays, make_record
 from sparse_ae.cli import main
 from sparse_ae.companion import cached_tables
 from sparse_ae.companion.completed_runs import read_with_base
-from sparse_ae.companion.figures import questions as question_figures
+from sparse_ae.companion.figures import curves as curve_figures
 from sparse_ae.companion.records import write_record
 from sparse_ae.companion.run_notes import source_note
 from sparse_ae.companion.statistics import comparisons
@@ -50,7 +50,7 @@ def test_runs_of_two_presets_stand_together(root):
     assert "train --preset laptop --method ae8_scale --seed 1" in note
     alone, _ = read_with_base("laptop", root)
     assert {record["preset"] for record in alone} == {"laptop"}
-    assert read_with_base("sweep", root) == ([], {})  # nothing of its own: nothing beside it
+    assert read_with_base("line", root) == ([], {})  # nothing of its own: nothing beside it
     assert read_with_base("long-gone", root) == ([], {})
 
 
@@ -104,25 +104,12 @@ def test_a_method_asks_one_thing(method, like, apart):
     assert {name.partition(".")[2] for name in differ} == apart
 
 
-def test_dimensions_stand_at_their_number():
-    arrays = {(name, 1): made(0.1 * dim) for name, dim in question_figures.DIMENSIONS.items()}
-    arrays["rve", 1] = made(0.9)
-    found = comparisons.levels(arrays, ("rve", *question_figures.DIMENSIONS), resamples=20)
-    figure = question_figures.dimension_figure(found, [("grouping accuracy", "the same, hard")])
-    axis = figure.axes[0]
-    x, y = axis.lines[0].get_data()
-    assert x.tolist() == [1, 2, 4, 8, 16]
-    assert y == pytest.approx([10, 20, 40, 80, 160])
-    assert axis.get_ylabel() == "grouping accuracy, %"
-    plt.close(figure)
-
-
 def test_differences_stand_in_their_row():
     arrays = {("ae8", 1): made(0.5), ("ae8_log", 1): made(0.75), ("ae8_large", 1): made(0.25)}
     found = comparisons.differences(arrays, ("ae8_log", "ae8_large"), resamples=20)
     table = found[found["quantity"] == "the same, hard"]
     methods = ("ae8_large", "ae8_log", "ae8_decorrelated")
-    figure = question_figures.differences_figure({"the same, hard": table}, methods)
+    figure = curve_figures.differences_figure({"the same, hard": table}, methods)
     axis = figure.axes[0]
     dots = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axis.lines[1:]
             if len(line.get_xdata()) == 1}  # fmt: skip

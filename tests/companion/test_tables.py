@@ -18,7 +18,6 @@ from sparse_ae.companion.tables.methods import (
     provenance_table,
     search_table,
     t_interval,
-    table_by_person_count,
 )
 
 
@@ -116,19 +115,6 @@ def test_search_table_by_hand(tmp_path):
     assert table["first component"].tolist() == ["0.125", "0.250"]
     assert table["runs"].tolist() == [2, 2]
     assert table["best"].tolist() == ["", "★"]
-
-
-def test_person_counts_by_hand():
-    persons = np.array([1, 2, 2, 3, 9])
-    runs = {("ae8", seed): {"persons": persons, "share": np.array([9, 0.5, 1, np.nan, x])}
-            for seed, x in ((1, 0.25), (2, 0.75))}  # fmt: skip
-    runs["rve", 1] = {"persons": persons, "share": np.ones(5)}
-    with pytest.warns(RuntimeWarning, match="empty slice"):  # nobody has three known persons
-        table = table_by_person_count(runs, ("ae8", "rve", "ae1"), "share")
-    assert table.loc["AE, D = 8", "2 persons"] == "0.750 (0.750 to 0.750)"
-    assert table.loc["AE, D = 8", "8 to 10"] == "0.500 (0.250 to 0.750)"
-    assert table.loc["RVE (the paper)", "3 persons"] == "1.000"
-    assert list(table.index) == ["AE, D = 8", "RVE (the paper)"]
 
 
 def test_failures_by_hand(records):

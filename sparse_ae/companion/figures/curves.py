@@ -14,6 +14,7 @@ from sparse_ae.companion.completed_runs import example_run
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.metrics import EASY, HARD
 
+IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column says of what
 KNOB_LABELS = {
     "scale_spread": "largest to smallest person in a scene",
     "crowding": "crowd index asked for",
@@ -144,6 +145,40 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             axis.xaxis.set_major_formatter("{x:g}")
     _legend(figure, axes[0], ranked_at=None)
     return figure
+
+
+def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> Figure:
+    """Show differences from the base in points, with 95 % intervals: a panel per quantity.
+
+    Args:
+        tables: By quantity, its rows of `comparisons.differences`.
+        methods: A row each.
+    """
+    figure, axes = _two_beside(len(tables), 0.35 * len(methods) + 1, sharey=True)
+    for axis, (quantity, table) in zip(axes, tables.items(), strict=True):
+        axis.axvline(0, color="black", lw=1)
+        for row in table.itertuples():
+            if row.method in methods:
+                middle, low, high = (100 * value for value in (row.difference, row.low, row.high))
+                axis.errorbar([middle], [methods.index(row.method)],
+                              xerr=[[max(middle - low, 0)], [max(high - middle, 0)]], fmt="o",
+                              ms=5, capsize=3,
+                              color=METHOD_COLOURS[row.method])  # fmt: skip
+        axis.set_yticks(range(len(methods)), [METHOD_LABELS[name] for name in methods])
+        axis.set(
+            xlabel=f"{IN_FULL.get(quantity, quantity)}, points", ylim=(len(methods) - 0.5, -0.5)
+        )
+    return figure
+
+
+def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
+    """Make a figure with two panels a row, `height` inches each: a page keeps their font size."""
+    rows = -(-panels // 2)
+    figure, axes = plt.subplots(rows, min(2, panels), figsize=(9, rows * height),
+                                layout="constrained", squeeze=False, **shared)  # fmt: skip
+    for axis in axes.flat[panels:]:
+        axis.axis("off")
+    return figure, list(axes.flat[:panels])
 
 
 LADDER = ("ae8", "ae8_scale", "rve_gamma", "rve")  # AE, + L_s, + Γ, + W

@@ -6,7 +6,7 @@ those that came with the repository. Tables show both; differences are paired by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,6 @@ COLUMNS = {
     "grouping_accuracy_hard": "the same, hard crowds",
 }
 LINE = 0.99  # the first component's share from which a run's embeddings count as on a line
-PERSONS = ((2, 2), (3, 3), (4, 4), (5, 7), (8, 10))  # bins of how many an image has
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
@@ -148,32 +147,6 @@ def precision_table(records: Sequence[dict]) -> pd.DataFrame:
          **{name: number(100 * record["metrics"][name]) for name in PRECISION}}
         for record in records
     ])  # fmt: skip
-
-
-def table_by_person_count(arrays: Mapping, methods: Sequence[str], name: str) -> pd.DataFrame:
-    """Make a table of a per-image quantity by how many persons an image has.
-
-    Args:
-        arrays: {(method, seed): arrays}.
-        methods: The rows.
-        name: Of the array.
-
-    Returns:
-        Text for a page, a column per bin of PERSONS: the mean (range) over seeds of the mean over
-        images, to three digits.
-    """
-    rows = {}
-    for method in methods:
-        runs = [run for (other, _), run in sorted(arrays.items()) if other == method]
-        for low, high in PERSONS if runs else ():
-            inside = [(run["persons"] >= low) & (run["persons"] <= high) for run in runs]
-            means = [np.nanmean(run[name][of]) for run, of in zip(runs, inside, strict=True)]
-            least, most = three_digits(min(means)), three_digits(max(means))
-            label = f"{low} persons" if low == high else f"{low} to {high}"
-            span = f" ({least} to {most})" if len(means) > 1 else ""
-            text = three_digits(float(np.mean(means))) + span
-            rows.setdefault(METHOD_LABELS[method], {})[label] = text
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
 def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
