@@ -173,7 +173,8 @@ def test_write_figures(tmp_path, pair):
 
 def test_photos_have_the_figures_that_need_no_scene(tmp_path, pair):
     for record, arrays in pair:
-        photos = {**record, "data": {"test_digest": "0"}}
+        identity = {"settings": record["settings"], "data": {"test_digest": "0"}}
+        photos = {**record, **identity, "settings_digest": results.settings_digest(identity)}
         results.write_record(photos, arrays, tmp_path)
     with pytest.raises(ValueError, match="preset smoke: tested on photos, and only the scenes of"):
         example_people_figure(photos, arrays)
