@@ -36,7 +36,7 @@ help:
 env: $(VENV)/.installed-book
 
 book: env
-	snakemake -s experiments/Snakefile -c$(CORES) --quiet all --config preset=$(PRESET) seed=$(SEED)
+	snakemake -s experiments/Snakefile -c$(CORES) --quiet all --config "preset=$(PRESET)" "seed=$(SEED)"
 	$(MAKE) --no-print-directory pages
 	@printf '\nThe book, with the run just made, is at\n  file://%s\n' "$(CURDIR)/$(PAGE)"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -192,7 +193,8 @@ def _read_keys(path: Path) -> dict:
     import yaml  # only here: losses and metrics use this module, and are lifted out without it
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # names that look the same are the same, as é in one sign and in two
+        content = yaml.safe_load(normalize("NFC", path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

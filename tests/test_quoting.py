@@ -33,11 +33,11 @@ def test_make_quotes_its_folder_and_programs(tmp_path):
         shutil.copy(ROOT / name, folder)
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)", text, re.MULTILINE)[1].replace("\\", "")
-    programs = [f"{name}={folder}/{name.lower()}" for name in ("PYTHON", "CHROMIUM")]
+    programs = [f"{name}={folder}/{name.lower()}" for name in ("PYTHON", "CHROMIUM", "PRESET")]
     run = subprocess.run(["make", "-n", "-B", *targets.split(), *programs], cwd=folder,
                          capture_output=True, text=True, check=False)  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count(str(folder)) >= 6  # Python, Chromium, and what is said at the end
+    assert run.stdout.count(str(folder)) >= 7  # programs, preset, and what is said at the end
     assert broken_words(run.stdout, str(folder)) == []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from sparse_ae import __version__
 from sparse_ae.cli.crowds import add_crowds
 from sparse_ae.cli.export import add_export
+from sparse_ae.cli.options import told
 from sparse_ae.cli.photos import add_photos
 from sparse_ae.cli.reports import add_reports
 from sparse_ae.cli.runs import add_runs
@@ -38,8 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         with _interruptible():
             return options.command(options) or 0
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        message = (str(error) or "out of memory").replace("skip_broken=True", "--skip-broken")
-        print(f"sparse-ae: error: {message}", file=sys.stderr)
+        print(f"sparse-ae: error: {told(error, options)}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if (extra := EXTRAS.get((error.name or "").partition(".")[0])) is None:

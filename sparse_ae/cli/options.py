@@ -83,6 +83,14 @@ def preset_option(command: argparse.ArgumentParser, text: str = "whose records")
     command.add_argument("--preset", default=PRESET, help=text)
 
 
+def told(error: BaseException, options: argparse.Namespace) -> str:
+    """Return an error's words; advice for Python becomes that for the command, if it has such."""
+    message = str(error) or "out of memory"
+    if not hasattr(options, "skip_broken"):
+        return message.replace(", or leave it out with skip_broken=True", "")
+    return message.replace("skip_broken=True", "--skip-broken")
+
+
 def show(metrics: dict[str, float]) -> None:
     """Print a run's figures, a line each; counts are whole numbers."""
     for name, value in metrics.items():

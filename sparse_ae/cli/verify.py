@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from sparse_ae.cli.options import told
+
 EQUAL, DIFFERS, CANNOT = 0, 1, 2  # exit codes
 AGAINST = {"run": "its run, made again", "evaluation": "its evaluation, made again",
            "arrays": "the arrays beside it"}  # fmt: skip
@@ -34,7 +36,7 @@ def verify(options: argparse.Namespace) -> int:
         found = check(options.record, evaluation=options.evaluation, weights=options.weights,
                       options=Options(accelerator="cpu", workers=options.workers))  # fmt: skip
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
-        print(f"sparse-ae: cannot verify: {error}", file=sys.stderr)
+        print(f"sparse-ae: cannot verify: {told(error, options)}", file=sys.stderr)
         return CANNOT
     if not found.differences:
         print(f"{options.record}: equal to {AGAINST[found.what]}: {found.compared} figures and "

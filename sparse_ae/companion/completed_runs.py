@@ -59,7 +59,7 @@ def read_with_base(preset: str, root: str | Path | None = None):
     preset itself nothing is returned.
 
     Args:
-        preset: Name of the preset.
+        preset: Name of the preset, or its file.
         root: As of `read_runs`.
     """
     records, arrays = read_runs(preset, root)
@@ -88,8 +88,7 @@ def is_own(record: dict) -> bool:
 
     It is if it has the preset and seed that `make book` is set to.
     """
-    own = Path(preset_and_root(None, None)[0]).stem  # a preset may be a file
-    return record["preset"] == own and record["seed"] == own_seed()
+    return record["preset"] == preset_and_root(None, None)[0] and record["seed"] == own_seed()
 
 
 def example_run(records: Sequence[dict], method: str) -> dict | None:
@@ -130,7 +129,12 @@ def core_hours(records: Sequence[dict]) -> float:
 
 
 def preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, Path]:
-    """Return what was given, else what the environment says, else the reader's default."""
+    """Return what was given, else what the environment says, else the reader's default.
+
+    Of a preset that is given as a file, its records' name is returned.
+    """
     preset = preset or os.environ.get("SPARSE_AE_PRESET", "reader")
+    if preset.endswith((".yaml", ".yml")):
+        preset = Path(preset).stem
     root = root or os.environ.get("SPARSE_AE_RESULTS", REPOSITORY / "experiments" / "results")
     return preset, Path(root)

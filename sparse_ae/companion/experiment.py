@@ -263,6 +263,7 @@ def fit_and_evaluate(
     settings: Settings, split: str, *, progress: bool = True
 ) -> tuple[Training, Evaluation, PoseDataset]:
     """Train, and evaluate on the images of `split`; nothing is written."""
+    open_dataset(settings.data, split)  # bad data are told before hours go into the training
     training = fit(settings, progress=progress)
     return training, *evaluate_on(settings, training.model, split, progress=progress)
 

@@ -64,7 +64,7 @@ def _summary(preset, method, planned, seeds, made: dict[str, dict]) -> dict:
         "method": method,
         "criterion": "mean AP on validation crowds",
         "trials": trials,
-        "best": max(whole, key=lambda trial: trial["metrics"]["AP"])["settings"],
+        "best": max(whole, key=lambda trial: trial["metrics"].get("AP", -1.0))["settings"],
     }
 
 

@@ -102,6 +102,9 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
                 photos.append(Photo(image["width"], image["height"], np.stack(joints),
                                     np.array(boxes, np.float64).reshape(-1, 4)))  # fmt: skip
                 _check_photo(image["id"], photos[-1])
+    except UnicodeDecodeError as error:  # which holds the whole file
+        found = f"byte {error.object[error.start]:#x} at {error.start}"
+        raise ValueError(f"layouts {path}: no text in UTF-8 ({found}); save it as UTF-8") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError,
             OverflowError) as error:  # fmt: skip
         if str(error).startswith("layouts"):

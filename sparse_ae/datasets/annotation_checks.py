@@ -17,7 +17,8 @@ from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
 LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
-LEAST_SHARE, MOST_SHARE = 0.01, 10  # of a box's area: an annotated area beyond is a mistake
+# of a box's area: an annotated area beyond is a mistake; and of the joints': such a box is one
+LEAST_SHARE, MOST_SHARE = 0.01, 10
 LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
 
 
@@ -234,8 +235,14 @@ def truth_of(person: PersonRecord, category: int) -> dict:
 
 
 def area_contradicts(person: PersonRecord) -> bool:
-    """Return whether a labelled person's area is 0, or far from its box by orders of magnitude."""
-    area, box = person.fields.get("area"), float(person.box[2] * person.box[3])
-    if person.region is not None or area is None:
+    """Return whether a labelled person's area is 0, or far from its box by orders of magnitude.
+
+    So is a box, of which an area that is missing is taken, that is far smaller than its joints.
+    """
+    if person.region is not None:
         return False
-    return area <= LEAST_SHARE * box or area > MOST_SHARE * box
+    area, box = person.fields.get("area"), float(person.box[2] * person.box[3])
+    joints = person.keypoints[person.keypoints[:, 2] > 0, :2]
+    if box <= LEAST_SHARE * float(np.prod(np.ptp(joints, axis=0))):
+        return True
+    return area is not None and (area <= LEAST_SHARE * box or area > MOST_SHARE * box)

@@ -93,7 +93,7 @@ def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> 
     regions: crowds, and persons whose keypoints are zeros, an empty list, or missing.
 
     Categories with the skeleton's keypoints are read as one. A warning counts the labelled persons
-    whose area is 0 or contradicts their box.
+    whose area is 0 or contradicts their box, or whose box is far smaller than their joints.
 
     Args:
         path: of the JSON.
@@ -248,8 +248,8 @@ def _warn_of_areas(path: Path, persons: dict[int, list[PersonRecord]]) -> None:
     count = sum(area_contradicts(person) for group in persons.values() for person in group)
     if count:
         warnings.warn(
-            f"{path}: the area of {count} labelled persons is 0, or contradicts their box by "
-            "orders of magnitude; COCO's OKS is measured by it, and AP will be wrong: mend it, or "
-            "leave the field out, and 0.53 × box is taken",
+            f"{path}: the area of {count} labelled persons is 0, or contradicts their box, or the "
+            "box their joints, by orders of magnitude; COCO's OKS is measured by it, and AP will "
+            "be wrong: mend area and bbox; where area is left out, 0.53 × box is taken",
             stacklevel=4,
         )

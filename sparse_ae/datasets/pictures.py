@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, TiffImagePlugin
 
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -30,6 +30,7 @@ MOST_PIXELS = 2**30  # of a photo: OpenCV's limit, for all kinds
 # of a JPEG: not a byte 255 among the pixels, and not one that restarts their decoding
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 END_OF_IMAGE = 0xD9
+SIGNED, WHITE_IS_ZERO = 2, 0  # values of a TIFF's tags
 
 
 def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
@@ -44,7 +45,7 @@ def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
         leaves = listed[path.parent].get(path.name)
         if leaves is None:
             found[i] = f"{path}: no such file; fetch it, or check the folder"
-            if normalize("NFC", path.name) in {normalize("NFC", n) for n in listed[path.parent]}:
+            if _looks_there(folder, name):
                 found[i] = (f"{path}: no such file, but one whose name only looks the same: its "
                             "letters are coded in another Unicode form; rename it")  # fmt: skip
         elif leaves:
@@ -61,6 +62,17 @@ def _entries(folder: Path, home: Path) -> dict[str, bool]:
         return {}
     return {entry.name: outside or (entry.is_symlink() and _leaves(Path(entry.path), home))
             for entry in entries}  # fmt: skip
+
+
+def _looks_there(folder: Path, name: str) -> bool:
+    """Return whether a folder has a file or folder whose name only looks the same, at any depth."""
+    for part in Path(name).parts:
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        alike = [one for one in names if normalize("NFC", one) == normalize("NFC", part)]
+        if not alike:
+            return False
+        folder /= part if part in alike else alike[0]
+    return True
 
 
 def _leaves(link: Path, home: Path) -> bool:
@@ -146,17 +158,28 @@ def _decode(data: bytes, reduction: int) -> tuple[np.ndarray, int]:
     return image, reduction
 
 
-def to_rgb(picture: Image.Image) -> np.ndarray:
-    """Convert an opened picture to (H, W, 3) uint8, red first; of 16 bits the upper eight count.
+def to_rgb(picture: Image.Image, *, upright: bool = False) -> np.ndarray:
+    """Convert an opened picture to (H, W, 3) uint8, red first; of 12 or 16 bits the upper eight
+    count.
 
-    ValueError for 32 bits a channel, of which nobody can tell what is white.
+    upright: turn it as its Exif data says. ValueError for 32 bits a channel, of which nobody can
+    tell what is white, and for numbers with a sign.
     """
+    tags = getattr(picture, "tag_v2", {})  # a TIFF's, which a turned picture has no more
+    bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,)))
+    if SIGNED in tags.get(TiffImagePlugin.SAMPLEFORMAT, ()) and bits <= 16:
+        raise ValueError("numbers with a sign: save it with 8 bits a channel, from 0 on")
     if picture.mode in ("I", "F"):
         raise ValueError("32 bits a channel: save it with 8 bits a channel")
-    if picture.mode.startswith("I;16"):  # Pillow would cut what is above 255
-        grey = (np.asarray(picture) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(picture.convert("RGB"))
+    if upright:
+        picture = ImageOps.exif_transpose(picture)
+    if not picture.mode.startswith("I;16"):
+        return np.array(picture.convert("RGB"))
+    # Pillow would cut what is above 255, and leaves 12 bits and a white 0 as they are
+    grey = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
+    if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:
+        grey = 255 - grey
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def claimed_size(data: bytes) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from sparse_ae.datasets.pictures import DAMAGED, FORMATS, to_rgb
@@ -101,7 +101,7 @@ def read_picture(path: str | Path) -> np.ndarray:
                                  "make it smaller")  # fmt: skip
             if min(width, height) < LEAST_SIDE:
                 raise ValueError(f"{path}: {width} × {height} pixels: too small to show anybody")
-            return to_rgb(ImageOps.exif_transpose(picture))
+            return to_rgb(picture, upright=True)
     except UnidentifiedImageError:
         raise ValueError(f"{path}: no picture that Pillow can read, of the kinds "
                          f"{', '.join(FORMATS)}") from None  # fmt: skip

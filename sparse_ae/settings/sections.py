@@ -15,6 +15,7 @@ from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import get_skeleton
 
 MOST = 1_000_000_000
+RENDERED = ("coco", "crowdpose")  # skeletons of crowds
 
 
 def _as_tuple(value):
@@ -123,14 +124,14 @@ class DataSettings(Section):
             raise ValueError(
                 f"skeleton: expected {self.source!r} for its data, got {self.skeleton!r}"
             )
-        if not self.photos and self.skeleton not in ("coco", "crowdpose"):
+        if not self.photos and self.skeleton not in RENDERED:
             raise ValueError(
                 f"skeleton: only coco and crowdpose can be rendered, got {self.skeleton!r}"
             )
         if self.crowd_share and not self.photos:
             raise ValueError(f"crowd_share: expected 0, for all images of `source: {self.source}` "
                              "are crowds")  # fmt: skip
-        if self.crowd_share and self.skeleton not in ("coco", "crowdpose"):
+        if self.crowd_share and self.skeleton not in RENDERED:
             raise ValueError(
                 "crowd_share: only crowds of coco and crowdpose can be rendered, not of "
                 f"{self.skeleton!r}"

@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 from sparse_ae.runtime.values import short_repr
 from sparse_ae.settings.methods import METHODS
 from sparse_ae.settings.sections import (
+    RENDERED,
     AugmentSettings,
     DataSettings,
     DecodeSettings,
@@ -55,6 +56,11 @@ class Settings(PresetSections):
             raise ValueError("model.dim: expected a positive number, got 0")
         if self.data.source == "custom" and not self.data.train_set:
             raise ValueError("data.train_set: missing, as [annotations.json, folder of its photos]")
+        if self.report.knob_scenes and self.data.skeleton not in RENDERED:
+            raise ValueError(
+                "report.knob_scenes: expected 0, for only crowds of coco and crowdpose can be "
+                f"rendered, not of {self.data.skeleton!r}"
+            )
         self.check_batch()
         return self
 

@@ -33,8 +33,12 @@ from sparse_ae.skeleton import CROWDPOSE
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / folder / "README.md" for folder in ("data", "data/published", "benchmarks")),
+    *(
+        ROOT / folder / "README.md"
+        for folder in ("data", "data/published", "data/weights", "benchmarks")
+    ),
     *sorted(ROOT.glob("book/*.md")),
+    *sorted(ROOT.glob("experiments/*.md")),
 ]
 # of the book: run, drawn or included by its build, which fails where it cannot
 DIRECTIVE = re.compile(r"\{[a-z-]+\}( .*)?|")
@@ -216,7 +220,9 @@ class Page:
                     if "parameters" in cell["metadata"].get("tags", ()))  # fmt: skip
         parameters = dict(options["parameters"])
         assert set(parameters) <= set(re.findall(r"^(\w+) =", given, re.MULTILINE))
-        load_settings(parameters["preset"], parameters["method"], int(parameters["seed"]))
+        read_runs(parameters["preset"])
+        if "method" in parameters:
+            load_settings(parameters["preset"], parameters["method"], int(parameters["seed"]))
 
     def check_snakemake(self, words: list[str]) -> None:
         cli = pytest.importorskip("snakemake.cli", reason="part of the book extra")

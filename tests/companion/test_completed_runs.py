@@ -1,6 +1,7 @@
 """The runs at hand: which there are, the reader's own among them."""
 
 import numpy as np
+import pytest
 from synthetic import make_arrays, make_record
 
 from sparse_ae.companion import records as results
@@ -30,9 +31,10 @@ def test_seeds_in_words():
         "seed 7", "seeds 1, 2, 3", "seeds 1 to 5", "seeds 1, 2, 3, 5"]  # fmt: skip
 
 
-def test_read_runs_follows_the_environment(tmp_path, monkeypatch):
+@pytest.mark.parametrize("preset", ["smoke", "my presets/smoke.yaml"])
+def test_read_runs_follows_the_environment(tmp_path, monkeypatch, preset):
     results.write_record(make_record("rve", 2), make_arrays(5), tmp_path)
-    monkeypatch.setenv("SPARSE_AE_PRESET", "smoke")
+    monkeypatch.setenv("SPARSE_AE_PRESET", preset)
     monkeypatch.setenv("SPARSE_AE_RESULTS", str(tmp_path))
     records, arrays = read_runs()
     assert [record["seed"] for record in records] == [2]

@@ -15,6 +15,7 @@ from sparse_ae.companion.figures.export import write_figures
 from sparse_ae.companion.figures.scenes import (
     crowded_example,
     enlarge_points,
+    example_people_figure,
     labels_figure,
     people_figure,
     people_to_show,
@@ -190,6 +191,17 @@ def test_write_figures(tmp_path, pair):
         "embeddings.svg", "group-margin.svg", "people.svg", "training.svg",
     ]  # fmt: skip
     assert all(path.read_text().startswith("<?xml") for path in paths)
+
+
+def test_photos_have_the_figures_that_need_no_scene(tmp_path, pair):
+    for record, arrays in pair:
+        identity = {"settings": record["settings"], "data": {"test_digest": "0"}}
+        photos = {**record, **identity, "settings_digest": results.settings_digest(identity)}
+        results.write_record(photos, arrays, tmp_path)
+    with pytest.raises(ValueError, match="preset smoke: tested on photos, and only the scenes of"):
+        example_people_figure(photos, arrays)
+    paths = write_figures("smoke", tmp_path, tmp_path / "out")
+    assert [path.name for path in paths] == ["group-margin.svg", "training.svg"]
 
 
 def test_people_to_show_by_hand():

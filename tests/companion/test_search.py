@@ -74,6 +74,28 @@ def test_a_search_goes_on_where_it_was_stopped(trials, monkeypatch):
     assert len(asked) == 4
 
 
+def test_runs_without_an_average_precision_are_kept(trials, monkeypatch):
+    preset, _, folder = trials
+    monkeypatch.setitem(AP, (1e-3, 0), float("nan"))
+    found = module.search(preset, "rve", folder, progress=False)
+    assert "AP" not in found["trials"][0]["metrics"]
+    assert found["best"] == SECOND
+
+
+def test_photos_that_are_missing_are_told_before_the_training(tmp_path, monkeypatch):
+    from photos import custom_preset
+
+    from sparse_ae.companion import experiment
+
+    def fit(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(experiment, "fit", fit)
+    settings = load_settings(custom_preset(tmp_path, val_set=[]), "ae8", 0)
+    with pytest.raises(ValueError, match="val_set: missing, as"):
+        experiment.fit_and_evaluate(settings, "val", progress=False)
+
+
 def test_what_a_preset_says_of_its_runs(trials):
     preset, _, folder = trials
     found = read_runs(preset)

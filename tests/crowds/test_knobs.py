@@ -146,6 +146,7 @@ def test_the_digest_covers_the_imitated_file(tmp_path):
     [
         (None, "cannot be read"),
         ("{", "expected COCO's or CrowdPose's keypoint annotations"),
+        ('{"of": "\u00e9"}', r"json: no text in UTF-8 \(byte 0xe9 at 8\); save it as UTF-8$"),
         ("[]", "expected COCO's or CrowdPose's keypoint annotations"),
         ('{"images": [], "annotations": []}', "no image with 1 to 8 labelled persons"),
         ('{"images": [{"id": 1, "width": 9, "height": 9}], "annotations": [{"image_id": 1, '
@@ -155,7 +156,7 @@ def test_the_digest_covers_the_imitated_file(tmp_path):
 def test_bad_layouts(tmp_path, content, expected):
     path = tmp_path / "people.json"
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="latin-1")
     with pytest.raises(ValueError, match=expected) as caught:
         read_photos(str(path), 1, 8)
     assert str(path) in str(caught.value)

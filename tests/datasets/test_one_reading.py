@@ -14,6 +14,7 @@ from sparse_ae.datasets.annotations import ground_truth, read_annotations
 from sparse_ae.datasets.keypoint_dataset import KeypointDataset
 from sparse_ae.metrics import keypoint_ap
 from sparse_ae.settings import load_settings
+from sparse_ae.skeleton import read_skeleton
 
 BOX = [60.0, 8.0, 26.0, 40.0]
 OUTLINE = [60, 8, 86, 8, 86, 48, 60, 48]
@@ -171,6 +172,21 @@ def test_areas_that_contradict_the_box_are_told_by_their_number(tmp_path, areas,
             assert f"{path}: the area of {told} labelled persons is 0, or" in str(one.message)
 
 
+@pytest.mark.parametrize("box", [[20, 12, 0, 0], [0.2, 0.1, 0.3, 0.5], [12, 12, 18, 0.1]])
+@pytest.mark.parametrize("area", [None, 0.1, 500])
+def test_boxes_that_contradict_their_joints_are_told_by_their_number(tmp_path, box, area):
+    """A box of nothing, or of shares of the photo, from which a missing area would be taken."""
+    data = content(2)
+    data["annotations"][0] |= {"bbox": box, "area": area}
+    if area is None:
+        del data["annotations"][0]["area"]
+    data["annotations"].append(person(7, 2, bbox=box, keypoints=[5, 5, 2] + [0] * 6))
+    data["annotations"].append(person(9, 2, bbox=[0, 0, 0, 0], keypoints=[0] * 9))
+    told = 1 + (box[2] * box[3] < 50)  # of one joint, the area contradicts the box
+    with pytest.warns(UserWarning, match=f"the area of {told} labelled persons is 0, .*or the box"):
+        read_annotations(write(tmp_path, data), TRIANGLE)
+
+
 def test_real_areas_are_not_told(real):
     from sparse_ae.skeleton import COCO
 
@@ -191,8 +207,18 @@ def test_names_that_look_the_same(tmp_path):
     (tmp_path / "images" / one).rename(tmp_path / "images" / two)
     with pytest.raises(ValueError, match="no such file, but one whose name only looks the same"):
         KeypointDataset(path, tmp_path / "images", TRIANGLE)
+    data["images"][1]["file_name"] = "\u00e9/003.jpg"
+    path = write(tmp_path, data)
+    (tmp_path / "images" / "e\u0301").mkdir()
+    (tmp_path / "images" / "003.jpg").rename(tmp_path / "images" / "e\u0301" / "003.jpg")
+    with pytest.raises(ValueError, match="no such file, but one whose name only looks the same"):
+        KeypointDataset(path, tmp_path / "images", TRIANGLE)
     data = content(2)
     names = ["t\u00eate", "left", "right"]
     data["categories"][0]["keypoints"] = ["te\u0302te", *names[1:]]
     skeleton = dataclasses.replace(TRIANGLE, keypoints=tuple(names))
     assert len(read_annotations(write(tmp_path, data), skeleton).keypoints) == 2
+    path = tmp_path / "skeleton.yaml"
+    path.write_text("name: one\nkeypoints: [t\u00eate, left]\nsigmas: [0.1, 0.1]\n"
+                    "flip_pairs: []\nlimbs: [[te\u0302te, left]]\n", encoding="utf-8")  # fmt: skip
+    assert read_skeleton(path).limbs == ((0, 1),)

@@ -190,6 +190,12 @@ def test_the_val_photos_of_coco_are_not_validated_on():
         open_dataset(data, "val")
 
 
+def test_knob_scenes_of_a_skeleton_of_ones_own_are_refused(tmp_path):
+    preset = custom_preset(tmp_path, knob_scenes=2)
+    with pytest.raises(ValueError, match=r"report\.knob_scenes: expected 0, for only crowds"):
+        load_settings(preset, "rve", 0)
+
+
 @pytest.mark.parametrize("source", ["crowds", "rendered"])
 def test_crowds_of_a_skeleton_of_ones_own_are_refused(tmp_path, source):
     """Seventeen joints of COCO would stand under its header."""

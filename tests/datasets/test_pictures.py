@@ -33,16 +33,24 @@ def by_opencv(ending: str, image) -> bytes:
     return cv2.imencode(ending, image)[1].tobytes()
 
 
-def grey_tiff(order: str) -> bytes:
-    """A grey TIFF of 16 bits in either order of bytes, uncompressed."""
-    entries = [(256, 60), (257, 40), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, 40),
-               (279, 4800)]  # fmt: skip
+def twelve_bits() -> bytes:
+    """The grey of twelve bits, two in three bytes."""
+    one, two = (SIXTEEN >> 4).reshape(-1, 2).T
+    three = np.stack([one >> 4, (one & 15) << 4 | two >> 8, two & 255], 1)
+    return three.astype(np.uint8).tobytes()
+
+
+def grey_tiff(order: str, bits: int = 16, white: int = 1, kind: int = 1, pixels=None) -> bytes:
+    """A grey TIFF in either order of bytes, uncompressed; white 0: its 0 is white; kind 2: with a
+    sign."""
+    pixels = SIXTEEN.astype(f"{order}u2").tobytes() if pixels is None else pixels
+    entries = [(256, 60), (257, 40), (258, bits), (259, 1), (262, white), (273, 8), (277, 1),
+               (278, 40), (279, len(pixels)), (339, kind)]  # fmt: skip
     directory = struct.pack(f"{order}H", len(entries))
     for tag, value in entries:
         directory += struct.pack(f"{order}HHI", tag, 4, 1) + struct.pack(f"{order}I", value)
     mark = b"II*\0" if order == "<" else b"MM\0*"
-    pixels = SIXTEEN.astype(f"{order}u2").tobytes()
-    return mark + struct.pack(f"{order}I", 8 + 4800) + pixels + directory + b"\0" * 4
+    return mark + struct.pack(f"{order}I", 8 + len(pixels)) + pixels + directory + b"\0" * 4
 
 
 KINDS = {
@@ -57,6 +65,9 @@ KINDS = {
     "TIFF of 16 bits": by_opencv(".tiff", COLOURS[..., ::-1].astype(np.uint16) * 256 + 200),
     "TIFF of 16 bits, the low byte first": grey_tiff("<"),
     "TIFF of 16 bits, the high byte first": grey_tiff(">"),
+    "TIFF of 12 bits, grey": grey_tiff("<", 12, pixels=twelve_bits()),
+    "TIFF of 16 bits, grey, 0 is white": grey_tiff("<", white=0),
+    "TIFF of 8 bits, grey, 0 is white": grey_tiff("<", 8, 0, pixels=GREY.tobytes()),
 }  # fmt: skip
 
 
@@ -70,7 +81,8 @@ def test_both_readers_see_the_same(tmp_path, kind):
     assert np.array_equal(for_training, for_predict)
     assert np.array_equal(read_and_warp(path, 60, 40, np.eye(2, 3), (60, 40)), for_predict)
     if "grey" in kind or "first" in kind:
-        assert np.array_equal(for_predict, np.repeat(GREY[..., None], 3, 2))
+        grey = 255 - GREY if "0 is white" in kind else GREY
+        assert np.array_equal(for_predict, np.repeat(grey[..., None], 3, 2))
     elif "16 bits" in kind:
         assert np.abs(for_predict.astype(int) - COLOURS).max() == 0
 
@@ -84,6 +96,16 @@ def test_pictures_of_32_bits_are_refused_by_both(tmp_path, picture):
     path.write_bytes(coded(picture, "TIFF"))
     for read in (read_picture, lambda path: read_photo(path, 60, 40)):
         with pytest.raises(ValueError, match=r"picture.tif: .*32 bits a channel: save it with 8"):
+            read(path)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_numbers_with_a_sign_are_refused_by_both(tmp_path, bits):
+    path = tmp_path / "picture.tif"
+    pixels = GREY.astype(f"<u{bits // 8}").tobytes()
+    path.write_bytes(grey_tiff("<", bits, kind=2, pixels=pixels))
+    for read in (read_picture, lambda path: read_photo(path, 60, 40)):
+        with pytest.raises(ValueError, match=r"picture.tif: .*numbers with a sign: save it with 8"):
             read(path)
 
 

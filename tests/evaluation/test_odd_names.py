@@ -9,6 +9,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from photos import custom_preset
 
 from sparse_ae.cli import main
 from sparse_ae.decoding import People
@@ -85,3 +86,21 @@ def test_the_command_names_its_own_option(tmp_path, capsys, monkeypatch):
     words = ["evaluate", "--data", "coco", "--split", "val", "--weights", "none"]
     assert main(words) == 1
     assert "mend it, or leave it out with --skip-broken\n" in capsys.readouterr().err
+
+
+def test_a_command_without_that_option_does_not_advise_it(tmp_path, capsys, monkeypatch):
+    preset = custom_preset(tmp_path)
+    (tmp_path / "images" / "001.jpg").unlink()
+    preset.write_text(json.dumps({**json.loads(preset.read_text()), "search": {"ae8": [{}]}}))
+    assert (
+        main(["search", "--preset", str(preset), "--method", "ae8", "--root", str(tmp_path)]) == 1
+    )
+    assert capsys.readouterr().err.endswith("people.json: image 1); mend it\n")
+    error = ValueError("a.json: broken; mend it, or leave it out with skip_broken=True")
+
+    def check(*_, **__):
+        raise error
+
+    monkeypatch.setattr("sparse_ae.companion.verify.verify", check)
+    assert main(["verify", "seed-0.json"]) == 2
+    assert capsys.readouterr().err == "sparse-ae: cannot verify: a.json: broken; mend it\n"

@@ -46,8 +46,19 @@ def show_image(axis: Axes, image: np.ndarray, *, interpolation: str = "bicubic")
     axis.axis("off")
 
 
+def shows_crowds(record: Mapping) -> bool:
+    """Return whether a run's test images are crowds, which can be rendered anew; photos cannot."""
+    return "test_crowd" in record["data"]
+
+
 def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """Render the test scene of a run's example number `example` anew."""
+    """Render the test scene of a run's example number `example` anew.
+
+    ValueError for a run on photos (`shows_crowds`).
+    """
+    if not shows_crowds(record):
+        raise ValueError(f"preset {record['preset']}: tested on photos, and only the scenes of "
+                         "crowds can be drawn anew")  # fmt: skip
     crowd = CrowdConfig(**record["data"]["test_crowd"])
     return render_scene(crowd, int(arrays["example_id"][example]))
 
