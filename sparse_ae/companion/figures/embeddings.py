@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparse_ae.companion.figures.scenes import (
+    crowd_tested_on,
     enlarge_points,
     people_to_show,
     sharp_scene,
@@ -19,7 +20,6 @@ from sparse_ae.companion.figures.scenes import (
 )
 from sparse_ae.companion.figures.style import person_colour
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
-from sparse_ae.crowds import CrowdConfig
 from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.metrics import HARD, correctly_grouped, linearity
 from sparse_ae.skeleton import get_skeleton
@@ -64,7 +64,7 @@ def pca_figure(
 def _show_example(axis: Axes, record: Mapping, arrays: Mapping, example: int, people: bool) -> None:
     """Show an example scene, with decoded people or with true ones tinted."""
     number = int(arrays["example_id"][example])
-    scene, factor = sharp_scene(CrowdConfig(**record["data"]["test_crowd"]), number)
+    scene, factor = sharp_scene(crowd_tested_on(record), number)
     if people:
         skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
         found = people_to_show(arrays["example_people"][example], skeleton)

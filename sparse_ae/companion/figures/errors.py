@@ -15,9 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.scenes import enlarge_points, sharp_scene, show_image
+from sparse_ae.companion.figures.scenes import (
+    crowd_tested_on,
+    enlarge_points,
+    sharp_scene,
+    show_image,
+)
 from sparse_ae.companion.tables.formatting import METHOD_LABELS
-from sparse_ae.crowds import CrowdConfig, render_scene
+from sparse_ae.crowds import render_scene
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
@@ -78,7 +83,7 @@ def _worst_image(axis: Axes, record: Mapping, arrays: Mapping, kind: str, place:
     if image < 0:
         axis.set_title(f"{METHOD_LABELS[record['method']]}\nnever {kind}", fontsize=10)
         return
-    crowd = CrowdConfig(**record["data"]["test_crowd"])
+    crowd = crowd_tested_on(record)
     scene, (large, factor) = render_scene(crowd, image), sharp_scene(crowd, image)
     people = np.asarray(arrays["failure_people"][row, place], float)
     people = people[np.isfinite(people).all(axis=(1, 2))]

@@ -51,16 +51,17 @@ def shows_crowds(record: Mapping) -> bool:
     return "test_crowd" in record["data"]
 
 
-def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """Render the test scene of a run's example number `example` anew.
-
-    ValueError for a run on photos (`shows_crowds`).
-    """
+def crowd_tested_on(record: Mapping) -> CrowdConfig:
+    """Return what a run's test scenes look like; ValueError for a run on photos."""
     if not shows_crowds(record):
         raise ValueError(f"preset {record['preset']}: tested on photos, and only the scenes of "
                          "crowds can be drawn anew")  # fmt: skip
-    crowd = CrowdConfig(**record["data"]["test_crowd"])
-    return render_scene(crowd, int(arrays["example_id"][example]))
+    return CrowdConfig(**record["data"]["test_crowd"])
+
+
+def example_scene(record: Mapping, arrays: Mapping, example: int):
+    """Render the test scene of a run's example number `example` anew."""
+    return render_scene(crowd_tested_on(record), int(arrays["example_id"][example]))
 
 
 def sharp_scene(config: CrowdConfig, number: int) -> tuple:
@@ -154,7 +155,7 @@ def example_people_figure(record: Mapping, arrays: Mapping, count: int = 4) -> F
         A panel per scene, side by side; `people_to_show` chooses the people.
     """
     skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
-    crowd = CrowdConfig(**record["data"]["test_crowd"])
+    crowd = crowd_tested_on(record)
     images, people = [], []
     for example, number in enumerate(arrays["example_id"][:count]):
         scene, factor = sharp_scene(crowd, int(number))
