@@ -77,7 +77,7 @@ def loading_note(record: dict) -> str:
 
 def growth_figure(record: dict):
     """Milliseconds over persons and over cells, beside the line of a cost in proportion."""
-    figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(8.1, 3.6), layout="constrained", sharey=True)
     for axis, by in zip(axes, ("persons", "cells"), strict=True):
         for row, colour in zip(
             [row for row in record["growth"] if row["curve"].endswith(by)],

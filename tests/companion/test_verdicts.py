@@ -17,7 +17,7 @@ from sparse_ae.companion.statistics.verdicts import (
     NOT_TESTED,
     REPRODUCED,
 )
-from sparse_ae.companion.tables.claims import NO_BREAK, claims_table, gains_sentence
+from sparse_ae.companion.tables.claims import NO_BREAK, claims_table, gains_sentence, verdict_cards
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 
 IMAGES = 60
@@ -299,3 +299,13 @@ def test_gains_by_hand():
         "+0.0 in all, +4.0 on hard crowds, −1.0 on medium ones, −3.0 on easy ones."
     )
     assert gains_sentence([]) == ""
+
+
+def test_verdicts_at_a_glance():
+    runs = make_runs({"correlation": -0.3}, methods=("ae8", "ae8_scale"))
+    table = verdicts.measure_claims(*runs, claims=("C1", "C6"), resamples=200)
+    cards = verdict_cards(table, ("C1", "C6"))
+    assert '<div class="verdict for"><dt>C1: the dimensions correlate</dt>' in cards
+    assert "<dd>reproduced</dd>" in cards
+    assert '<div class="verdict open"><dt>C6: adaptive heatmap widths help</dt>' in cards
+    assert "<dd>not tested by this preset</dd>" in cards

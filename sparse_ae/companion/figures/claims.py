@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sparse_ae.companion.figures.style import WIDTH
 from sparse_ae.companion.statistics.claim_verdicts import combine_verdicts
 from sparse_ae.companion.statistics.verdicts import CLAIMS, CONTRADICTED, MEASURES, REPRODUCED
 from sparse_ae.companion.tables.formatting import with_interval
 
 COLOURS = {REPRODUCED: "#009e73", CONTRADICTED: "#d55e00"}
 OPEN = "#6e6e6e"  # of a measure that is not resolved
-ROW, WIDTH = 0.42, 9.0  # inches
+ROW = 0.42  # inches
 LINE = 44  # letters of a measure's name on one line
 REACH = 1.15  # of the axis, in units of the farthest end of a row's interval
 

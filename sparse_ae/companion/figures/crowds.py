@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from sparse_ae.companion.figures.style import WIDTH
+
 SETS = {  # name: (label, colour, line style); Paul Tol's "bright" colours
     "ours": ("rendered", "#222222", "-"),
     "coco": ("COCO train2017", "#4477aa", "-"),
@@ -44,7 +46,7 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
         ours: Of `crowds.statistics`, for rendered crowds.
         real: The same for real ones, by name.
     """
-    figure, axes = plt.subplots(3, 2, figsize=(9.4, 8.4), layout="constrained")
+    figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 8.4), layout="constrained")
     for axis, (name, (label, logarithmic)) in zip(axes.flat, PANELS.items(), strict=True):
         for key, values in {"ours": ours, **real}.items():
             histogram = values["histograms"].get(name)
@@ -74,7 +76,7 @@ def angles_figure(data: Mapping) -> Figure:
 
     They are those of the bank's bodies, seen from all sides, and of COCO's and CrowdPose's persons.
     """
-    figure, axes = plt.subplots(-(-len(data["joints"]) // 3), 3, figsize=(9.8, 8.6),
+    figure, axes = plt.subplots(-(-len(data["joints"]) // 3), 3, figsize=(WIDTH, 8.6),
                                 layout="constrained", sharex=True)  # fmt: skip
     bins = np.array(data["bins"])
     for axis in axes.flat[len(data["joints"]) :]:
@@ -92,7 +94,7 @@ def angles_figure(data: Mapping) -> Figure:
         axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("share per 10°")
-    axes.flat[0].legend(fontsize=7)
+    axes.flat[0].legend(fontsize=8)
     axes.flat[0].set_ylim(top=1.25 * axes.flat[0].get_ylim()[1])  # room for the legend
     return figure
 

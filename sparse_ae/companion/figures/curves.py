@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparse_ae.companion.completed_runs import example_run
+from sparse_ae.companion.figures.style import WIDTH
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.metrics import EASY, HARD
 
@@ -48,7 +49,7 @@ def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
         levels: Of `curves.average_precision_by_crowding`.
         gains: The same with a base.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharex=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4), layout="constrained", sharex=True)
     for axis, table, label in zip(axes, (levels, gains), ("AP, %", "difference of AP, points"),
                                   strict=True):  # fmt: skip
         draw_curves(axis, table, 100)
@@ -77,7 +78,7 @@ def knob_figure(
     groups = [[name for name in known if name not in apart]]
     groups += [[name for name in apart if name in known]] if known & set(apart) else []
     heights = (3.1, 2.3)[: len(groups)]
-    figure, axes = plt.subplots(len(groups), len(tables), figsize=(3.7 * len(tables), sum(heights)
+    figure, axes = plt.subplots(len(groups), len(tables), figsize=(WIDTH, sum(heights)
                                 + 0.7), layout="constrained", sharex="col", sharey="row",
                                 squeeze=False, height_ratios=heights)  # fmt: skip
     for row, methods in zip(axes, groups, strict=True):
@@ -130,7 +131,7 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
     Args:
         tables: (label, table of `curves.over_training`) per panel; methods keep the table's order.
     """
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.6 * len(tables), 3.6),
+    figure, axes = plt.subplots(1, len(tables), figsize=(WIDTH, 3.4),
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis, (label, table) in zip(axes[0], tables, strict=True):
         named = set()
@@ -174,7 +175,7 @@ def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str
 def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
     """Make a figure with two panels a row, `height` inches each: a page keeps their font size."""
     rows = -(-panels // 2)
-    figure, axes = plt.subplots(rows, min(2, panels), figsize=(9, rows * height),
+    figure, axes = plt.subplots(rows, min(2, panels), figsize=(WIDTH, rows * height),
                                 layout="constrained", squeeze=False, **shared)  # fmt: skip
     for axis in axes.flat[panels:]:
         axis.axis("off")
@@ -194,7 +195,7 @@ def ladder_figure(records: Sequence[Mapping]) -> Figure:
     Args:
         records: Of all runs.
     """
-    figure, axes = plt.subplots(1, len(ON_LADDER), figsize=(9.0, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, len(ON_LADDER), figsize=(WIDTH, 3.2), layout="constrained")
     for axis, (metric, label) in zip(axes, ON_LADDER.items(), strict=True):
         found = {(r["method"], r["seed"]): 100 * r["metrics"].get(metric, np.nan) for r in records
                  if r["method"] in LADDER}  # fmt: skip
@@ -271,7 +272,7 @@ def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8",
         arrays: {(method, seed): arrays}.
         methods: Those to show.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(9, 5), layout="constrained", sharex=True)
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5), layout="constrained", sharex=True)
     for axis, (name, title) in zip(axes.flat, LOSSES.items(), strict=True):
         for method in methods:
             run = example_run(records, method)

@@ -18,7 +18,7 @@ from sparse_ae.companion.figures.scenes import (
     show_image,
     show_scene,
 )
-from sparse_ae.companion.figures.style import person_colour
+from sparse_ae.companion.figures.style import WIDTH, person_colour
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
 from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.metrics import HARD, correctly_grouped, linearity
@@ -41,8 +41,8 @@ def pca_figure(
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
-    size = 3.7 if rows == 1 else 4.3
-    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, 1.12 * size * rows),
+    size = WIDTH / columns
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.18 * size * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip
     _show_example(axes[0, 0], *runs[-1], example, people)
     for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
@@ -55,7 +55,7 @@ def pca_figure(
         label = METHOD_LABELS.get(record["method"], record["method"])
         count = int((visible & ~right).sum())
         axis.set_title(f"{label}\n{share:.1%} on the first component,\n"
-                       f"{count} of {int(visible.sum())} joints wrong", fontsize=9.5)  # fmt: skip
+                       f"{count} of {int(visible.sum())} joints wrong", fontsize=9)  # fmt: skip
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
@@ -72,7 +72,7 @@ def _show_example(axis: Axes, record: Mapping, arrays: Mapping, example: int, pe
         show_image(axis, drawn, interpolation="none")
     else:
         show_scene(axis, scene)
-    axis.set_title(f"test scene {number}, crowd index {scene.crowd_index:.2f}")
+    axis.set_title(f"test scene {number}, crowd index {scene.crowd_index:.2f}", fontsize=9)
 
 
 def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=None) -> None:
@@ -119,7 +119,7 @@ def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "
         arrays: {(method, seed): arrays}.
         methods: Those to show.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", sharex=True)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained", sharex=True)
     hard_title = f"hard images (crowd index from {HARD} on)"
     for axis, title, hard in zip(axes, ("all test images", hard_title), (False, True), strict=True):
         margins = {method: _margins(records, arrays, method, hard) for method in methods}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.style import person_colour
+from sparse_ae.companion.figures.style import WIDTH, person_colour
 from sparse_ae.losses import heatmap_loss, scale_code, scale_from_tags
 from sparse_ae.settings import LossSettings
 from sparse_ae.targets import heatmap_targets
@@ -34,7 +34,7 @@ def scale_code_figure() -> Figure:
     """Draw the scale code over the scale, and the cosine between the codes of two scales."""
     scale = torch.linspace(0.02, 0.98, 241)
     code = scale_code(scale, 8)  # (241, 8)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.7), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.7), layout="constrained")
     extent = (0.02, 0.98, -0.5, 7.5)
     image = left.imshow(code.T.numpy(), aspect="auto", origin="lower", extent=extent,
                         interpolation="nearest")  # fmt: skip
@@ -62,11 +62,11 @@ def widths_figure(scales=(0.10, 0.15, 0.20, 0.50, 0.80), sigma: float = 3.0) -> 
     read = scale_from_tags(code.T[None, None, :, :, None])[0, 0, :, 0]  # maps (B, K, D, H, W)
     joint = np.full((1, 1, 2), cells // 2, float)
     target = heatmap_targets(joint, np.ones((1, 1), bool), cells, sigma=sigma)[0]
-    figure, axes = plt.subplots(2, len(scales), figsize=(9.0, 4.3), layout="constrained")
+    figure, axes = plt.subplots(2, len(scales), figsize=(WIDTH, 4.3), layout="constrained")
     for row, values, word in ((axes[0], scales, "true"), (axes[1], read.tolist(), "read")):
         for axis, value in zip(row, values, strict=True):
             axis.imshow(target ** (beta / value) ** 2, vmin=0, vmax=1, interpolation="nearest")
-            axis.set_title(f"{word} scale {value:.2f}\nΓ = {value / beta:.2f}", fontsize=10)
+            axis.set_title(f"{word} scale {value:.2f}\nΓ = {value / beta:.2f}", fontsize=9)
             axis.axis("off")
     return figure
 
@@ -74,7 +74,7 @@ def widths_figure(scales=(0.10, 0.15, 0.20, 0.50, 0.80), sigma: float = 3.0) -> 
 def weight_figure() -> Figure:
     """Draw the weight W over the network's response, and what a background cell costs."""
     response = torch.linspace(0.005, 0.995, 100)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.5), layout="constrained")
     for target, style in ((0.0, "-"), (1e-6, ":"), (0.01, "-."), (1.0, "--")):
         wanted = torch.full_like(response, target)
         weight = _cost(response, wanted) / _cost(response, wanted, focal=False)

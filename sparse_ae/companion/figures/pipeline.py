@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sparse_ae.companion.figures.embeddings import draw_embeddings
 from sparse_ae.companion.figures.errors import draw_skeleton
 from sparse_ae.companion.figures.scenes import enlarge_points, show_image
-from sparse_ae.companion.figures.style import person_colour
+from sparse_ae.companion.figures.style import WIDTH, person_colour
 from sparse_ae.evaluation import Predictor
 from sparse_ae.evaluation.infer import infer
 from sparse_ae.losses import gather_tags
@@ -30,7 +30,8 @@ def pipeline_figure(predictor: Predictor, image: np.ndarray, sharp: np.ndarray) 
     stride = image.shape[0] / maps.native_tags.shape[3]
     at = torch.from_numpy((found[None, ..., :2] + 0.5) / stride)  # (1, P, K, 2), in map cells
     tags = gather_tags(maps.native_tags, at)[0].numpy()  # (P, K, D)
-    figure, axes = plt.subplots(1, 4, figsize=(13.0, 3.6), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 2 * WIDTH * 0.55), layout="constrained")
+    axes = axes.ravel()
     show_image(axes[0], sharp, interpolation="none")
     faint = sharp.mean(2) / 255 * 0.6
     show_image(axes[1], np.repeat(faint[..., None], 3, 2), interpolation="none")

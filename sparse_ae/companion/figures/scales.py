@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from sparse_ae.companion.figures.scenes import example_scene
+from sparse_ae.companion.figures.style import WIDTH
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS, number
 from sparse_ae.losses import scale_code, scale_from_tags
 from sparse_ae.targets import person_scale
@@ -109,7 +110,7 @@ def scale_figure(joints: pd.DataFrame, dim: int = 8) -> Figure:
         dim: Dimensions of the perfect code.
     """
     methods = list(joints["method"].unique())
-    figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(2.9 * max(1, len(methods)), 3.8),
+    figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(WIDTH, 3.6),
                                 layout="constrained", sharex=True, sharey=True,
                                 squeeze=False)  # fmt: skip
     persons = joints.groupby(PERSON, sort=False)[["true", "told"]].mean().reset_index()

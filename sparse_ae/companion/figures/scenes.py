@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from sparse_ae.companion.figures.style import person_colour
+from sparse_ae.companion.figures.style import WIDTH, person_colour
 from sparse_ae.crowds import CrowdConfig, render_scene
 from sparse_ae.decoding.nms import oks_nms
 from sparse_ae.evaluation.drawing import draw_people
@@ -98,7 +98,7 @@ def crowded_example(arrays: Mapping) -> int:
 def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
     """Show scenes side by side with their number of persons and crowd index."""
     rows = -(-len(scenes) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.65 * rows),
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.1 * WIDTH / columns * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis in axes.flat:
         axis.axis("off")
@@ -112,7 +112,7 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
 
 def labels_figure(scene) -> Figure:
     """Show a scene plain, and with people tinted and joints marked: dots are seen, rings hidden."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 4.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, WIDTH / 2), layout="constrained")
     show_image(left, scene.image)
     show_scene(right, scene, strength=0.35)
     for state, face in ((2, "white"), (1, "none")):
@@ -169,7 +169,7 @@ def people_figure(
     images: Sequence[np.ndarray], people: Sequence[np.ndarray], skeleton: Skeleton
 ) -> Figure:
     """Show pictures (H, W, 3) side by side, each with its people (M, K, 3), a colour per person."""
-    figure, axes = plt.subplots(1, len(images), figsize=(3.6 * len(images), 3.6),
+    figure, axes = plt.subplots(1, len(images), figsize=(WIDTH, WIDTH / len(images)),
                                 layout="constrained", squeeze=False)  # fmt: skip
     for axis, image, found in zip(axes[0], images, people, strict=True):
         # "none": an SVG file keeps every pixel, and a browser may enlarge it

@@ -12,6 +12,9 @@ PERSON_COLOURS = (
 )  # fmt: skip
 
 
+WIDTH = 8.1  # inches: the text column's width on a page, where a point is then a point
+
+
 def set_style() -> None:
     """Set matplotlib's defaults, and SVG for figures in a notebook.
 

@@ -17,6 +17,33 @@ MANY = 1000  # seeds that nobody will run
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
+SHORT = {
+    "C1": "the dimensions correlate",
+    "C2": "a line confuses people",
+    "C3": "the scale loss spreads embeddings",
+    "C4": "crowds gain most",
+    "C5": "the group margin grows",
+    "C6": "adaptive heatmap widths help",
+}
+KINDS = {"reproduced": "for", "in part": "partly", "contradicted": "against"}  # of a verdict
+
+
+def verdict_cards(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> str:
+    """Show claims and verdicts at a glance, as HTML.
+
+    Args:
+        measured: Of `verdicts.measure_claims`.
+        claims: Which claims.
+    """
+    cards = []
+    for claim in claims:
+        verdict = combine_verdicts(measured[measured["claim"] == claim])
+        kind = next((kind for word, kind in KINDS.items() if verdict.startswith(word)), "open")
+        cards.append(f'<div class="verdict {kind}"><dt>{claim}: {SHORT[claim]}</dt>'
+                     f"<dd>{verdict}</dd></div>")  # fmt: skip
+    return f'<dl class="verdicts">{"".join(cards)}</dl>'
+
+
 def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> pd.DataFrame:
     """Make a table of claims and verdicts, as text for a page.
 
