@@ -89,7 +89,6 @@ TABLES: dict[str, Callable] = {
     "crowding": _crowding,
     "knobs": _knobs,
     "ends": _ends,
-    "levels": lambda _, arrays: comparisons.levels(arrays, methods_with_runs(arrays)),
     "over_scale": lambda _, arrays: comparisons.differences(
         arrays, methods_with_runs(arrays), SCALE
     ),
@@ -99,14 +98,14 @@ TABLES: dict[str, Callable] = {
 
 
 # those of a preset that stands on another, read with `read_with_base`
-TABLES_WITH_BASE = ("levels", "differences", "over_scale", "over_narrow")
+TABLES_WITH_BASE = ("differences", "over_scale", "over_narrow")
 
 
 def table_names(preset: str) -> tuple[str, ...]:
     """Return the names of the tables that are kept of a preset."""
     if read_base(preset) is not None:
         return TABLES_WITH_BASE
-    return tuple(name for name in TABLES if name not in ("over_scale", "over_narrow"))
+    return tuple(name for name in TABLES if name != "over_narrow")
 
 
 def cached_table(

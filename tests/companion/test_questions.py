@@ -1,4 +1,4 @@
-"""What the paper could not ask: levels by method, runs of two presets together, their figures."""
+"""What the paper could not ask: runs of two presets together, their tables and figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,9 +27,9 @@ def made(accuracy, spread=0.0, **arrays):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two runs of laptop, two of questions, and one of laptop on other crowds."""
-    runs = [("laptop", "ae8", 1, 0.5), ("laptop", "ae8_scale", 1, 0.75), ("laptop", "rve", 2, 0.1),
-            ("questions", "ae4", 1, 0.25), ("questions", "ae8", 1, 0.9)]  # fmt: skip
+    """Two runs of evening, two of questions, and one of evening on other crowds."""
+    runs = [("evening", "ae8", 1, 0.5), ("evening", "ae8_scale", 1, 0.75),
+            ("evening", "rve", 2, 0.1), ("questions", "ae4", 1, 0.25), ("questions", "ae8", 1, 0.9)]  # fmt: skip
     for preset, method, seed, accuracy in runs:
         record = make_record(method, seed) | {"preset": preset}
         if method == "rve":
@@ -41,66 +41,55 @@ def root(tmp_path):
 def test_runs_of_two_presets_stand_together(root):
     records, arrays = read_with_base("questions", root)
     assert [(r["preset"], r["method"]) for r in records] == [
-        ("questions", "ae4"), ("questions", "ae8"), ("laptop", "ae8_scale")]  # fmt: skip
+        ("questions", "ae4"), ("questions", "ae8"), ("evening", "ae8_scale")]  # fmt: skip
     # its own run of ae8 counts, and rve saw other crowds
     assert set(arrays) == {("ae4", 1), ("ae8", 1), ("ae8_scale", 1)}
     assert arrays["ae8", 1]["grouping_accuracy"][0] == 0.9
     note = source_note(records)
     assert "2 runs of the preset <code>questions</code>, 1 run of the preset" in note
-    assert "train --preset laptop --method ae8_scale --seed 1" in note
-    alone, _ = read_with_base("laptop", root)
-    assert {record["preset"] for record in alone} == {"laptop"}
+    assert "train --preset evening --method ae8_scale --seed 1" in note
+    alone, _ = read_with_base("evening", root)
+    assert {record["preset"] for record in alone} == {"evening"}
     assert read_with_base("line", root) == ([], {})  # nothing of its own: nothing beside it
     assert read_with_base("long-gone", root) == ([], {})
 
 
-def test_levels_by_hand():
-    arrays = {("ae8", 1): made(0.5), ("ae8", 2): made(0.7), ("offset", 1): made(0.25)}
-    arrays["offset", 1]["first_component"][:] = np.nan
-    found = comparisons.levels(arrays, ("ae8", "offset"), resamples=300)
-    accuracy = found[found["quantity"] == "grouping accuracy"].set_index("method")
-    assert accuracy.loc["ae8", "value"] == pytest.approx(0.6)
-    assert accuracy.loc["ae8", ["low", "high"]].tolist() == pytest.approx([0.5, 0.7])
-    assert accuracy.loc["offset", ["low", "high"]].tolist() == pytest.approx([0.25, 0.25])
-    assert accuracy["seeds"].tolist() == [2, 1]
-    lines = found[found["quantity"] == "first component"]
-    assert lines["method"].tolist() == ["ae8"]
-
-
 def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch, capsys):
     monkeypatch.setattr(cached_tables, "TABLES", {
-        name: lambda _, arrays: comparisons.levels(arrays, ["ae8"], resamples=50)
+        name: lambda _, arrays: comparisons.differences(arrays, ["ae4"], resamples=50)
         for name in cached_tables.TABLES
     })  # fmt: skip
     assert main(["summarise", "--preset", "questions", "--root", str(root)]) == 0
     written = sorted(path.stem for path in (root / "questions" / "summary").iterdir())
     assert written == sorted(cached_tables.TABLES_WITH_BASE)
-    assert not (root / "laptop" / "summary").exists()
-    assert "levels.csv" in capsys.readouterr().out
-    assert "over_scale" not in cached_tables.table_names("laptop")
-    assert "verdicts" in cached_tables.table_names("laptop")
+    assert not (root / "evening" / "summary").exists()
+    assert "over_narrow.csv" in capsys.readouterr().out
+    assert "over_narrow" not in cached_tables.table_names("evening")
+    assert "verdicts" in cached_tables.table_names("evening")
 
 
 @pytest.mark.parametrize(
-    ("method", "like", "apart"),
+    ("asked", "method", "like", "apart"),
     [
-        ("ae8_narrow", "ae8_scale", {"sigma"}),
-        ("rve_gamma", "ae8_scale", {"scale_aware"}),
-        ("rve_w", "ae8_scale", {"focal"}),
-        ("rve_equal_weights", "ae8_scale", {"scale_aware", "focal"}),
-        ("rve_equal_weights", "rve", {"pull_weight", "push_weight", "scale_weight"}),
-        ("ae4", "ae8", {"dim"}),
-        ("ae8_log", "ae8_scale", {"scale_bins"}),
-        ("ae8_large", "ae8", {"tag_init"}),
+        ("questions", "ae8_narrow", "ae8_scale", {"sigma"}),
+        ("questions", "rve_w", "ae8_scale", {"focal"}),
+        ("questions", "ae4", "ae8", {"dim"}),
+        ("questions", "ae8_orthogonal", "ae8", {"tag_init"}),
+        ("questions", "ae8_decorrelated", "ae8", {"decorrelate", "decorrelate_weight"}),
+        ("evening", "rve_gamma", "ae8_scale", {"scale_aware"}),
     ],
 )
-def test_a_method_asks_one_thing(method, like, apart):
+def test_a_method_asks_one_thing(asked, method, like, apart):
     """What differs from the method that it is compared with, its loss weights included."""
     one, other = (
         flat(load_settings(preset, name, 1).to_dict())
-        for preset, name in (("questions", method), ("laptop", like))
+        for preset, name in ((asked, method), ("evening", like))
     )
-    differ = {name for name in one if one[name] != other[name]} - {"run.preset", "run.method"}
+    differ = {name for name in one if one[name] != other[name]} - {
+        "run.preset",
+        "run.method",
+        "report.knob_scenes",
+    }
     assert {name.partition(".")[2] for name in differ} == apart
 
 

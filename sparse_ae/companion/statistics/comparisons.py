@@ -28,17 +28,6 @@ MARGINS = {
     "distance over spread": Measure("", "", "closest_gap", ""),
 }
 MARGINS |= {f"{name}, hard": one._replace(level="hard") for name, one in MARGINS.items()}
-LEVELS = {
-    "first component": Measure("", "", "first_component", ""),
-    "excess of the first component": Measure("", "", "excess_share", ""),
-    "mean absolute correlation": Measure("", "", "correlation", ""),
-    "effective rank": Measure("", "", "effective_rank", ""),
-    "grouping accuracy": Measure("", "", "grouping_accuracy", ""),
-    "the same, hard": Measure("", "", "grouping_accuracy", "", level="hard"),
-    "AP": Measure("", "", "AP", ""),
-    "AP75": Measure("", "", "AP75", ""),
-    "AP hard": Measure("", "", "AP", "", level="hard"),
-}
 RATIOS = {
     "easy": Measure("", "", "AP", "", level="easy", ratio=True),
     "medium": Measure("", "", "AP", "", level="medium", ratio=True),
@@ -74,30 +63,6 @@ def differences(
                              *percentile_interval(found.samples), found.seeds))  # fmt: skip
     return pd.DataFrame(rows, columns=["method", "base", "quantity", "value", "difference", "low",
                                        "high", "seeds"])  # fmt: skip
-
-
-def levels(
-    arrays: Mapping, methods: Sequence[str], *, resamples: int = RESAMPLES
-) -> pd.DataFrame:  # fmt: skip
-    """Return the value of each of LEVELS for each method.
-
-    Args:
-        arrays: {(method, seed): arrays}.
-        methods: Those to show.
-        resamples: Of the bootstrap.
-
-    Returns:
-        A row per method and quantity: method, quantity, value, low, high, seeds. What a method
-        does not have, such as embeddings, has no row.
-    """
-    rows, memory = [], {}
-    for method in methods:
-        for name, quantity in LEVELS.items():
-            found = estimate(quantity._replace(method=method), arrays, resamples, memory)
-            if found:
-                rows.append((method, name, found.samples[0], *percentile_interval(found.samples),
-                             found.seeds))  # fmt: skip
-    return pd.DataFrame(rows, columns=["method", "quantity", "value", "low", "high", "seeds"])
 
 
 def proportions(
