@@ -82,7 +82,7 @@ def explorer(browser, book, request):
 def test_the_explorer_shows_the_scene_and_method_that_are_chosen(explorer):
     page, data, scene_panel, plot = explorer
     told = page.locator("#explorer .explorer-told")
-    for index, method in ((3, "ae8"), (5, "rve"), (5, "ae1")):
+    for index, method in ((3, "ae8"), (5, "rve"), (5, "ae8_scale")):
         page.locator("#explorer-method").select_option(method)
         page.locator("#explorer-scene").select_option(str(index))
         scene = data["scenes"][index]
@@ -112,7 +112,7 @@ def test_the_explorer_has_another_method_beside_it(explorer):
     page, data, scene_panel, plot = explorer
     beside = page.locator("#explorer svg.explorer-plot").nth(1)
     page.locator("#explorer-method").select_option("rve")
-    for method in ("ae8", "ae1"):
+    for method in ("ae8", "ae8_scale"):
         page.locator("#explorer-beside").select_option(method)
         views = data["scenes"][data["start"]]["views"]
         assert near(dots(plot), projected(views["rve"]["points"]))

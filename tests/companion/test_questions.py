@@ -29,7 +29,8 @@ def made(accuracy, spread=0.0, **arrays):
 def root(tmp_path):
     """Two runs of evening, two of questions, and one of evening on other crowds."""
     runs = [("evening", "ae8", 1, 0.5), ("evening", "ae8_scale", 1, 0.75),
-            ("evening", "rve", 2, 0.1), ("questions", "ae4", 1, 0.25), ("questions", "ae8", 1, 0.9)]  # fmt: skip
+            ("evening", "rve", 2, 0.1), ("questions", "ae4", 1, 0.25),
+            ("questions", "ae8", 1, 0.9)]  # fmt: skip
     for preset, method, seed, accuracy in runs:
         record = make_record(method, seed) | {"preset": preset}
         if method == "rve":
