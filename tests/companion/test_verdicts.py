@@ -17,7 +17,13 @@ from sparse_ae.companion.statistics.verdicts import (
     NOT_TESTED,
     REPRODUCED,
 )
-from sparse_ae.companion.tables.claims import NO_BREAK, claims_table, gains_sentence, verdict_cards
+from sparse_ae.companion.tables.claims import (
+    NO_BREAK,
+    claims_table,
+    finding_sentence,
+    gains_sentence,
+    verdict_cards,
+)
 from sparse_ae.evaluation.evaluation import THRESHOLDS
 
 IMAGES = 60
@@ -309,3 +315,16 @@ def test_verdicts_at_a_glance():
     assert "<dd>reproduced</dd>" in cards
     assert '<div class="verdict open"><dt>C6: adaptive heatmap widths help</dt>' in cards
     assert "<dd>not tested by this preset</dd>" in cards
+
+
+def test_the_finding_in_a_sentence():
+    records = [make_record("ae8", 1, AP=0.25, grouping_accuracy=0.5, first_component=1.0),
+               make_record("ae8", 2, AP=0.35, grouping_accuracy=0.7, first_component=1.0),
+               make_record("rve", 1, AP=0.4, grouping_accuracy=0.8)]  # fmt: skip
+    said = finding_sentence(records)
+    assert "Associative Embedding ends on a line. " in said
+    assert "80.0 % of joints are grouped rightly instead of 60.0 %" in said
+    assert "average precision is 40.0 % instead of 30.0 %" in said
+    records[0]["metrics"]["first_component"] = 0.8
+    assert "ends with 90.0 % on one line" in finding_sentence(records)
+    assert finding_sentence(records[:2]) == ""
