@@ -86,7 +86,7 @@ def finding_sentence(records: Sequence[dict]) -> str:
 
     line = 100 * np.mean([metrics["first_component"] for metrics in runs["ae8"]])
     end = "ends on a line" if line >= 99.5 else f"ends with {number(line)} % on one line"
-    return (f"**In our runs on rendered crowds, plain Associative Embedding {end}. With the paper's "
+    return (f"**On rendered crowds, plain Associative Embedding {end}. With the paper's "
             f"method {mean('rve', 'grouping_accuracy')} % of joints are grouped rightly instead of "
             f"{mean('ae8', 'grouping_accuracy')} %, and average precision is {mean('rve', 'AP')} % "
             f"instead of {mean('ae8', 'AP')} %.**")  # fmt: skip
