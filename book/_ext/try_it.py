@@ -5,7 +5,6 @@ It does so when the reader asks for it."""
 from __future__ import annotations
 
 import base64
-import dataclasses
 import gzip
 from collections.abc import Mapping
 from html import escape
@@ -21,7 +20,7 @@ from page_data import in_script
 from played_figure import OPTIONS, numbered
 
 from sparse_ae.companion.completed_runs import example_run, read_evidence
-from sparse_ae.companion.figures.scenes import crowded_example
+from sparse_ae.companion.figures.scenes import crowded_example, enlarge_points, sharp_scene
 from sparse_ae.companion.figures.style import PERSON_COLOURS
 from sparse_ae.companion.run_notes import source_note
 from sparse_ae.crowds import CrowdConfig, render_scene
@@ -33,7 +32,6 @@ RUNTIME = HERE.parent / "_vendor" / "onnxruntime-web"
 SCRIPTS = ("people_in_maps.js", "try_it.js")
 SCENES = 3
 LARGE = 256  # numbers: of fewer, a cast's name takes as much
-ENLARGED = 4  # the pictures: a net for photos has seen larger people than the records' nets
 NO_NET = ("This book was built without the weights of the net for photos. The grouping below is "
           "that of a record's embeddings.")  # fmt: skip
 BEFORE = ("Photos and the camera need the network. Below are the true joints of a rendered crowd, "
@@ -116,11 +114,11 @@ def usage_of(usage: Usage) -> dict:
 def scene_of(crowd: CrowdConfig, arrays: Mapping, example: int) -> dict:
     """One of a run's test scenes, enlarged: its picture and its true joints with embeddings."""
     number = int(arrays["example_id"][example])
-    scene = render_scene(dataclasses.replace(crowd, size=ENLARGED * crowd.size), number)
+    scene, factor = sharp_scene(crowd, number)
     jpeg = cv2.imencode(".jpg", scene.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
     small = render_scene(crowd, number)  # whose persons the arrays have
     person, joint = np.nonzero(arrays["example_visible"][example])
-    at = ENLARGED * small.keypoints[person, joint, :2] + (ENLARGED - 1) / 2
+    at = enlarge_points(small.keypoints[person, joint], factor)[:, :2]
     tags = arrays["example_tags"][example][person, joint].astype(float)
     rows = np.column_stack([joint, np.round(at, 1), np.round(tags, 4)]).tolist()
     return {

@@ -47,7 +47,7 @@ def pair():
 def test_pca_figure_shows_a_line_as_a_line(pair):
     scene, on, off = pca_figure(pair, example=1).axes
     assert scene.get_title().startswith("test scene 2,")
-    assert on.get_title().startswith("AE, D = 8\n100.0% on the first component,\n")
+    assert on.get_title().startswith("AE, D = 8\n100.0% on one axis, ")
     for axis in (on, off):
         assert axis.get_aspect() == 1
         assert axis.get_xlim() == axis.get_ylim()
@@ -63,8 +63,8 @@ def test_wrong_joints_are_counted_and_ringed(pair):
     arrays["example_tags"] = np.stack([5 * persons * np.ones((3, 14, 8))] * 2)
     arrays["example_tags"][0, :2, 3] = arrays["example_tags"][0, 1::-1, 3]  # two change places
     wrong, right = (pca_figure([pair[1]], example).axes[1] for example in (0, 1))
-    assert wrong.get_title().endswith(",\n2 of 42 joints wrong")
-    assert right.get_title().endswith(",\n0 of 42 joints wrong")
+    assert wrong.get_title().endswith(", 2 of 42 joints wrong")
+    assert right.get_title().endswith(", 0 of 42 joints wrong")
     assert len(wrong.collections) == len(right.collections) + 1
     assert len(wrong.collections[-1].get_offsets()) == 2
 

@@ -42,7 +42,7 @@ def pca_figure(
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
     size = WIDTH / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.18 * size * rows),
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.12 * size * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip
     _show_example(axes[0, 0], *runs[-1], example, people)
     for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
@@ -54,8 +54,8 @@ def pca_figure(
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])
         count = int((visible & ~right).sum())
-        axis.set_title(f"{label}\n{share:.1%} on the first component,\n"
-                       f"{count} of {int(visible.sum())} joints wrong", fontsize=9)  # fmt: skip
+        axis.set_title(f"{label}\n{share:.1%} on one axis, {count} of {int(visible.sum())} joints wrong",
+                       fontsize=8)  # fmt: skip
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
