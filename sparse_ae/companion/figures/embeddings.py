@@ -53,9 +53,8 @@ def pca_figure(
         draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
         share = linearity(tags, visible).first_component
         label = METHOD_LABELS.get(record["method"], record["method"])
-        count = int((visible & ~right).sum())
-        axis.set_title(f"{label}\n{share:.1%} on one axis, {count} of {int(visible.sum())} joints wrong",
-                       fontsize=8)  # fmt: skip
+        wrong = f"{int((visible & ~right).sum())} of {int(visible.sum())} joints wrong"
+        axis.set_title(f"{label}\n{share:.1%} on one axis, {wrong}", fontsize=8)
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
