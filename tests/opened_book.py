@@ -17,7 +17,7 @@ SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/*.
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-sync", "--metrics-recording-only")  # fmt: skip
-WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
+WIDTHS = (390, 1440)
 
 
 def pages() -> list[str]:

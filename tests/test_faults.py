@@ -31,6 +31,7 @@ from sparse_ae.settings import load_settings
 from sparse_ae.training.log import TrainingLog
 from sparse_ae.training.resume import read_state, state_path
 
+pytestmark = pytest.mark.slow
 FULL = "No space left on device"
 
 

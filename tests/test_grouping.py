@@ -158,6 +158,7 @@ def test_nothing_found(rule):
     assert empty.shape == (0, 3, 7)
 
 
+@pytest.mark.slow
 @both_rules
 def test_the_order_of_candidates_does_not_matter(rule):
     xy, score, tag = crowd()

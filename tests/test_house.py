@@ -85,6 +85,7 @@ def test_notebooks_and_their_text_hold_the_same_cells(path):
     assert all(cell.execution_count for cell in code), "not executed: run `make notebooks`"
 
 
+@pytest.mark.slow
 def test_the_table_in_the_readme_is_that_of_the_committed_records():
     run = subprocess.run([sys.executable, "experiments/readme.py", "--check"], cwd=ROOT,
                          capture_output=True, text=True, check=False)  # fmt: skip

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "crowds.py"
 ROWS = [
     "scenes of 10 persons", "scenes a second, 1 worker", "scenes a second, 2 workers",
@@ -13,6 +15,7 @@ ROWS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_quick_benchmark(tmp_path):
     arguments = ["--quick", "--sizes", "48", "--workers", "2", "--seconds", "0.2", "--out"]
     run = subprocess.run([sys.executable, SCRIPT, *arguments, tmp_path / "found.json"],

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "benchmarks" / "results" / "core.json"
 
 
+@pytest.mark.slow
 def test_a_quick_run_prints_its_table_and_writes_its_record(tmp_path):
     out = tmp_path / "core.json"
     command = [sys.executable, "benchmarks/core.py", "--quick", "--out", str(out)]
@@ -57,6 +58,7 @@ def test_a_row_is_met_if_ratio_and_limit_are(ratio, limit, met, monkeypatch):
     assert core.measure(work, quick=True)["met"] is met
 
 
+@pytest.mark.slow
 def test_the_committed_record_is_of_a_whole_run_of_every_work():
     record = json.loads(COMMITTED.read_text())
     assert not record["quick"]

@@ -13,6 +13,7 @@ from sparse_ae.settings.settings import merged
 from sparse_ae.training.resume import state_path
 
 
+@pytest.mark.slow
 def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
     arguments = ["--preset", "smoke", "--method", "rve", "--seed", "5", "--root", str(tmp_path)]
     assert main(["train", *arguments]) == 0
@@ -32,6 +33,7 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path, capsys):
         assert float(printed[name]) == pytest.approx(record["metrics"][name], abs=1e-4, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_a_made_run_is_not_made_again(tmp_path, capsys):
     arguments = ["train", "--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]
     assert main(arguments) == 0

@@ -67,6 +67,7 @@ def changed(made, tmp_path):
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_made_again_is_equal_whoever_draws_its_crowds(made, workers, capsys):
     assert main(["verify", str(made), "--workers", str(workers)]) == 0

@@ -39,6 +39,7 @@ def test_a_scene_is_the_same_in_any_order(scenes):
         assert fingerprint(render_scene(config, index)) == fingerprint(scenes[index])
 
 
+@pytest.mark.slow
 def test_a_scene_is_the_same_in_another_process(scenes):
     code = (
         "import sys; sys.path[:0] = ['tests', 'tests/crowds']; from test_scene import *;"
@@ -214,6 +215,7 @@ def labels_on(**variables) -> list[str]:
     return run.stdout.split()
 
 
+@pytest.mark.slow
 def test_labels_are_the_same_on_other_processors(tmp_path):
     """Labels agree between this processor, one without AVX-512, and an old one.
 

@@ -48,6 +48,7 @@ def test_arrays_are_drawn_once(crowds, monkeypatch):
     assert [path.name for path in crowds.cache.iterdir()] == [crowds.digest]
 
 
+@pytest.mark.slow
 def test_workers_draw_the_same(crowds, tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "CHUNK", 5)
     parallel = CrowdDataset(CONFIG, 12, tmp_path, workers=2).arrays(progress=False)

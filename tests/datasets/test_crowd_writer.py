@@ -253,6 +253,7 @@ def start(folder, *arguments) -> subprocess.Popen:
     return process
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     count = 20 * CHUNK
     broken = tmp_path / "broken"
@@ -278,6 +279,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
         assert (broken / "images" / "val" / picture.name).read_bytes() == picture.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command_says_so_in_one_line(tmp_path, number):
     command = "-m sparse_ae.cli crowds --preset smoke --split val --count 3000 --workers 2 --out"

@@ -195,6 +195,7 @@ def cut_to_a_png(path):
     path.write_bytes(code.tobytes()[:-500])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -287,6 +288,7 @@ def test_real_crowdpose(real):
         KeypointDataset.official("crowdpose", "val", real)
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_loading_writes_its_record(real, tmp_path):
     out = tmp_path / "loading.json"
     command = [sys.executable, "benchmarks/loading.py", "--quick", "--size", "64", "--out", out]

@@ -45,6 +45,7 @@ def test_agrees_with_the_peers(maps, decode_case, rule, peer):
         np.testing.assert_allclose(people.scores, scores, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_on_an_accelerator_the_same_persons_are_found(maps, rule, monkeypatch):
     """The code for an accelerator, run on tensors in the host's memory."""

@@ -94,6 +94,7 @@ def by_pycocotools(data: dict, found: list[dict], ids=IMAGES) -> dict[str, float
             for name, value in zip(NAMES, evaluation.stats, strict=True)}  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(cases(CATEGORIES))
 def test_ten_figures_of_coco(case):
@@ -102,6 +103,7 @@ def test_ten_figures_of_coco(case):
     assert keypoint_ap(data, found, PAIR) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(cases((1,)))
 def test_figures_of_crowdpose(case):

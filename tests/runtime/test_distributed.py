@@ -17,6 +17,7 @@ from two_processes import METHODS, gathered, short_net, short_run
 from sparse_ae.runtime.distributed import SharedNorm, share_norms
 from sparse_ae.runtime.launch import Options, _devices_and_nodes, count_workers, launch_fabric
 
+pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
 # of the largest gradient of a net, and of each loss: sums over 8 images are taken in another order,
 # in float32, whose rounding of 6e-8 grows through ten layers and normalisations by small variances

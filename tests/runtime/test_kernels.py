@@ -29,6 +29,7 @@ def draw(cache, before=""):
     return float(run.stdout), run.stderr
 
 
+@pytest.mark.slow
 def test_the_first_run_says_that_it_compiles_and_the_second_need_not(tmp_path):
     first, said = draw(tmp_path)
     assert said.splitlines() == [
@@ -39,6 +40,7 @@ def test_the_first_run_says_that_it_compiles_and_the_second_need_not(tmp_path):
     assert said == ""
 
 
+@pytest.mark.slow
 def test_without_a_folder_for_the_cache_it_compiles_every_time(tmp_path):
     for _ in range(2):
         value, said = draw(tmp_path, NO_FOLDER)

@@ -64,6 +64,7 @@ def test_a_connection_that_was_dropped_is_no_fault_of_a_worker(error, told, caps
     assert ("disk" in capsys.readouterr().err) == told
 
 
+@pytest.mark.slow
 def test_an_error_leaves_no_worker_behind():
     """Workers ignore SIGTERM, by which Python asks its last processes to end, and then waits."""
     with subprocess.Popen([sys.executable, "-c", LEFT], stdout=subprocess.PIPE,

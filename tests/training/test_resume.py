@@ -72,6 +72,7 @@ def of_whom(settings):
     return {name: getattr(settings, name).model_dump(mode="json") for name in ("loss", "optim")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "workers"),
     [
@@ -135,6 +136,7 @@ def under_way(process, state):
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     """Killed at random moments, while it starts, computes or writes its state; then asked to end,
     as clusters do."""

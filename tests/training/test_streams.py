@@ -69,6 +69,7 @@ def rendered():
     return flat_settings("smoke", "rve", 1, source="rendered", steps=4, train_scenes=20)
 
 
+@pytest.mark.slow
 def test_rendered_scenes_do_not_depend_on_workers(rendered):
     here = list(stream_of(rendered).batches())
     there = list(stream_of(rendered, workers=2).batches())

@@ -212,6 +212,7 @@ def test_the_curve_has_a_point_every_twenty_steps():
     assert (curve["line_first_component"] <= 1 + 1e-6).all()
 
 
+@pytest.mark.slow
 def test_the_net_overfits_four_scenes():
     settings = flat_settings(
         "smoke", "ae8", 0, widths=(24, 32, 48, 64, 64), steps=350, batch=4, train_scenes=4, **STILL
