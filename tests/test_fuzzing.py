@@ -10,6 +10,7 @@ EXAMPLES = {"annotations": 150, "checkpoints": 60, "records": 120, "group": 150,
             "pictures": 100, "settings": 60}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", fuzzing.TARGETS)
 def test_a_made_up_input_gives_a_valid_result_or_an_error(name):
     tried, valid = fuzzing.run(name, EXAMPLES[name])

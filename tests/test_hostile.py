@@ -108,6 +108,7 @@ def measured(tmp_path_factory):
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measured in a fork, on Linux")
 @pytest.mark.parametrize("name", hostile.FILES)
 def test_a_claim_is_refused_before_memory_is_taken(measured, name):

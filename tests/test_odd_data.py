@@ -155,6 +155,7 @@ def test_a_picture_of_one_pixel(tmp_path, net):
     assert one.keypoints.tolist() == [[[0.25, 0.25, pytest.approx(0.9)]] * 3]
 
 
+@pytest.mark.slow
 def test_a_picture_of_a_hundred_million_pixels(tmp_path, net):
     side = 10_000
     data = content(1)

@@ -50,6 +50,7 @@ def test_a_made_run_is_not_made_again(tmp_path, capsys):
     assert path.stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 def test_single_settings_are_set_for_a_run(tmp_path, capsys):
     """By section and name, as YAML has values; the record and the command in it say so."""
     arguments = ["--preset", "smoke", "--method", "ae8", "--root", str(tmp_path)]

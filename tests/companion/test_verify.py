@@ -77,6 +77,7 @@ def test_a_run_made_again_is_equal_whoever_draws_its_crowds(made, workers, capsy
     assert printed.endswith(f"{compared} figures and arrays, to the bit\n")
 
 
+@pytest.mark.slow
 def test_an_evaluation_made_again_is_equal(made, capsys):
     assert main(["verify", str(made), "--evaluation"]) == 0
     assert "equal to its evaluation, made again" in capsys.readouterr().out

@@ -44,6 +44,7 @@ def shift(values, plain) -> float:
     return (values.mean() - plain.mean()) / np.sqrt((values.var() + plain.var()) / 2 + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knob", ["persons", "scale_spread", "crowding", "scales"])
 def test_turning_a_knob_leaves_the_others_alone(knob, plain):
     turned = measure(drawn(**{knob: TURNED[knob]}))

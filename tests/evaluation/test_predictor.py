@@ -73,6 +73,7 @@ def test_the_way_of_the_readme(weights):
     assert len(load(weights, size=128).predict(photo(), min_score=9).scores) == 0
 
 
+@pytest.mark.slow
 def test_sizes_and_skeletons_are_told_from_the_file(tmp_path):
     old = tmp_path / "old.safetensors"
     save_checkpoint(PoseNet(17, 2, WIDTHS), old)

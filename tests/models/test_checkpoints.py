@@ -59,6 +59,7 @@ def saved(path, content):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_the_networks_of_others_are_told_from_names_and_shapes(tmp_path, name):
     net = random_net(NETS[name])
@@ -71,6 +72,7 @@ def test_the_networks_of_others_are_told_from_names_and_shapes(tmp_path, name):
     assert f"W{WIDTH} for 5 keypoints, {net.dim} dimensions" in report.kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_they_survive_our_own_format(tmp_path, name):
     net = random_net(NETS[name])
@@ -110,6 +112,7 @@ def wrapped(state):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", ["official", "half", "parallel", "best", "trainer", "without counters"]
 )
@@ -145,6 +148,7 @@ FILES = {imagenet: ("ImageNet", 3), top_down: ("top-down", 1), mmpose: ("top-dow
          OrderedDict: ("no head that is known", 0)}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dress", FILES, ids=lambda dress: dress.__name__)
 @pytest.mark.parametrize("make", [NETS["higher"], NETS["released"], lambda: HRNet(WIDTH)])
 def test_a_backbone_is_filled_and_the_heads_are_left_alone(tmp_path, backbone, dress, make):
@@ -200,6 +204,7 @@ def changed(state, **changes):
 BN, LAST, CONV = "bn1.running_var", "final_layers.1.weight", "stage2.0.branches.0.0.conv1.weight"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

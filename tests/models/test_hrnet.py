@@ -83,6 +83,7 @@ def test_names_and_shapes_are_the_peers_own(golden, name):
     assert shapes(on_meta(PEERS[name])) == peers_shapes(golden, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_outputs_are_the_peers_own(golden, name):
     case = np.load(golden / "models" / f"{name}.npz")

@@ -50,6 +50,7 @@ def test_without_a_folder_for_the_cache_it_compiles_every_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_notebooks_are_not_told():
     """Their outputs are compared and published."""
     pytest.importorskip("ipykernel", reason="ipykernel is part of the book extra")
