@@ -14,6 +14,8 @@ from sparse_ae.companion.statistics.weighted_ap import average_precision, rank_d
 from sparse_ae.runtime.launch import Options
 from sparse_ae.runtime.provenance import clean_command
 
+pytestmark = pytest.mark.slow
+
 KNOB_SCENES = 2
 
 
@@ -134,7 +136,6 @@ def test_the_recorded_command_makes_the_run_again(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.slow
 def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
     settings = flat_settings("smoke", "ae8", 1, steps=6, validate_every=2)
     assert settings.to_dict()["optim"]["validate_every"] == 2
@@ -145,7 +146,6 @@ def test_the_weights_that_are_best_on_validation_crowds_are_kept(tmp_path):
     assert not list(tmp_path.rglob("*.resume.safetensors"))
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_to_its_record(tmp_path, monkeypatch):
     """Interrupted in its evaluation, it does not train again."""
     settings = flat_settings("smoke", "ae8", 2, steps=3)

@@ -27,6 +27,8 @@ from sparse_ae.models import load_checkpoint
 from sparse_ae.runtime.launch import Options
 from sparse_ae.skeleton import get_skeleton
 
+pytestmark = pytest.mark.slow
+
 BROKEN = 4  # the photo that cannot be read
 
 

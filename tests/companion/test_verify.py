@@ -33,6 +33,8 @@ from sparse_ae.runtime.launch import Options
 from sparse_ae.settings.settings import merged
 from sparse_ae.skeleton import CROWDPOSE
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = ("settings", "data")  # fields of a record
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = sorted(path for path in ROOT.glob("experiments/results/*/*/seed-*.json")
@@ -67,7 +69,6 @@ def changed(made, tmp_path):
     return change
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_made_again_is_equal_whoever_draws_its_crowds(made, workers, capsys):
     assert main(["verify", str(made), "--workers", str(workers)]) == 0
@@ -77,7 +78,6 @@ def test_a_run_made_again_is_equal_whoever_draws_its_crowds(made, workers, capsy
     assert printed.endswith(f"{compared} figures and arrays, to the bit\n")
 
 
-@pytest.mark.slow
 def test_an_evaluation_made_again_is_equal(made, capsys):
     assert main(["verify", str(made), "--evaluation"]) == 0
     assert "equal to its evaluation, made again" in capsys.readouterr().out

@@ -10,6 +10,8 @@ from sparse_ae.crowds import CrowdConfig, load_bodies, render_scene
 from sparse_ae.crowds.imitate import imitate_photo, read_photos
 from sparse_ae.datasets import CrowdDataset
 
+pytestmark = pytest.mark.slow
+
 SCENES = 90
 BASE = {"size": 64, "split": "val", "persons": (4, 7), "scale_spread": (1.5, 3.0),
         "scales": (0.15, 0.3), "crowding": ((0.0, 1.2),), "occlusion": 0.2}  # fmt: skip
@@ -44,7 +46,6 @@ def shift(values, plain) -> float:
     return (values.mean() - plain.mean()) / np.sqrt((values.var() + plain.var()) / 2 + 1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("knob", ["persons", "scale_spread", "crowding", "scales"])
 def test_turning_a_knob_leaves_the_others_alone(knob, plain):
     turned = measure(drawn(**{knob: TURNED[knob]}))

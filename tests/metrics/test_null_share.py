@@ -13,6 +13,8 @@ from sparse_ae.metrics import (
     spread_ratio,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def isotropic(generator, persons, ratio=0.1, joints=12, dim=8):
     """Tags of one image of the null model."""

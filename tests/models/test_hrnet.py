@@ -12,6 +12,8 @@ import torch
 from sparse_ae.models.hrnet import HRNet
 from sparse_ae.models.official import NETWORKS, CoupledNet, HigherHRNet
 
+pytestmark = pytest.mark.slow
+
 PEERS = {
     "higher_hrnet_w32_K17": lambda **width: HigherHRNet(17, **width),
     "ce_hrnet_w32_K17": lambda **width: CoupledNet(17, fine=False, **width),
@@ -83,7 +85,6 @@ def test_names_and_shapes_are_the_peers_own(golden, name):
     assert shapes(on_meta(PEERS[name])) == peers_shapes(golden, name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PEERS)
 def test_outputs_are_the_peers_own(golden, name):
     case = np.load(golden / "models" / f"{name}.npz")
