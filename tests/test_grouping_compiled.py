@@ -84,6 +84,7 @@ def plain_group(xy, score, tag, order, tag_threshold, rule, limit):
     return np.array(people).reshape(-1, *candidates.shape[::2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["released", "higherhrnet"])
 @pytest.mark.parametrize("ties", [False, True])
 def test_persons_are_those_of_numpy_and_scipy(rule, ties):

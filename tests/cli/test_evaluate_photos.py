@@ -25,6 +25,7 @@ def trained(tmp_path_factory):
     return words, read_record(record_path("custom", "ae8", 0, folder / "runs"))
 
 
+@pytest.mark.slow
 def test_a_run_on_photos_is_evaluated_on_its_test_photos(trained, capsys, monkeypatch):
     words, record = trained
     seen = []

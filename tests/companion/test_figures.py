@@ -181,6 +181,7 @@ def test_crowded_example_is_chosen_by_the_scene():
         assert chosen == expected
 
 
+@pytest.mark.slow
 def test_write_figures(tmp_path, pair):
     with pytest.raises(ValueError, match="ae8 and rve"):
         write_figures("smoke", tmp_path, tmp_path / "out")
@@ -193,6 +194,7 @@ def test_write_figures(tmp_path, pair):
     assert all(path.read_text().startswith("<?xml") for path in paths)
 
 
+@pytest.mark.slow
 def test_photos_have_the_figures_that_need_no_scene(tmp_path, pair):
     for record, arrays in pair:
         identity = {"settings": record["settings"], "data": {"test_digest": "0"}}

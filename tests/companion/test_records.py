@@ -134,6 +134,7 @@ def test_a_full_disk_leaves_the_old_record_as_it_was(tmp_path, monkeypatch, call
     assert len(list(path.parent.iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_a_killed_write_leaves_the_old_record_or_the_new(tmp_path):
     """SIGKILL before each call by which a process changes what is on the disk."""
     outcomes = []

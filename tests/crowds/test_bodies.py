@@ -138,6 +138,7 @@ def test_elbows_and_knees_bend_one_way_and_not_too_far(bodies, made_with, part, 
     assert abs(aside).max() < 12
 
 
+@pytest.mark.slow
 def test_no_limb_passes_through_a_body(bodies, made_with):
     """Checked for every sixtieth body, by the winding number of its skin."""
     checks = made_with("body_checks")
@@ -148,6 +149,7 @@ def test_no_limb_passes_through_a_body(bodies, made_with):
             assert (deep > STORED).mean() < checks.MOST_INSIDE + 0.02, (i, piece)
 
 
+@pytest.mark.slow
 def test_a_limb_in_the_body_is_found(bodies, made_with):
     """A left hand moved into the trunk lies deep in it; the right hand does not."""
     checks = made_with("body_checks")

@@ -136,6 +136,7 @@ def test_truth_for_average_precision(tmp_path):
     assert [p["id"] for p in ground_truth(path, TRIANGLE, [2])["annotations"]] == [102, 9]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crowd", [False, True])
 def test_truth_of_crowdpose_gives_the_official_figures(real, golden, crowd):
     path, folder = real / "crowdpose/json/crowdpose_val.json", golden / "eval"

@@ -255,6 +255,7 @@ def test_official_folders(tmp_path, monkeypatch):
         KeypointDataset.official("crowdpose", "val")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "photos", "persons"), [("train", 103, 282), ("val", 93, 315)])
 def test_real_coco(real, split, photos, persons):
     found = KeypointDataset.official("coco", split, real, skip_broken=True)

@@ -22,6 +22,7 @@ from sparse_ae.skeleton import COCO, CROWDPOSE
 WIDTHS = (8, 16, 16, 24, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(81, 81), (97, 151), (151, 97), (640, 427), (400, 90)])
 @pytest.mark.parametrize(("flip", "scales"), [(False, (1,)), (True, (1, 0.5)), (True, (2, 1))])
 def test_joints_come_back_to_where_they_are_in_the_photo(size, flip, scales):

@@ -44,6 +44,7 @@ class Told(Oracle):
         return super().forward(images)
 
 
+@pytest.mark.slow
 def test_an_oracle_is_perfect_on_real_photos(real, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 1)
     data, net = Marked.official("coco", "val", real).only(list(CHOSEN)), Told(COCO)

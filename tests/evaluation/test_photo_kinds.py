@@ -87,6 +87,7 @@ def test_frames_are_red_first(video):
     assert next(iter(read_frames(video)))[0, 0].tolist() == pytest.approx([0, 0, 40], abs=6)
 
 
+@pytest.mark.slow
 def test_bad_input_is_told_in_a_line_each_and_the_rest_goes_on(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(predictor, "load", lambda *_, **__: Brightness())
     contents = {

@@ -61,6 +61,7 @@ def by_pycocotools(data, found):
     return dict(zip(NAMES, evaluation.stats, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("categories", [(1,), (3, 1)])
 def test_equals_pycocotools(seed, categories):

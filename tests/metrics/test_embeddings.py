@@ -173,6 +173,7 @@ def test_crowd_index_reproduces_the_published_ones(real):
     assert close / len(data["images"]) >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["31", "32"])
 def test_keypoint_ap_equals_the_official_evaluators(golden, real, split):
     data = json.loads((real / "crowdpose/json/crowdpose_val.json").read_text())

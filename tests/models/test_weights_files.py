@@ -18,6 +18,7 @@ def state():
     return HigherHRNet(5, 1, width=4).state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [False, True])
 def test_incomplete_files_are_refused_in_one_line(tmp_path, state, legacy):
     path = tmp_path / "net.pth"
