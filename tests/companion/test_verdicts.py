@@ -320,7 +320,9 @@ def test_verdicts_at_a_glance():
 def test_the_finding_in_a_sentence():
     records = [make_record("ae8", 1, AP=0.25, grouping_accuracy=0.5, first_component=1.0),
                make_record("ae8", 2, AP=0.35, grouping_accuracy=0.7, first_component=1.0),
-               make_record("rve", 1, AP=0.4, grouping_accuracy=0.8)]  # fmt: skip
+               make_record("rve", 1, AP=0.3, grouping_accuracy=0.7),
+               make_record("rve", 2, AP=0.5, grouping_accuracy=0.9),
+               make_record("rve", 3, AP=0.9, grouping_accuracy=0.9)]  # fmt: skip
     said = finding_sentence(records)
     assert "Associative Embedding ends on a line. " in said
     assert "80.0 % of joints are grouped rightly instead of 60.0 %" in said

@@ -75,11 +75,13 @@ def finding_sentence(records: Sequence[dict]) -> str:
         records: Of all runs.
 
     Returns:
-        Means over the runs of ae8 and rve; "" without a run of each.
+        Means over the seeds that both ae8 and rve have; "" without such a seed.
     """
-    runs = {name: [r["metrics"] for r in records if r["method"] == name] for name in ("ae8", "rve")}
-    if not all(runs.values()):
+    seeds = paired_seeds(records)
+    if not seeds:
         return ""
+    runs = {name: [r["metrics"] for r in records if r["method"] == name and r["seed"] in seeds]
+            for name in ("ae8", "rve")}  # fmt: skip
 
     def mean(method: str, metric: str) -> str:
         return number(100 * np.mean([metrics[metric] for metrics in runs[method]]))
