@@ -136,6 +136,7 @@ def follow(folder: Path, file: Path = FOLLOWED) -> dict | None:
         methods[method] = [{"points": np.round(points, 4).tolist(), "share": round(100 * share, 1)}
                            for points, share in zip(flat, shares, strict=True)]  # fmt: skip
     return {
+        "commit": str(kept["commit"])[:7],
         "steps": kept["steps"][early].tolist(),
         "person": person.tolist(),
         "at": np.round(scene.keypoints[person, joint, :2], 1).tolist(),
@@ -217,7 +218,9 @@ def steps_html(data: dict) -> str:
 <input type="range" id="steps-at" min="0" max="{count - 1}" step="1" value="{count - 1}"></div>
 <div class="explorer-panels"><figure><figcaption>the scene</figcaption>
 <svg viewBox="0 0 100 100" role="img" aria-label="The scene that is followed"></svg></figure>
-{panels}</div><p class="explorer-told" aria-live="polite"></p></div>"""
+{panels}</div><p class="explorer-told" aria-live="polite"></p>
+<details class="made-of"><summary>Where this comes from</summary>
+<code>python experiments/steps.py</code>, commit {data["followed"]["commit"]}</details></div>"""
 
 
 PIECES = {
