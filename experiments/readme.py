@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sparse_ae.companion.cached_tables import cached_table
 from sparse_ae.companion.completed_runs import EVIDENCE, read_runs
-from sparse_ae.companion.figures.claims import verdict_rows
 from sparse_ae.companion.figures.scenes import example_people_figure
+from sparse_ae.companion.tables.claims import verdict_rows
 
 HOUSE = Path(__file__).parents[1]
 RESULTS = HOUSE / "experiments" / "results"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_verdicts import make_runs
 
-from sparse_ae.companion.figures.claims import COLOURS, claims_figure, verdict_rows
+from sparse_ae.companion.figures.claims import COLOURS, claims_figure
 from sparse_ae.companion.statistics.verdicts import (
     CLAIMS,
     CONTRADICTED,
@@ -13,6 +13,7 @@ from sparse_ae.companion.statistics.verdicts import (
     REPRODUCED,
     measure_claims,
 )
+from sparse_ae.companion.tables.claims import verdict_rows
 
 
 @pytest.fixture(scope="module")

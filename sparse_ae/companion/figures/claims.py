@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sparse_ae.companion.figures.style import WIDTH
-from sparse_ae.companion.statistics.claim_verdicts import combine_verdicts
-from sparse_ae.companion.statistics.verdicts import CLAIMS, CONTRADICTED, MEASURES, REPRODUCED
+from sparse_ae.companion.statistics.verdicts import CONTRADICTED, MEASURES, REPRODUCED
 from sparse_ae.companion.tables.formatting import with_interval
 
 COLOURS = {REPRODUCED: "#009e73", CONTRADICTED: "#d55e00"}
@@ -57,10 +56,3 @@ def claims_figure(measured: pd.DataFrame) -> Figure:
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.tick_params(length=0)
     return figure
-
-
-def verdict_rows(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim: claim and verdict, for a table of six short rows."""
-    rows = [(f"{claim}. {text}", combine_verdicts(measured[measured["claim"] == claim]))
-            for claim, text in CLAIMS.items()]  # fmt: skip
-    return pd.DataFrame(rows, columns=["claim", "verdict"])

@@ -1,4 +1,4 @@
-"""Curves with 95 % bands, in the methods' colours, from the tables of `statistics.curves`."""
+"""Curves, differences and levels in the methods' colours, most from the tables of `statistics`."""
 
 from __future__ import annotations
 
@@ -183,8 +183,8 @@ def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes
 
 
 LADDER = ("ae8", "ae8_scale", "rve_gamma", "rve")  # AE, + L_s, + Γ, + W
-STEPS = ("AE", "+ Lₛ", "+ Γ", "+ W")
-ON_LADDER = {"AP": "AP, %", "AP75": "AP75, %", "grouping_accuracy": "grouping accuracy, %"}
+LADDER_LABELS = ("AE", "+ Lₛ", "+ Γ", "+ W")
+LADDER_METRICS = {"AP": "AP, %", "AP75": "AP75, %", "grouping_accuracy": "grouping accuracy, %"}
 
 
 def ladder_figure(records: Sequence[Mapping]) -> Figure:
@@ -195,8 +195,8 @@ def ladder_figure(records: Sequence[Mapping]) -> Figure:
     Args:
         records: Of all runs.
     """
-    figure, axes = plt.subplots(1, len(ON_LADDER), figsize=(WIDTH, 3.2), layout="constrained")
-    for axis, (metric, label) in zip(axes, ON_LADDER.items(), strict=True):
+    figure, axes = plt.subplots(1, len(LADDER_METRICS), figsize=(WIDTH, 3.2), layout="constrained")
+    for axis, (metric, label) in zip(axes, LADDER_METRICS.items(), strict=True):
         found = {(r["method"], r["seed"]): 100 * r["metrics"].get(metric, np.nan) for r in records
                  if r["method"] in LADDER}  # fmt: skip
         for seed in sorted({seed for _, seed in found}):
@@ -206,7 +206,7 @@ def ladder_figure(records: Sequence[Mapping]) -> Figure:
             runs = [value for (other, _), value in found.items() if other == method]
             if runs:
                 axis.plot(place, np.mean(runs), "o", color=METHOD_COLOURS[method], ms=8, zorder=3)
-        axis.set_xticks(range(len(LADDER)), STEPS)
+        axis.set_xticks(range(len(LADDER)), LADDER_LABELS)
         axis.set(ylabel=label, xlim=(-0.4, len(LADDER) - 0.6))
     return figure
 

@@ -17,7 +17,7 @@ MANY = 1000  # seeds that nobody will run
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-SHORT = {
+SHORT_CLAIMS = {
     "C1": "the dimensions correlate",
     "C2": "a line confuses people",
     "C3": "the scale loss spreads embeddings",
@@ -25,7 +25,7 @@ SHORT = {
     "C5": "the group margin grows",
     "C6": "adaptive heatmap widths help",
 }
-KINDS = {"reproduced": "for", "in part": "partly", "contradicted": "against"}  # of a verdict
+CSS_CLASSES = {"reproduced": "for", "in part": "partly", "contradicted": "against"}  # of a verdict
 
 
 def verdict_cards(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> str:
@@ -38,10 +38,19 @@ def verdict_cards(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS))
     cards = []
     for claim in claims:
         verdict = combine_verdicts(measured[measured["claim"] == claim])
-        kind = next((kind for word, kind in KINDS.items() if verdict.startswith(word)), "open")
-        cards.append(f'<div class="verdict {kind}"><dt>{claim}: {SHORT[claim]}</dt>'
+        kind = next(
+            (kind for word, kind in CSS_CLASSES.items() if verdict.startswith(word)), "open"
+        )
+        cards.append(f'<div class="verdict {kind}"><dt>{claim}: {SHORT_CLAIMS[claim]}</dt>'
                      f"<dd>{verdict}</dd></div>")  # fmt: skip
     return f'<dl class="verdicts">{"".join(cards)}</dl>'
+
+
+def verdict_rows(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per claim: claim and verdict, for a table of six short rows."""
+    rows = [(f"{claim}. {text}", combine_verdicts(measured[measured["claim"] == claim]))
+            for claim, text in CLAIMS.items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=["claim", "verdict"])
 
 
 def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) -> pd.DataFrame:
