@@ -38,11 +38,9 @@ def verdict_cards(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS))
     cards = []
     for claim in claims:
         verdict = combine_verdicts(measured[measured["claim"] == claim])
-        kind = next(
-            (kind for word, kind in CSS_CLASSES.items() if verdict.startswith(word)), "open"
-        )
-        cards.append(f'<div class="verdict {kind}"><dt>{claim}: {SHORT_CLAIMS[claim]}</dt>'
-                     f"<dd>{verdict}</dd></div>")  # fmt: skip
+        kinds = (name for word, name in CSS_CLASSES.items() if verdict.startswith(word))
+        head = f"<dt>{claim}: {SHORT_CLAIMS[claim]}</dt>"
+        cards.append(f'<div class="verdict {next(kinds, "open")}">{head}<dd>{verdict}</dd></div>')
     return f'<dl class="verdicts">{"".join(cards)}</dl>'
 
 
