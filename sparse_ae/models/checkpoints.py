@@ -183,22 +183,25 @@ def is_ours(path: str | Path) -> bool:
 
 
 def load_start(net: nn.Module, path: str | Path) -> None:
-    """Fill what a net has in common with another of our nets: its backbone, and heads that fit.
+    """Fill what a net has in common with another of our nets: all that has the same shape.
+
+    A net with other heads keeps the backbone; one that is wider or deeper at its coarse levels
+    keeps the fine ones. The rest stays as it was drawn.
 
     Args:
         net: a PoseNet.
-        path: a file that `save_checkpoint` wrote, of a PoseNet with the same backbone.
+        path: a file that `save_checkpoint` wrote, of a PoseNet whose backbone begins with the same
+            layer.
 
     Raises:
-        ValueError: the file does not hold the whole backbone; the message names the first tensor
-            that does not fit, and `net` is unchanged.
+        ValueError: the first layer does not fit; `net` is unchanged.
         FileNotFoundError: there is no file.
     """
     path = Path(path)
     tensors = read_tensors(path).tensors
     expected = shapes_of(net.state_dict())
-    backbone = {name: shape for name, shape in expected.items() if name.startswith("backbone.")}
-    wrong = first_mismatch(backbone, tensors)
+    first = next(name for name in expected if name.startswith("backbone."))
+    wrong = first_mismatch({first: expected[first]}, tensors)
     if wrong is not None:
         raise ValueError(f"{path}: does not fit the backbone of the net: first mismatch at {wrong}")
     fitting = {name: tensor for name, tensor in tensors.items()

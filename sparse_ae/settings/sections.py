@@ -179,8 +179,8 @@ class ModelSettings(Section):
     high_res_heatmaps: bool = True
     """Heatmaps at half the image's side too, as HigherHRNet's."""
     pretrained: str = ""
-    """A weights file to start from: of a net with the same backbone, whose heads are taken where
-    they fit; imagenet for lite0's; empty: from random weights."""
+    """A weights file to start from, of which all is taken that has the same shape; imagenet for
+    lite0's; empty: from random weights."""
     dim: Annotated[int, Field(ge=0, le=4096)] = 8
     """D, dimensions of an embedding; 0 for a method without."""
     swahr_head: bool = False

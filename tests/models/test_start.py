@@ -39,6 +39,19 @@ def test_with_other_keypoints_only_heads_of_other_shapes_start_anew(start):
         "heatmap_head", "fine_heatmap_head", "bridge"}  # fmt: skip
 
 
+def test_a_net_that_is_wider_at_its_coarse_levels_keeps_the_fine_ones(start):
+    path, wanted = start
+    model = ModelSettings(widths=(4, 4, 4, 8, 8, 8), depths=(1, 1, 2, 1, 1), pretrained=path)
+    net = make_net(model, 3).state_dict()
+    kept = {name for name in wanted if torch.equal(net[name], wanted[name])}
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    assert {name for name in kept - counters if name.startswith("backbone.")} == {
+        name for name in wanted if net[name].shape == wanted[name].shape
+        and name.startswith("backbone.")} - counters  # fmt: skip
+    assert {"backbone.stem.0.weight", "backbone.down.1.1.first.0.weight"} <= kept
+    assert "backbone.down.2.0.0.weight" not in kept
+
+
 def test_another_backbone_is_refused_by_its_first_tensor(start):
     with pytest.raises(
         ValueError, match=r"start.safetensors: does not fit .* backbone.stem.0.weight"
