@@ -20,20 +20,26 @@ import numpy as np
 import reference
 import scenes
 import torch
-from map_works import Work, enlarge_work, heatmap_work, swahr_work
+from map_works import Work, enlarge_work, heatmap_work, photo_work, swahr_work
 from report import show
 
+from sparse_ae.crowds import CrowdConfig
+from sparse_ae.datasets import CrowdDataset
 from sparse_ae.decoding import decode, decode_batch, host_maps
+from sparse_ae.evaluation import evaluate, load
 from sparse_ae.grouping import group
 from sparse_ae.losses import gather_tags, grouping_loss
 from sparse_ae.metrics import keypoint_ap
+from sparse_ae.runtime.precision import uses_bfloat16
 from sparse_ae.runtime.provenance import provenance
+from sparse_ae.settings import DecodeSettings
 from sparse_ae.skeleton import COCO, CROWDPOSE
 from sparse_ae.targets import clear_targets, heatmap_targets
 
 ROUNDS, QUICK_ROUNDS = 15, 1
 SECONDS = 2.0  # a pair of quick calls is repeated for so long
 SLOW = 1.0  # seconds from which on a call needs none before it to warm memory up
+WEIGHTS = Path(__file__).parents[1] / "data" / "weights" / "crowds-rve.safetensors"
 GROWTH = 1.3  # cost ~ size ** exponent; linear, with room for caches that get too small
 
 
@@ -74,6 +80,7 @@ def targets_work(size, persons=30, ratio=None, again=False) -> Work:
         draw_and_clear if again else lambda: heatmap_targets(joints, visible, size),
         lambda: reference.heatmap_targets(joints, visible, size),
         ratio,
+        moved=maps.nbytes,  # written, at the least
     )
 
 
@@ -127,13 +134,28 @@ def evaluation_work(images) -> Work:
     )
 
 
+def crowd_work(count=64, limit=None) -> Work:
+    """What an evaluation takes, network and measures of embeddings included."""
+    net, size = load(WEIGHTS).net, 128
+    data = CrowdDataset(CrowdConfig("val", size=size, skeleton="crowdpose"), count)
+    data.arrays(progress=False)
+    precision = "bfloat16" if uses_bfloat16("auto") else "float32"
+    return Work(
+        f"evaluation of {count} crowds, {size}², network included",
+        lambda: evaluate(net, data, DecodeSettings(), size, precision=precision, progress=False),
+        None,
+        limit=limit and count * limit,
+    )
+
+
 def works(quick: bool) -> list[Work]:
     """The rows of the table; small ones for --quick."""
     if quick:
         return [
             loss_work(3, 2, 2, 32), heatmap_work("Γ + W", 3, 32, 2), swahr_work(3, 32, 2),
             targets_work(32, 3), enlarge_work(16, 128, 2), decode_work(3, 64, 2),
-            group_work(3, 64, 2), batch_work(2, 64), evaluation_work(20),
+            group_work(3, 64, 2), photo_work(2, 64), batch_work(2, 64), evaluation_work(20),
+            crowd_work(2),
         ]  # fmt: skip
     return [
         loss_work(30, 1, ratio=100),
@@ -156,9 +178,22 @@ def works(quick: bool) -> list[Work]:
         decode_work(30, 512, 8, noise=True),
         decode_work(15, 256, 8, ratio=20),
         group_work(30, 512, 8, ratio=8, limit=1),
+        photo_work(ratio=30, limit=70),
         batch_work(16, 256),
         evaluation_work(2000),
+        crowd_work(limit=5.5),
     ]
+
+
+def copy_speed(quick: bool) -> float:
+    """Bytes that a copy of a large array reads and writes in a second."""
+    there = np.ones(2**20 if quick else 2**25)
+    copy, taken = there.copy(), []
+    for _ in range(QUICK_ROUNDS if quick else ROUNDS):
+        start = time.perf_counter()
+        np.copyto(copy, there)
+        taken.append(time.perf_counter() - start)
+    return 2 * there.nbytes / statistics.median(taken)
 
 
 def measure(work: Work, quick: bool) -> dict:
@@ -187,7 +222,7 @@ def measure(work: Work, quick: bool) -> dict:
     return {
         "work": work.name, "ours_ms": ours, "reference_ms": other[0] if other else None,
         "ratio": ratio, "least_ratio": work.ratio, "most_ms": work.limit,
-        "met": all(met) if met else None, "rounds": len(seconds[0]),
+        "met": all(met) if met else None, "rounds": len(seconds[0]), "moved_bytes": work.moved,
     }  # fmt: skip
 
 
@@ -223,6 +258,7 @@ def main():
     torch.set_num_threads(1)
     record = {"schema": 1, "load": os.getloadavg()[0], "quick": options.quick}
     record["rows"] = [measure(work, options.quick) for work in works(options.quick)]
+    record["copy_bytes_per_second"] = copy_speed(options.quick)
     record["growth"] = growth(options.quick)
     record["provenance"] = provenance(data_digest="made up; benchmarks/scenes.py")
     print(show(record))

@@ -1,4 +1,5 @@
-"""Rows of the core's benchmark that read whole maps: heatmap losses, Γ, SWAHR's, enlarging.
+"""Rows of the core's benchmark that read whole maps: heatmap losses, Γ, SWAHR's, enlarging, and
+from a network's output to people.
 
 Each loss is taken forward and backward. Maps lie in memory as they come from a network: contiguous
 in float32, or, as in training on a CPU, channels last in bfloat16.
@@ -13,23 +14,29 @@ import numpy as np
 import reference
 import scenes
 import torch
+import torch.nn.functional as F
 
 from sparse_ae.decoding.enlarge import enlarge_bilinear
+from sparse_ae.evaluation.infer import decode_maps, infer
 from sparse_ae.losses import heatmap_loss, scale_from_tags, swahr_loss
+from sparse_ae.models.outputs import PoseOutput
+from sparse_ae.settings import DecodeSettings
+from sparse_ae.skeleton import COCO
 from sparse_ae.targets import heatmap_targets
 
 IMAGES, KINDS = 8, 17
 
 
 class Work(NamedTuple):
-    """One row: what is done, how by the library, how else, the least ratio of their times, and the
-    most milliseconds."""
+    """One row: what is done, how by the library, how else, the least ratio of their times, the most
+    milliseconds, and of memory-bound work the bytes that must be read and written."""
 
     name: str
     ours: Callable
     other: Callable | None
     ratio: float | None = None
     limit: float | None = None
+    moved: int | None = None
 
 
 def _as_trained(maps):
@@ -71,11 +78,15 @@ def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ra
             return _taken(lambda pred: loss(pred, target, scale), pred)
         return _taken(lambda pred: loss(pred, target, from_tags(tags), mask=mask), pred)
 
+    # the prediction and the target are read, the gradient is written; and what else is read
+    read = {"plain": (), "Γ + W": (scale,)}.get(form, (tags, mask))
+    moved = sum(part.nbytes for part in (pred, pred, target, *read))
     return Work(
         f"heatmap loss, {form}, {persons} persons, {size}²" + ", bf16 channels last" * trained,
         lambda: run(heatmap_loss, scale_from_tags),
         lambda: run(reference.heatmap_loss, reference.scale_from_tags),
         ratio,
+        moved=moved,
     )
 
 
@@ -92,6 +103,7 @@ def swahr_work(persons=30, size=128, images=IMAGES, *, ratio=None) -> Work:
             lambda pred, scale: reference.swahr_losses(pred, target, scale), pred, scale
         ),
         ratio,
+        moved=5 * target.nbytes,  # three maps are read, two gradients written
     )
 
 
@@ -104,4 +116,48 @@ def enlarge_work(size, target, channels=136, images=1, *, ratio=None) -> Work:
         lambda: enlarge_bilinear(maps, (target, target), out=out),
         lambda: scenes.enlarge(maps.numpy(), target),
         ratio,
+        moved=maps.nbytes + out.nbytes,
+    )
+
+
+class _Given:
+    """In the place of a network: gives maps that are there already."""
+
+    keypoints, mean, std = KINDS, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
+
+    def __init__(self, output: PoseOutput):
+        self.output = output
+
+    def parameters(self):
+        """None."""
+        return iter(())
+
+    def __call__(self, _):
+        return self.output
+
+
+def photo_work(persons=15, size=512, *, ratio=None, limit=None) -> Work:
+    """From a network's output for a photo and its mirror image to people."""
+    heatmaps, tags = scenes.maps(persons, size // 4, 8)
+    mirrored = np.ascontiguousarray(heatmaps[COCO.flip, :, ::-1]), tags[COCO.flip, ..., ::-1].copy()
+    coarse, embeddings = (
+        torch.from_numpy(np.stack(pair)) for pair in zip((heatmaps, tags), mirrored, strict=True)
+    )
+    fine = F.interpolate(coarse, scale_factor=2, mode="bilinear")
+    net = _Given(PoseOutput((coarse, fine), embeddings))
+    image, decode, memory = np.zeros((1, size, size, 3), np.uint8), DecodeSettings(flip=True), {}
+
+    def plainly():
+        mean = (F.interpolate(coarse, scale_factor=2, mode="bilinear") + fine) / 2
+        both = (mean[:1] + mean[1:].flip(-1)[:, COCO.flip]) / 2
+        vectors = torch.cat([embeddings[:1], embeddings[1:].flip(-1)[:, COCO.flip]], 2)[0]
+        reference.decode(scenes.enlarge(both.numpy(), size)[0],
+                         scenes.enlarge(vectors.numpy(), size), COCO.order)  # fmt: skip
+
+    return Work(
+        f"from a network's output to people, {persons} persons, {size}², with its mirror image",
+        lambda: decode_maps(infer(net, [image], COCO, flip=True, memory=memory), COCO, decode),
+        plainly,
+        ratio,
+        limit,
     )

@@ -15,15 +15,18 @@ def show(record: dict) -> str:
     def number(value, form):
         return "" if value is None else format(value, form)
 
-    lines = [f"{'':72}{'ours ms':>9}{'other ms':>10}{'ratio':>8}  asked"]
+    lines = [f"{'':76}{'ours ms':>9}{'other ms':>10}{'ratio':>8}  asked"]
     for row in record["rows"]:
         asked = [f"≥ {row['least_ratio']:g}×"] if row["least_ratio"] else []
         asked += [f"≤ {row['most_ms']:g} ms"] if row["most_ms"] else []
         met = {True: "met", False: "MISSED", None: ""}[row["met"]]
         lines.append(
-            f"{row['work']:72}{row['ours_ms']:9.3g}{number(row['reference_ms'], '10.4g'):>10}"
+            f"{row['work']:76}{row['ours_ms']:9.3g}{number(row['reference_ms'], '10.4g'):>10}"
             f"{number(row['ratio'], '8.3g'):>8}  {', '.join(asked)} {met}".rstrip()
         )
+    lines.append("\nmemory-bound work: megabytes that must move, and the share of a copy's speed")
+    lines += [f"{row['work']:76}{row['moved_bytes'] / 1e6:9.3g}{_share(record, row):10.0%}"
+              for row in record["rows"] if row["moved_bytes"]]  # fmt: skip
     lines.append("\nhow cost grows (exponent 1: linear)")
     for row in record["growth"]:
         points = "  ".join(f"{n}: {ms:.3g}" for n, ms in zip(row["size"], row["ms"], strict=True))
@@ -35,6 +38,11 @@ def show(record: dict) -> str:
     )
     lines.append(", ".join(f"{name} {version}" for name, version in origin["packages"].items()))
     return "\n".join(lines)
+
+
+def _share(record: dict, row: dict) -> float:
+    """Of a copy's speed, that at which a row's bytes are moved."""
+    return 1e3 * row["moved_bytes"] / row["ours_ms"] / record["copy_bytes_per_second"]
 
 
 def table(record: dict) -> pd.DataFrame:
@@ -51,6 +59,19 @@ def table(record: dict) -> pd.DataFrame:
             "asked": ", ".join(asked), "met": {True: "yes", False: "no", None: ""}[row["met"]],
         })  # fmt: skip
     return pd.DataFrame(lines).set_index("work")
+
+
+def memory_table(record: dict) -> pd.DataFrame:
+    """What moves in memory-bound rows, for a page, formatted."""
+    rows = [row for row in record["rows"] if row["moved_bytes"]]
+    return pd.DataFrame({
+        "must move, MB": [f"{row['moved_bytes'] / 1e6:.3g}" for row in rows],
+        "at a copy's speed, ms": [
+            f"{1e3 * row['moved_bytes'] / record['copy_bytes_per_second']:.3g}" for row in rows
+        ],
+        "taken, ms": [f"{row['ours_ms']:.3g}" for row in rows],
+        "share of a copy's speed": [f"{_share(record, row):.0%}" for row in rows],
+    }, index=pd.Index([row["work"] for row in rows], name="work"))  # fmt: skip
 
 
 def loading_table(record: dict) -> pd.DataFrame:
