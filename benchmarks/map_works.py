@@ -138,7 +138,7 @@ class _Given:
 
 def photo_work(persons=15, size=512, *, ratio=None, limit=None) -> Work:
     """From a network's output for a photo and its mirror image to people."""
-    heatmaps, tags = scenes.maps(persons, size // 4, 8)
+    heatmaps, tags = scenes.small_maps(persons, size // 4, 8, np.random.default_rng(0))
     mirrored = np.ascontiguousarray(heatmaps[COCO.flip, :, ::-1]), tags[COCO.flip, ..., ::-1].copy()
     coarse, embeddings = (
         torch.from_numpy(np.stack(pair)) for pair in zip((heatmaps, tags), mirrored, strict=True)

@@ -24,14 +24,28 @@ def joints(generator, persons, size, kinds=17):
 
 
 def maps(persons, size, dim, *, kinds=17, noise=False, seed=0):
-    """heatmaps (K, size, size) and tags (K, D, size, size).
+    """heatmaps (K, size, size) and tags (K, D, size, size), enlarged from `small_maps`.
 
-    Tags are a person's own around its joints; elsewhere those of the nearest person, as networks
-    colour a whole body, or with `noise` random in every cell, which leaves refinement nothing to
-    go by.
+    With `noise` tags are random in every cell that is no joint's, which leaves refinement nothing
+    to go by.
     """
     generator = np.random.default_rng(seed)
-    small = size // STRIDE
+    heatmaps, tags = small_maps(persons, size // STRIDE, dim, generator, kinds)
+    heatmaps, tags = (enlarge(part, size) for part in (heatmaps[:, None], tags))
+    heatmaps = heatmaps[:, 0]
+    if noise:
+        away = heatmaps < 0.05
+        drawn = generator.normal(0, 2, tags.shape).astype(np.float32)
+        tags = np.where(away[:, None], drawn, tags)
+    return np.ascontiguousarray(heatmaps), np.ascontiguousarray(tags)
+
+
+def small_maps(persons, small, dim, generator, kinds=17):
+    """heatmaps (K, small, small) and tags (K, D, small, small), as a network gives them.
+
+    Tags are a person's own around its joints; elsewhere those of the nearest person, as networks
+    colour a whole body.
+    """
     place = joints(generator, persons, small, kinds)
     seen = generator.random((persons, kinds))
     height = np.where(seen < SEEN, generator.uniform(0.2, 1, seen.shape), 0.06)
@@ -49,14 +63,7 @@ def maps(persons, size, dim, *, kinds=17, noise=False, seed=0):
         around = heatmaps[k] > NEAR * height[owner[k], k]
         tags[k][:, around] = own[owner[k][around]].T
     tags += generator.normal(0, 0.03, tags.shape).astype(np.float32)
-    heatmaps += generator.uniform(0, 0.04, heatmaps.shape).astype(np.float32)
-    heatmaps, tags = (enlarge(part, size) for part in (heatmaps[:, None], tags))
-    heatmaps = heatmaps[:, 0]
-    if noise:
-        away = heatmaps < 0.05
-        drawn = generator.normal(0, 2, tags.shape).astype(np.float32)
-        tags = np.where(away[:, None], drawn, tags)
-    return np.ascontiguousarray(heatmaps), np.ascontiguousarray(tags)
+    return heatmaps + generator.uniform(0, 0.04, heatmaps.shape).astype(np.float32), tags
 
 
 def enlarge(part, size):

@@ -70,24 +70,28 @@ def enlarge_bilinear(maps: Tensor, size: tuple[int, int], *, out: Tensor | None 
     ):  # fmt: skip
         raise ValueError(f"out: expected {shape} float32, contiguous, on {maps.device}, got "
                          f"{tuple(out.shape)} {out.dtype} on {out.device}")  # fmt: skip
-    if not _can_be_compiled(maps, height + width):
+    if not _can_be_compiled(maps) or not has_torchs_bits(maps.shape[1], (height, width)):
         maps = maps if maps.dtype == torch.float64 else maps.float()
         found = F.interpolate(maps.contiguous(), (height, width), mode="bilinear")
         return found if out is None else out.copy_(found)
     out = torch.empty(shape) if out is None else out
     cells, strides = flat(maps if maps.dtype == torch.bfloat16 else maps.float())
-    rows, columns = _taps(maps.shape[2], height), _taps(maps.shape[3], width)
-    _enlarge(cells, strides, tuple(maps.shape[2:]), out.numpy(), rows, columns)
+    rows, columns = taps(maps.shape[2], height), taps(maps.shape[3], width)
+    enlarge(cells, strides, tuple(maps.shape[2:]), out.numpy(), rows, columns)
     return out
 
 
-def _can_be_compiled(maps, sides) -> bool:
-    """Whether the compiled code gives torch's bits; `sides` is H + W."""
+def _can_be_compiled(maps) -> bool:
+    """Whether compiled code can read the maps."""
     if maps.device.type != "cpu" or maps.dtype == torch.float64:
         return False
-    if torch.is_grad_enabled() and maps.requires_grad:
-        return False
-    return sides > TORCH_SMALL and maps.shape[1] != 3 and _rounds_as_torch()
+    return not (torch.is_grad_enabled() and maps.requires_grad)
+
+
+def has_torchs_bits(channels: int, size: tuple[int, int]) -> bool:
+    """Return whether the compiled code enlarges maps of so many channels to `size` as torch does,
+    to the bit."""
+    return sum(size) > TORCH_SMALL and channels != 3 and _rounds_as_torch()
 
 
 @lru_cache(maxsize=1)
@@ -96,12 +100,12 @@ def _rounds_as_torch() -> bool:
     maps = torch.rand(1, 4, 11, 13, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(maps, (67, 71), mode="bilinear")
     found = torch.empty_like(expected)
-    _enlarge(*flat(maps), (11, 13), found.numpy(), _taps(11, 67), _taps(13, 71))
+    enlarge(*flat(maps), (11, 13), found.numpy(), taps(11, 67), taps(13, 71))
     return torch.equal(found, expected)
 
 
 @lru_cache(maxsize=64)
-def _taps(cells: int, target: int) -> Taps:
+def taps(cells: int, target: int) -> Taps:
     """How `target` output cells read a side of `cells` input cells, in torch's rounding."""
     ratio = np.float32(cells) / np.float32(target)
     # torch's code is compiled to round a product and a sum once: as float64 does here
@@ -114,7 +118,7 @@ def _taps(cells: int, target: int) -> Taps:
 
 
 @intrinsic
-def _fma(typing_context, a, b, c):  # noqa: ARG001
+def fused(typing_context, a, b, c):  # noqa: ARG001
     """a · b + c of float32 numbers, rounded once, as torch's compiler does it."""
 
     def code(context, builder, signature, arguments):  # noqa: ARG001
@@ -124,7 +128,7 @@ def _fma(typing_context, a, b, c):  # noqa: ARG001
 
 
 @kernel
-def _enlarge(maps, strides, small, out, rows, columns):
+def enlarge(maps, strides, small, out, rows, columns):
     """`enlarge_bilinear` of flat maps that are `small`, (h, w)."""
     images, channels, height, width = out.shape
     cells, side = small[0] * small[1], small[1]
@@ -137,24 +141,24 @@ def _enlarge(maps, strides, small, out, rows, columns):
                 upper, lower = rows.first[y], rows.second[y]
                 for row in (upper, lower):
                     if held[row & 1] != row:
-                        _stretch(plane, row * side, columns, stretched[row & 1])
+                        stretch(plane, row * side, columns, stretched[row & 1])
                         held = (row, held[1]) if row & 1 == 0 else (held[0], row)
-                _blend(stretched[upper & 1], stretched[lower & 1], rows.first_weight[y],
+                blend(stretched[upper & 1], stretched[lower & 1], rows.first_weight[y],
                        rows.second_weight[y], out[b, c, y])  # fmt: skip
 
 
 @kernel
-def _stretch(plane, start, columns, row):
+def stretch(plane, start, columns, row):
     """Interpolate one input row to the output's width."""
     for x in range(len(row)):
         first = plane[AT(start + columns.first[AT(x)])]
         second = plane[AT(start + columns.second[AT(x)])]
         rest = second * columns.second_weight[AT(x)]
-        row[AT(x)] = _fma(first, columns.first_weight[AT(x)], rest)
+        row[AT(x)] = fused(first, columns.first_weight[AT(x)], rest)
 
 
 @kernel
-def _blend(upper, lower, upper_weight, lower_weight, row):
+def blend(upper, lower, upper_weight, lower_weight, row):
     """Interpolate between two stretched rows."""
     for x in range(len(row)):
-        row[AT(x)] = _fma(upper[AT(x)], upper_weight, lower[AT(x)] * lower_weight)
+        row[AT(x)] = fused(upper[AT(x)], upper_weight, lower[AT(x)] * lower_weight)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sparse_ae.decoding import device_maps, host_maps
-from sparse_ae.decoding.refinement import fill
+from sparse_ae.decoding import device_maps, host_maps, refinement, small_tags
+from sparse_ae.decoding.enlarge import enlarge_bilinear, has_torchs_bits
 from sparse_ae.grouping import RULES, group
 
 
@@ -64,7 +64,8 @@ def decode(
 
     Args:
         heatmaps: (K, H, W), a torch tensor on any device or an array.
-        tags: (K, D, H, W), likewise.
+        tags: (K, D, H, W), likewise. Or both sides divided by one whole number, as networks give
+            them: they are then read as if they had been enlarged, bilinearly.
         skeleton: its order is the order in which grouping visits the K joints.
         rule, min_score, tag_threshold: as in `grouping.group`; a peak counts from above min_score.
         max_people: number of peaks taken per joint, the highest first; of equal ones the first in
@@ -108,7 +109,7 @@ def decode_batch(
 
     Args:
         heatmaps: (B, K, H, W).
-        tags: (B, K, D, H, W).
+        tags: (B, K, D, H, W), or smaller, as in `decode`.
         skeleton, rule, min_score, tag_threshold, max_people, nms, refine: as in `decode`.
         workers: threads that share the images, by default one a core.
 
@@ -156,18 +157,22 @@ class _Settings(NamedTuple):
 
 
 def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
-    """One image's arrays (K, H, W) and (K, D, H, W) → its persons."""
+    """One image's arrays (K, H, W) and (K, D, h, w) → its persons."""
+    size = heatmaps.shape[1:]
+    if tags.shape[2:] != size and not has_torchs_bits(len(tags) * tags.shape[1], size):
+        flat = torch.from_numpy(tags).flatten(0, 1)[None]
+        tags = enlarge_bilinear(flat, size).numpy().reshape(*tags.shape[:2], *size)
     maxima = host_maps.run_maxima(heatmaps)
     _require_finite("heatmaps", np.isfinite(maxima).all())
     xy, score = host_maps.peaks(
         heatmaps, maxima, np.float32(settings.min_score), settings.nms // 2, settings.max_people
     )
-    index = np.arange(len(heatmaps))[:, None]
-    tag = tags[index, :, xy[..., 1], xy[..., 0]]  # (K, N, D)
+    tag = small_tags.tags_at(tags, xy, size)  # (K, N, D)
     _require_finite("tags", np.isfinite(tag).all())
     keypoints, found, scores, means = _persons(xy, score, tag, skeleton, settings)
     if settings.refine:
         positive = settings.rule == "higherhrnet"
+        fill = refinement.fill if tags.shape[2:] == size else small_tags.fill
         finite = fill(keypoints, found, heatmaps, maxima, tags, means, positive)
     else:
         finite = host_maps.all_finite(tags)
@@ -177,10 +182,13 @@ def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
 
 
 def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
-    """A batch of tensors (B, K, H, W) and (B, K, D, H, W) → each image's persons."""
+    """A batch of tensors (B, K, H, W) and (B, K, D, h, w) → each image's persons."""
     heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
     if not len(heatmaps):
         return []
+    if tags.shape[3:] != heatmaps.shape[2:]:
+        whole = enlarge_bilinear(tags.flatten(1, 2), heatmaps.shape[2:])
+        tags = whole.unflatten(1, tags.shape[1:3])
     candidates, finite = device_maps.candidates(
         heatmaps, tags, settings.min_score, settings.nms // 2, settings.max_people
     )
@@ -254,8 +262,10 @@ def _check(heatmaps, tags, skeleton, settings, batch=False):
             f"heatmaps: expected K = {len(skeleton)} joints, those of skeleton "
             f"{skeleton.name!r}, got shape {shape}"
         )
-    without = (*tag_shape[: 1 + batch], *tag_shape[2 + batch :])
-    if len(tag_shape) != 4 + batch or 0 in tag_shape[batch:] or without != shape:
+    whole = len(tag_shape) == 4 + batch and 0 not in tag_shape[batch:]
+    factor = height // tag_shape[-2] if whole else 1
+    without = (*tag_shape[: 1 + batch], *(side * factor for side in tag_shape[2 + batch :]))
+    if not whole or without != shape:
         expected = ", ".join(map(str, (*images, joints, "D", height, width)))
         raise ValueError(f"tags: expected ({expected}) to go with heatmaps, got shape {tag_shape}")
     if settings.rule not in RULES:

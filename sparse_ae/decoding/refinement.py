@@ -36,13 +36,19 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
     Returns:
         Whether all tags are finite; what is filled in means nothing if they are not.
     """
-    apart = np.abs(means - means.mean(axis=0)) if len(means) else means
-    order = np.argsort(-apart, axis=1)[:, :2]  # the dimensions that tell a person from others
-    order = np.ascontiguousarray(order)
+    order = telling_dimensions(means)
     flat = tags.reshape(len(tags), -1)
     return _fill(
         keypoints, found, heatmaps, maxima, flat, flat.view(np.int32), means, order, positive
     )
+
+
+def telling_dimensions(means: np.ndarray) -> np.ndarray:
+    """Return (P, 2) the dimensions in which means (P, D) are farthest from the others'; twice the
+    same at D = 1."""
+    apart = np.abs(means - means.mean(axis=0)) if len(means) else means
+    order = np.argsort(-apart, axis=1)
+    return np.ascontiguousarray(order[:, [0, min(1, means.shape[1] - 1)]])
 
 
 @kernel
@@ -58,7 +64,7 @@ def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive
         )
         largest = max(
             largest,
-            _best_cells(persons, heat, maxima[k], tags[k], bits[k], means, order, best, cell),
+            best_cells(persons, heat, maxima[k], tags[k], bits[k], means, order, best, cell),
         )
         for p in persons:
             score = heat[cell[p]]
@@ -90,7 +96,7 @@ def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, 
 
 
 @kernel
-def _best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
+def best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
     """Find each person's best cell in one map and its value, in place.
 
     Returns the largest magnitude of the map's tags as bits.
@@ -118,7 +124,7 @@ def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
     A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
     best value yet. A cell can only win with a distance that rounds to highest − best or less.
     """
-    first, second = order[p, 0], order[p, -1]  # the same at D = 1
+    first, second = order[p]  # the same at D = 1
     m1, m2 = means[p, first], means[p, second]
     one, two = first * len(heat), second * len(heat)
     while run < last:

@@ -37,7 +37,7 @@ class Maps(NamedTuple):
 
     Attributes:
         heatmaps: (B, K, H, W).
-        tags: (B, K, D or 2D, H, W).
+        tags: (B, K, D or 2D, h, w), those of a mirror image behind those of the view.
         native_tags: (B, K, D, h, w), of the view itself, as the net gives them.
         centre: (B, H, W).
         offsets: (B, 2K, h, w).
@@ -162,19 +162,17 @@ def infer(
         heatmaps = whole if heatmaps is None else heatmaps.add_(whole)
     if len(images) > 1:
         heatmaps.div_(len(images))
-    return Maps(heatmaps, *_at_scale_1(first, count, size, exchanged, memory))
+    return Maps(heatmaps, *_at_scale_1(first, count, size, exchanged))
 
 
-def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor, memory: dict):
+def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
     """tags, native_tags, centre and offsets of Maps, from the output for `count` views, or for
     them and, behind them, their mirror images."""
     if output.tags is not None:
-        native = output.tags[:count].float()
-        tags = output.tags.float()
-        if len(tags) > count:
-            tags = torch.cat([tags[:count], _mirrored(tags[count:], exchanged)], 2)
-        enlarged = _enlarge(tags.flatten(1, 2), size, memory, "tags").unflatten(1, tags.shape[1:3])
-        return enlarged, native, None, None
+        tags = native = output.tags[:count].float()
+        if len(output.tags) > count:
+            tags = torch.cat([native, _mirrored(output.tags[count:], exchanged)], 2)
+        return tags, native, None, None
     if output.centre is None:
         return None, None, None, None
     centre = enlarge_bilinear(_averaged(output.centre.float(), count), size)[:, 0]

@@ -5,6 +5,8 @@ Detection plays no part here: what is wrong is the fault of the embeddings and o
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -69,7 +71,7 @@ def correctly_grouped(tags, visible, order, **settings) -> np.ndarray:
         [[True, True, False], [True, True, False]]
     """
     label = group_labels(tags, visible, order, **settings)
-    shared = label == np.unique(label[label >= 0])[:, None, None]  # (G, P, K)
+    shared = label == np.arange(label.max(initial=-1) + 1)[:, None, None]  # (G, P, K)
     groups, persons = linear_sum_assignment(shared.sum(axis=2), maximize=True)
     right = np.zeros(label.shape, bool)
     right[persons] = shared[groups, persons]
@@ -109,10 +111,7 @@ def group_labels(tags, visible, order, *, tag_threshold=1.0, rule="released", se
     label = np.full(visible.shape, -1)
     if not visible.any():
         return label
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)  # (K, P)
-    index = np.arange(joints)[:, None]
-    owner = np.stack([shuffled, shuffled], axis=2)  # (K, P, 2) the person instead of a position
+    shuffled, owner, index = _shuffled(persons, joints, seed)
     groups = group(
         owner,
         visible[shuffled, index],
@@ -124,3 +123,12 @@ def group_labels(tags, visible, order, *, tag_threshold=1.0, rule="released", se
     which, joint = np.nonzero(groups[..., 2])
     label[groups[which, joint, 0].astype(int), joint] = which
     return label
+
+
+@lru_cache(maxsize=64)
+def _shuffled(persons: int, joints: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The persons in another order for each joint, (K, P); twice, in the place of positions
+    (K, P, 2); and the joints (K, 1)."""
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)
+    return shuffled, np.stack([shuffled, shuffled], axis=2), np.arange(joints)[:, None]

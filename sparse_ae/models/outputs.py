@@ -56,7 +56,8 @@ def check_finite(output: PoseOutput) -> PoseOutput:
     parts = {"heatmaps": output.heatmaps, "embeddings": (output.tags,), "centres": (output.centre,),
              "offsets": (output.offsets,)}  # fmt: skip
     for name, maps in parts.items():
-        if not all(part is None or part.isfinite().all() for part in maps):
+        extremes = [torch.stack(part.aminmax()) for part in maps if part is not None]  # NaN too
+        if not all(pair.isfinite().all() for pair in extremes):
             raise FloatingPointError(f"the net's {name} are not finite: was the net trained "
                                      "to the end?")  # fmt: skip
     return output
