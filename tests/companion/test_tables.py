@@ -157,11 +157,13 @@ def test_failures_at_equal_precision_by_hand(records):
 
 
 def test_runs_on_the_line_are_told_from_the_others():
-    ended = {("ae2", 1): (0.995, 0.7), ("ae2", 2): (0.84, 0.9), ("ae2", 3): (0.99, 0.6)}
+    ended = {("ae2", 1): (0.995, 0.7), ("ae2", 2): (0.84, 0.9), ("ae2", 3): (0.98, 0.6),
+             ("ae1", 1): (np.nan, 0.5)}  # one dimension: chance alone has the whole share  # fmt: skip
     records = [
-        {"method": method, "metrics": {"first_component": share, "grouping_accuracy": accuracy}}
+        {"method": method, "metrics": {"excess_share": share, "grouping_accuracy": accuracy}}
         for (method, _), (share, accuracy) in ended.items()
     ]
+    assert line_table(records, ("ae1",)).iloc[0, 0] == "1 of 1"
     table = line_table(records, ("ae2", "ae4"))
     assert list(table.index) == ["AE, D = 2"]
     assert list(table.loc["AE, D = 2"]) == ["2 of 3", "65.0 (60.0 to 70.0)", "90.0"]

@@ -21,6 +21,7 @@ from sparse_ae.companion.completed_runs import (
     preset_and_root,
 )
 from sparse_ae.companion.run_notes import seed_names, seeds_in_words
+from sparse_ae.companion.statistics.measures import LINE
 from sparse_ae.companion.tables.formatting import METHOD_LABELS, number, three_digits
 from sparse_ae.companion.trials import read_trials
 from sparse_ae.settings.methods import ALL
@@ -33,7 +34,6 @@ COLUMNS = {
     "grouping_accuracy": "grouping accuracy",
     "grouping_accuracy_hard": "the same, hard crowds",
 }
-LINE = 0.99  # the first component's share from which a run's embeddings count as on a line
 
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
@@ -157,14 +157,14 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
         methods: The rows; one without runs has none.
 
     Returns:
-        Text for a page: how many runs have a first component of LINE or more, the grouping
-        accuracy of these, and that of the others, in percent.
+        Text for a page: how many runs ended on the line as the verdict on C2 counts it (with one
+        dimension, all), the grouping accuracy of these, and that of the others, in percent.
     """
     rows = {}
     for method in methods:
         found = [record["metrics"] for record in records if record["method"] == method]
         sides = [
-            [m["grouping_accuracy"] for m in found if (m["first_component"] >= LINE) == on]
+            [m["grouping_accuracy"] for m in found if on != (m["excess_share"] < LINE)]
             for on in (True, False)
         ]
         if found:
