@@ -158,7 +158,7 @@ def test_failures_at_equal_precision_by_hand(records):
 
 def test_runs_on_the_line_are_told_from_the_others():
     ended = {("ae2", 1): (0.995, 0.7), ("ae2", 2): (0.84, 0.9), ("ae2", 3): (0.98, 0.6),
-             ("ae1", 1): (np.nan, 0.5)}  # one dimension: chance alone has the whole share  # fmt: skip
+             ("ae1", 1): (np.nan, 0.5)}  # of one dimension chance has the whole share  # fmt: skip
     records = [
         {"method": method, "metrics": {"excess_share": share, "grouping_accuracy": accuracy}}
         for (method, _), (share, accuracy) in ended.items()
