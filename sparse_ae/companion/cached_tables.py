@@ -24,7 +24,7 @@ from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics import comparisons, curves, verdicts
 from sparse_ae.runtime.files import write_whole
 from sparse_ae.settings.methods import ALL
-from sparse_ae.settings.presets import read_base
+from sparse_ae.settings.presets import read_base, read_runs
 
 log = logging.getLogger(__name__)
 BASE = "ae8"  # what methods are compared with
@@ -97,13 +97,13 @@ TABLES: dict[str, Callable] = {
 }
 
 
-# those of a preset that stands on another, read with `read_with_base`
+# those of a preset whose methods are compared with the BASE of another, read with `read_with_base`
 TABLES_WITH_BASE = ("differences", "over_scale", "over_narrow")
 
 
 def table_names(preset: str) -> tuple[str, ...]:
     """Return the names of the tables that are kept of a preset."""
-    if read_base(preset) is not None:
+    if read_base(preset) is not None and BASE not in read_runs(preset).methods:
         return TABLES_WITH_BASE
     return tuple(name for name in TABLES if name != "over_narrow")
 
