@@ -29,7 +29,7 @@ from sparse_ae.runtime.workers import available_cores, map_in_processes
 
 PERSONS = 10
 CHUNK = 4  # scenes of a task: few, so that all workers end at about the same time
-STARTS = 3  # fresh processes, of which the median counts
+STARTS, QUICK_STARTS = 3, 1  # fresh processes, of which the median counts
 FIRST = (
     "from sparse_ae.crowds import CrowdConfig, render_scene; "
     f"render_scene(CrowdConfig(size=256, persons=({PERSONS}, {PERSONS})), 0)"
@@ -121,10 +121,10 @@ def one_core(size: int, seconds: float) -> dict:
     return {"size": size, "scenes": len(drawn), "draw_ms": draw_ms, "write_ms": write_ms}
 
 
-def start_up() -> float:
+def start_up(starts: int) -> float:
     """Seconds from the start of a fresh process to its first scene, compiled code on disk."""
     taken = []
-    for _ in range(1 + STARTS):
+    for _ in range(1 + starts):
         before = time.perf_counter()
         subprocess.run([sys.executable, "-c", FIRST], check=True)
         taken.append(time.perf_counter() - before)
@@ -179,7 +179,7 @@ def main():
         for workers in sorted({1, *options.workers}):
             row = measure(size, workers, options.seconds, single["draw_ms"] / 1e3)
             found["workers"].append(row)
-    found["start_seconds"] = start_up()
+    found["start_seconds"] = start_up(QUICK_STARTS if options.quick else STARTS)
 
     from sparse_ae.runtime.provenance import (
         provenance,  # only now: it takes torch, the crowds do not

@@ -123,10 +123,17 @@ def copy(folder: Path, to: Path):
 def main(told: str):
     """Fork for every line."""
     os.dup2(1, TOLD)
-    import sparse_ae.companion.verify  # noqa: F401  (and with it all that a run needs)
+    # all that a run needs; Lightning alone takes three seconds, and compiled code half of one
+    import cv2
+    import lightning_fabric  # noqa: F401
+
+    import sparse_ae.companion.verify  # noqa: F401
     from sparse_ae.cli import main as command
     from sparse_ae.companion import experiment
+    from sparse_ae.crowds import CrowdConfig, render_scene
 
+    cv2.setNumThreads(1)  # threads do not outlive a fork
+    render_scene(CrowdConfig(size=64, persons=(1, 4)), 0)
     for phase, name in PHASES.items():
         setattr(experiment, name, telling(phase, getattr(experiment, name)))
     for line in sys.stdin:

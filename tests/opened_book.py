@@ -14,10 +14,21 @@ BUILT = ROOT / "_build" / "html"
 SOURCES = ("book/**/*", "_config.yml", "_toc.yml", "sparse_ae/**/*.py", "data/*.md", "data/*.json",
            "data/published/*.csv", "experiments/results/*/*/*.json",
            "experiments/results/*/summary/*.csv")  # fmt: skip
+NOT_SHOWN = ROOT / "experiments" / "results" / "smoke"  # but by PRESET=smoke; tests write there
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-sync", "--metrics-recording-only")  # fmt: skip
 WIDTHS = (390, 1440)
+TYPESET = "window.MathJax?.startup?.promise || !window.MathJax"
+# tables and code that do not fit, and do not scroll inside a frame whose edge is seen
+CUT_OFF = """() => [...document.querySelectorAll(".wide-table, .bd-article pre")]
+.filter(element => {
+  const style = getComputedStyle(element), box = element.getBoundingClientRect();
+  if (box.right > innerWidth + 1) return !element.closest(".cell_output, .wide-table");
+  if (element.scrollWidth <= element.clientWidth + 1) return false;
+  return !["auto", "scroll"].includes(style.overflowX) || style.boxShadow === "none";
+}).map(element => element.innerText.slice(0, 60))"""
+IDLE = "new Promise(done => requestIdleCallback(done))"
 
 
 def pages() -> list[str]:
@@ -45,7 +56,8 @@ def find_chromium() -> str:
 def built_book(temporary) -> Path:
     """The folder of the built pages: `_build/html` where it is newer than all that it is made of,
     else built into the folder that `temporary()` makes."""
-    made_of = [p for pattern in SOURCES for p in ROOT.glob(pattern) if p.is_file()]
+    made_of = [p for pattern in SOURCES for p in ROOT.glob(pattern)
+               if p.is_file() and NOT_SHOWN not in p.parents]  # fmt: skip
     index = BUILT / "index.html"
     if index.exists() and index.stat().st_mtime > max(p.stat().st_mtime for p in made_of):
         return BUILT
@@ -63,11 +75,16 @@ class Visit:
     def __init__(self, browser, path: Path, query: str = "", **settings):
         self.context = browser.new_context(**settings)
         self.page = self.context.new_page()
-        self.requests, self.errors = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.go(path, query)
+
+    def go(self, path: Path, query: str = ""):
+        """Turn to another page, which takes half as long as a window of its own."""
+        self.requests, self.errors = [], []
         self.page.goto(path.as_uri() + query, wait_until="load")
+        self.page.wait_for_function(TYPESET)
 
     def __enter__(self):
         return self

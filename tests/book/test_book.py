@@ -9,27 +9,65 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from opened_book import ROOT, Visit, pages
+from opened_book import CUT_OFF, IDLE, ROOT, Visit, pages
+
+WIDTH = 1280  # of a small desk
+# what a page shows, counted and read where it is open
+LOOK = """() => {
+  const all = (what) => [...document.querySelectorAll(what)];
+  return {
+    heading: document.querySelector("article h1").checkVisibility(),
+    images: all("article img").map(i => [i.src, i.naturalWidth * i.naturalHeight, i.alt]),
+    drawn: all("article .cell_output img").length,
+    tables: all("article :is(.wide-table td, .made-of)").length,
+    text: document.querySelector("article").innerText,
+    prose: all("article p").map(p => p.innerText).join(" "),
+    formulas: all("article .math").length,
+    typeset: all("article .math mjx-container svg").length,
+    faulty: all("article [data-mml-node=merror]").length,
+    anchors: all("[id]").map(e => e.id),
+    links: all("a[href]").map(e => e.href),
+    wide: document.documentElement.scrollWidth,
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def look(browser, book):
+    """A function of a page's name: what the page shows, asked for and complained about. Each is
+    opened once."""
+    found = {}
+    with Visit(browser, book / "index.html", viewport={"width": WIDTH, "height": 844}) as visit:
+
+        def seen(name: str) -> dict:
+            if name not in found:
+                visit.go(book / f"{name}.html")
+                shown = visit.page.evaluate(LOOK)
+                cut_off = visit.page.evaluate(CUT_OFF)
+                visit.page.evaluate(IDLE)
+                found[name] = {
+                    **shown,
+                    "cut_off": cut_off,
+                    "requests": visit.requests,
+                    "errors": visit.errors,
+                }
+            return found[name]
+
+        yield seen
 
 
 @pytest.mark.parametrize("name", pages())
-def test_page_loads_by_itself(browser, book, name):
-    with Visit(browser, book / f"{name}.html") as visit:
-        visit.page.wait_for_function("window.MathJax?.startup?.promise || !window.MathJax")
-        visit.page.wait_for_timeout(300)
-        assert visit.page.locator("article h1").first.is_visible()
-        outside = [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))]
-        assert outside == []
-        assert visit.errors == []
+def test_page_loads_by_itself(look, name):
+    seen = look(name)
+    assert seen["heading"]
+    outside = [url for url in seen["requests"] if not url.startswith(("file:", "data:", "blob:"))]
+    assert outside == []
+    assert seen["errors"] == []
 
 
 @pytest.mark.parametrize("name", pages())
-def test_figures_are_there_and_described(browser, book, name):
-    with Visit(browser, book / f"{name}.html") as visit:
-        images = visit.page.locator("article img").evaluate_all(
-            "all => all.map(i => [i.src, i.naturalWidth * i.naturalHeight, i.alt])"
-        )
-    for source, size, alt in images:
+def test_figures_are_there_and_described(look, name):
+    for source, size, alt in look(name)["images"]:
         assert size > 1000, f"{source} is empty"
         assert len(alt) > 20, f"{source} has no description"
         assert not alt.startswith(("_images", "../"))
@@ -50,42 +88,30 @@ def test_figures_are_numbered_through_the_book_and_referred_to(book):
 
 
 @pytest.mark.parametrize(("name", "least"), [("idea", 1), ("method", 3), ("crowds", 3)])
-def test_figures_that_need_no_record(browser, book, name, least):
-    with Visit(browser, book / f"{name}.html") as visit:
-        assert visit.page.locator("article .cell_output img").count() >= least
+def test_figures_that_need_no_record(look, name, least):
+    assert look(name)["drawn"] >= least
 
 
-def test_figures_and_tables_of_the_records(browser, book):
+def test_figures_and_tables_of_the_records(look):
     least = {"index": 2, "on-a-line": 2, "crowded-scenes": 2, "heatmap-widths": 1, "failures": 1,
              "knobs": 2, "grouping": 1, "your-run": 3}  # fmt: skip
     for name, figures in least.items():
-        with Visit(browser, book / f"{name}.html") as visit:
-            assert visit.page.locator("article .cell_output img").count() >= figures
-            assert visit.page.locator("article :is(.wide-table td, .made-of)").count() > 0
-            assert "No run yet" not in visit.page.locator("article").inner_text()
+        assert look(name)["drawn"] >= figures
+        assert look(name)["tables"] > 0
+        assert "No run yet" not in look(name)["text"]
 
 
 @pytest.mark.parametrize("name", ["idea", "method", "crowded-scenes", "on-a-line"])
-def test_mathematics_is_typeset(browser, book, name):
-    with Visit(browser, book / f"{name}.html") as visit:
-        visit.page.wait_for_selector("mjx-container svg")
-        wanted = visit.page.locator("article .math").count()
-        assert wanted > 0
-        assert visit.page.locator("article .math mjx-container svg").count() >= wanted
-        assert visit.page.locator("article [data-mml-node=merror]").count() == 0
-        prose = visit.page.evaluate(
-            "[...document.querySelectorAll('article p')].map(p => p.innerText).join(' ')"
-        )
-        assert not re.search(r"\\\(|\\\[|\$\$", prose)
+def test_mathematics_is_typeset(look, name):
+    seen = look(name)
+    assert seen["typeset"] >= seen["formulas"] > 0
+    assert seen["faulty"] == 0
+    assert not re.search(r"\\\(|\\\[|\$\$", seen["prose"])
 
 
-def test_links_and_anchors_resolve(browser, book):
-    anchors, links = {}, []
-    for name in pages():
-        with Visit(browser, book / f"{name}.html") as visit:
-            path = book / f"{name}.html"
-            anchors[path] = set(visit.page.locator("[id]").evaluate_all("a => a.map(e => e.id)"))
-            links += visit.page.locator("a[href]").evaluate_all("a => a.map(e => e.href)")
+def test_links_and_anchors_resolve(look, book):
+    anchors = {book / f"{name}.html": set(look(name)["anchors"]) for name in pages()}
+    links = {link for name in pages() for link in look(name)["links"]}
     for link in {link for link in links if link.startswith("file:")}:
         parts = urlsplit(link)
         path = Path(unquote(parts.path))
@@ -94,31 +120,18 @@ def test_links_and_anchors_resolve(browser, book):
             assert unquote(parts.fragment) in anchors[path], f"{link}: no such anchor"
 
 
+@pytest.mark.parametrize("name", pages())
+def test_nothing_is_cut_off_and_pages_do_not_scroll_sideways(look, name):
+    """On a desk; on a phone: test_book_for_all.py."""
+    assert look(name)["wide"] <= WIDTH
+    assert look(name)["cut_off"] == []
+
+
 def test_search_finds_the_group_margin(browser, book):
     with Visit(browser, book / "search.html", "?q=group+margin") as visit:
         visit.page.wait_for_selector("#search-results li a")
         found = visit.page.locator("#search-results li a").all_inner_texts()
     assert any("roup margin" in title for title in found[:3])
-
-
-# tables and code that do not fit, and do not scroll inside a frame whose edge is seen
-CUT_OFF = """() => [...document.querySelectorAll(".wide-table, .bd-article pre")]
-.filter(element => {
-  const style = getComputedStyle(element), box = element.getBoundingClientRect();
-  if (box.right > innerWidth + 1) return !element.closest(".cell_output, .wide-table");
-  if (element.scrollWidth <= element.clientWidth + 1) return false;
-  return !["auto", "scroll"].includes(style.overflowX) || style.boxShadow === "none";
-}).map(element => element.innerText.slice(0, 60))"""
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light")])
-def test_nothing_is_cut_off_and_pages_do_not_scroll_sideways(browser, book, width, scheme):
-    screen = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
-    for name in pages():
-        with Visit(browser, book / f"{name}.html", **screen) as visit:
-            wide = visit.page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{name} is {wide} px wide"
-            assert visit.page.evaluate(CUT_OFF) == [], name
 
 
 def test_the_book_is_light(book):

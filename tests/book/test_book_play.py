@@ -67,16 +67,29 @@ def near(found, wanted) -> bool:
     )
 
 
-@pytest.fixture(params=WIDTHS)
-def explorer(browser, book, request):
-    """The explorer: its page, its data, the scene's panel and the embeddings' panel."""
+@pytest.fixture(scope="module", params=WIDTHS)
+def window(browser, book, request):
+    """A window, in which one page after the other is opened."""
     viewport = {"width": request.param, "height": 900}
     with Visit(browser, book / "grouping.html", viewport=viewport) as visit:
-        page = visit.page
-        data = json.loads(page.locator("#explorer-data").inner_text())
-        panels = [page.locator(f"#explorer svg.explorer-{n}").first for n in ("scene", "plot")]
-        yield page, data, *panels
-        assert visit.errors == []
+        yield visit
+
+
+@pytest.fixture
+def visit(window, book, request):
+    """The page `grouping`, or that which the test names, opened anew."""
+    window.go(book / f"{getattr(request, 'param', 'grouping')}.html")
+    yield window
+    assert window.errors == []
+
+
+@pytest.fixture
+def explorer(visit):
+    """The explorer: its page, its data, the scene's panel and the embeddings' panel."""
+    page = visit.page
+    data = json.loads(page.locator("#explorer-data").inner_text())
+    panels = [page.locator(f"#explorer svg.explorer-{n}").first for n in ("scene", "plot")]
+    return page, data, *panels
 
 
 def test_the_explorer_shows_the_scene_and_method_that_are_chosen(explorer):
@@ -181,73 +194,67 @@ def test_the_explorer_ties_joints_to_embeddings(explorer):
     assert lit(plot) == lit(scene_panel) == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_threshold_slider_merges_and_splits(browser, book, width):
-    with Visit(browser, book / "grouping.html", viewport={"width": width, "height": 844}) as visit:
-        page = visit.page
-        data = json.loads(page.locator("#explorer-data").inner_text())
-        colours, last = data["colours"], len(data["thresholds"]) - 1
-        groups = {}
-        for scene in (data["start"], 0):
-            page.locator("#threshold-scene").select_option(str(scene))
-            page.locator("#threshold-at").focus()
-            for key, place in (("Home", 0), ("ArrowRight", 1), ("End", last)):
-                page.keyboard.press(key)
-                shown = page.locator("#threshold-at").get_attribute("aria-valuetext")
-                assert float(shown) == pytest.approx(data["thresholds"][place], abs=0.005)
-                for method in ("ae8", "rve"):
-                    step = data["scenes"][scene]["views"][method]["steps"][place]
-                    persons = len(set(data["scenes"][scene]["person"]))
-                    text = page.locator(f'#threshold p[data-method="{method}"]').inner_text()
-                    assert text.startswith(f"{step['groups']} groups for {persons} persons, ")
-                    assert f"{step['accuracy']:.1f} % of joints right" in text
-                    panel = page.locator(f'#threshold svg[data-method="{method}"]')
-                    rings = panel.locator(".explorer-ring").count()
-                    assert rings == step["right"].count("0")
-                    inks = panel.locator(".explorer-point").evaluate_all(
-                        "all => all.map(dot => dot.getAttribute('fill'))"
-                    )
-                    assert inks == [colours[group % len(colours)] for group in step["group"]]
-                    assert len(set(step["group"])) == step["groups"]
-                    groups[scene, method, place] = step["groups"]
-        assert groups[data["start"], "rve", 0] > groups[data["start"], "rve", last]
-        assert visit.errors == []
+def test_the_threshold_slider_merges_and_splits(visit):
+    page = visit.page
+    data = json.loads(page.locator("#explorer-data").inner_text())
+    colours, last = data["colours"], len(data["thresholds"]) - 1
+    groups = {}
+    for scene in (data["start"], 0):
+        page.locator("#threshold-scene").select_option(str(scene))
+        page.locator("#threshold-at").focus()
+        for key, place in (("Home", 0), ("ArrowRight", 1), ("End", last)):
+            page.keyboard.press(key)
+            shown = page.locator("#threshold-at").get_attribute("aria-valuetext")
+            assert float(shown) == pytest.approx(data["thresholds"][place], abs=0.005)
+            for method in ("ae8", "rve"):
+                step = data["scenes"][scene]["views"][method]["steps"][place]
+                persons = len(set(data["scenes"][scene]["person"]))
+                text = page.locator(f'#threshold p[data-method="{method}"]').inner_text()
+                assert text.startswith(f"{step['groups']} groups for {persons} persons, ")
+                assert f"{step['accuracy']:.1f} % of joints right" in text
+                panel = page.locator(f'#threshold svg[data-method="{method}"]')
+                rings = panel.locator(".explorer-ring").count()
+                assert rings == step["right"].count("0")
+                inks = panel.locator(".explorer-point").evaluate_all(
+                    "all => all.map(dot => dot.getAttribute('fill'))"
+                )
+                assert inks == [colours[group % len(colours)] for group in step["group"]]
+                assert len(set(step["group"])) == step["groups"]
+                groups[scene, method, place] = step["groups"]
+    assert groups[data["start"], "rve", 0] > groups[data["start"], "rve", last]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_turned_knobs_show_the_numbers_of_the_table(browser, book, width):
-    path = book / "knobs.html"
-    with Visit(browser, path, viewport={"width": width, "height": 844}) as visit:
-        page, seen = visit.page, set()
-        data = json.loads(page.locator("#result-data").inner_text())
-        page.locator("#result-knobs details:not(.made-of) summary").click()
-        cells = page.locator("#result-knobs table tbody tr").evaluate_all(
-            "all => all.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
-        )
-        row = 0
-        for name, knob in data["knobs"].items():
-            section = page.locator(f'#result-knobs [data-knob="{name}"]')
-            page.locator(f"#result-{name}").focus()
-            page.keyboard.press("Home")
-            for place, value in enumerate(knob["values"]):
-                levels = section.locator(".result-knob-value").all_inner_texts()
-                assert [level.removesuffix(" %") for level in levels] == cells[row][: len(levels)]
-                told = section.locator(".result-knob-told").inner_text()
-                assert told.startswith(f"At {value:g}, ")
-                assert all(gain in told for gain in cells[row][len(levels) :])
-                shown = page.locator(f"#result-{name}").get_attribute("aria-valuetext")
-                assert float(shown) == value
-                image = section.locator("img")
-                page.wait_for_function("i => i.complete && i.naturalWidth > 0",
-                                       arg=image.element_handle())  # fmt: skip
-                assert image.get_attribute("src") == f"_static/turned/{name}-{place}.jpg"
-                assert image.get_attribute("alt").endswith(knob["told"][place])
-                at = [float(v) for v in section.locator("circle").evaluate_all(
-                    "all => all.map(dot => dot.getAttribute('cx'))")]  # fmt: skip
-                found = [knob["levels"][method][place][0] for method in data["methods"]]
-                assert sorted(at) == [at[found.index(v)] for v in sorted(found)]
-                seen.add((name, tuple(levels)))
-                page.keyboard.press("ArrowRight")
-                row += 1
-        assert row == len(cells) == len(seen)
-        assert visit.errors == []
+@pytest.mark.parametrize("visit", ["knobs"], indirect=True)
+def test_turned_knobs_show_the_numbers_of_the_table(visit):
+    page, seen = visit.page, set()
+    data = json.loads(page.locator("#result-data").inner_text())
+    page.locator("#result-knobs details:not(.made-of) summary").click()
+    cells = page.locator("#result-knobs table tbody tr").evaluate_all(
+        "all => all.map(row => [...row.querySelectorAll('td')].map(cell => cell.innerText))"
+    )
+    row = 0
+    for name, knob in data["knobs"].items():
+        section = page.locator(f'#result-knobs [data-knob="{name}"]')
+        page.locator(f"#result-{name}").focus()
+        page.keyboard.press("Home")
+        for place, value in enumerate(knob["values"]):
+            levels = section.locator(".result-knob-value").all_inner_texts()
+            assert [level.removesuffix(" %") for level in levels] == cells[row][: len(levels)]
+            told = section.locator(".result-knob-told").inner_text()
+            assert told.startswith(f"At {value:g}, ")
+            assert all(gain in told for gain in cells[row][len(levels) :])
+            shown = page.locator(f"#result-{name}").get_attribute("aria-valuetext")
+            assert float(shown) == value
+            image = section.locator("img")
+            page.wait_for_function("i => i.complete && i.naturalWidth > 0",
+                                   arg=image.element_handle())  # fmt: skip
+            assert image.get_attribute("src") == f"_static/turned/{name}-{place}.jpg"
+            assert image.get_attribute("alt").endswith(knob["told"][place])
+            at = [float(v) for v in section.locator("circle").evaluate_all(
+                "all => all.map(dot => dot.getAttribute('cx'))")]  # fmt: skip
+            found = [knob["levels"][method][place][0] for method in data["methods"]]
+            assert sorted(at) == [at[found.index(v)] for v in sorted(found)]
+            seen.add((name, tuple(levels)))
+            page.keyboard.press("ArrowRight")
+            row += 1
+    assert row == len(cells) == len(seen)

@@ -148,13 +148,19 @@ FILES = {imagenet: ("ImageNet", 3), top_down: ("top-down", 1), mmpose: ("top-dow
          OrderedDict: ("no head that is known", 0)}  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=["higher", "released", "backbone"])
+def fresh(request):
+    """A net, and what it holds at first; each test finds it so."""
+    net = random_net(NETS.get(request.param, lambda: HRNet(WIDTH)))
+    return net, {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dress", FILES, ids=lambda dress: dress.__name__)
-@pytest.mark.parametrize("make", [NETS["higher"], NETS["released"], lambda: HRNet(WIDTH)])
-def test_a_backbone_is_filled_and_the_heads_are_left_alone(tmp_path, backbone, dress, make):
-    net, kind = random_net(make), FILES[dress][0]
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    path = saved(tmp_path / "hrnet.pth", dress(backbone.state_dict()))
+def test_a_backbone_is_filled_and_the_heads_are_left_alone(tmp_path, backbone, dress, fresh):
+    net, before = fresh
+    net.load_state_dict(before)
+    kind, path = FILES[dress][0], saved(tmp_path / "hrnet.pth", dress(backbone.state_dict()))
     report = load_backbone(net.train(), path)
     assert net.training
     assert kind in report.kind

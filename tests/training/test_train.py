@@ -215,7 +215,7 @@ def test_the_curve_has_a_point_every_twenty_steps():
 @pytest.mark.slow
 def test_the_net_overfits_four_scenes():
     settings = flat_settings(
-        "smoke", "ae8", 0, widths=(24, 32, 48, 64, 64), steps=350, batch=4, train_scenes=4, **STILL
+        "smoke", "ae8", 0, widths=(24, 32, 48, 64, 64), steps=200, batch=4, train_scenes=4, **STILL
     )
     model = train_run(settings).model
     four = open_dataset(settings.data, "train")

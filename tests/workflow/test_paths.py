@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -31,13 +30,13 @@ def project(tmp_path) -> Path:
     return folder
 
 
-def snakemake(project: Path, folder: Path, *settings: str, **environment: str):
+def snakemake(project: Path, folder: Path, *settings: str):
     """Run the project's workflow from a folder."""
     python = project / "python" / "bin" / Path(sys.executable).name
     command = [python, "-m", "snakemake", "-s", project / "experiments" / "Snakefile", "-c1",
                "--quiet", "all", "--config", *settings]  # fmt: skip
     return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True,
-                          check=False, env={**os.environ, **environment})  # fmt: skip
+                          check=False)  # fmt: skip
 
 
 def test_paths_are_meant_from_where_one_stands(tmp_path, project):
@@ -60,13 +59,3 @@ def test_paths_are_meant_from_where_one_stands(tmp_path, project):
     assert done.returncode == 1
     assert "001.jpg: no picture of the kinds" in done.stderr
     assert "--preset 'my presets/own.yaml' --method ae8 --seed 4 --root 'my results'" in done.stderr
-
-
-@pytest.mark.parametrize("seed", ["1,2", "one", ""])
-def test_several_seeds_are_told_before_the_runs_of_a_book(tmp_path, project, seed):
-    """As `make book SEED=1,2` has it: the pages show one run."""
-    config = ["preset=smoke", "methods=ae8", "seed=1,2", "root=results"]
-    done = snakemake(project, tmp_path, *config, SPARSE_AE_SEED=seed)
-    assert done.returncode != 0
-    assert "SEED: the book's pages show one run, so give one seed" in done.stderr
-    assert not (tmp_path / "results").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -31,7 +32,20 @@ def installed(tmp_path_factory) -> Path:
     install = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "install",
                "--no-deps", "--no-index", "--quiet", str(wheel)]  # fmt: skip
     subprocess.run(install, check=True)
+    share_compiled(site / "sparse_ae")
     return home
+
+
+def share_compiled(package: Path):
+    """Give the installed package the machine code of the repository's functions, which would take a
+    minute to compile; numba takes it for that of files that are as old and as long."""
+    here = ROOT / "sparse_ae"
+    for path in package.rglob("*.py"):
+        shutil.copystat(here / path.relative_to(package), path)
+    for path in here.glob("**/__pycache__/*.nb[ci]"):
+        there = package / path.relative_to(here)
+        there.parent.mkdir(exist_ok=True)
+        shutil.copy(path, there)
 
 
 def run(home: Path, folder: Path, *words: str, program="sparse-ae") -> subprocess.CompletedProcess:
