@@ -156,8 +156,8 @@ def scene_choice(data: dict, prefix: str) -> str:
     names = {}
     for index, scene in enumerate(data["scenes"]):
         persons = max(scene["person"]) + 1
-        names[index] = (f"test scene {scene['number']}, {persons} person{'s' * (persons > 1)}, "
-                        f"crowd index {scene['crowding']:.2f}")  # fmt: skip
+        people = "person" if persons == 1 else "people"
+        names[index] = f"{scene['number']}: {persons} {people}, index {scene['crowding']:.2f}"
     return (f'<label for="{prefix}-scene">scene</label><select id="{prefix}-scene">'
             f"{options(names, data['start'])}</select>")  # fmt: skip
 

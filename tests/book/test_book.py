@@ -60,7 +60,8 @@ def test_figures_and_tables_of_the_records(browser, book):
              "knobs": 2, "grouping": 1, "your-run": 3}  # fmt: skip
     for name, figures in least.items():
         with Visit(browser, book / f"{name}.html") as visit:
-            assert visit.page.locator("article .cell_output img").count() >= figures
+            drawn = visit.page.locator("article .cell_output :is(img, .switched > svg)")
+            assert drawn.count() >= figures
             assert visit.page.locator("article :is(.wide-table td, .made-of)").count() > 0
             assert "No run yet" not in visit.page.locator("article").inner_text()
 
