@@ -196,8 +196,7 @@ def slider_html(data: dict) -> str:
 <input type="range" id="threshold-at" min="0" max="{len(THRESHOLDS) - 1}" step="1" value="{USED}"
 aria-valuetext="1"></div>
 <div class="explorer-panels">{panels}</div>
-<p class="explorer-told" aria-live="polite"></p>
-{data["source"]}</div>"""
+<p class="explorer-told" aria-live="polite"></p></div>"""
 
 
 def steps_html(data: dict) -> str:
