@@ -157,7 +157,9 @@ def scene_choice(data: dict, prefix: str) -> str:
     for index, scene in enumerate(data["scenes"]):
         persons = max(scene["person"]) + 1
         people = "person" if persons == 1 else "people"
-        names[index] = f"{scene['number']}: {persons} {people}, index {scene['crowding']:.2f}"
+        names[index] = f"{scene['number']}: {persons} {people}"
+        if prefix == "explorer":
+            names[index] += f", index {scene['crowding']:.2f}"
     return (f'<label for="{prefix}-scene">scene</label><select id="{prefix}-scene">'
             f"{options(names, data['start'])}</select>")  # fmt: skip
 
