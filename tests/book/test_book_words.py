@@ -162,7 +162,7 @@ class ArticleText(HTMLParser):
 
 
 def test_the_book_is_short(book):
-    """Words, code, tables and output included; and of the prose. To become 14,000 and 8,000."""
+    """Words, code, tables and output included; and of the prose."""
     counts = {}
     for name in pages():
         if not name.startswith(LISTS):
@@ -170,7 +170,7 @@ def test_the_book_is_short(book):
             parser.feed((book / f"{name}.html").read_text(encoding="utf-8"))
             counts[name] = len("".join(parser.parts).split())
     assert min(counts.values()) > 100, counts
-    assert sum(counts.values()) <= 20_000, counts
+    assert sum(counts.values()) <= 14_000, counts
     cells = re.compile(r"^---\n.*?^---\n|^```.*?^```[ ]*$", re.MULTILINE | re.DOTALL)
     prose = {name: len(cells.sub(" ", page(name)).split()) for name in counts}
-    assert sum(prose.values()) <= 8_600, prose
+    assert sum(prose.values()) <= 8_000, prose
