@@ -156,8 +156,10 @@ def scene_choice(data: dict, prefix: str) -> str:
     names = {}
     for index, scene in enumerate(data["scenes"]):
         persons = max(scene["person"]) + 1
-        names[index] = (f"test scene {scene['number']}, {persons} person{'s' * (persons > 1)}, "
-                        f"crowd index {scene['crowding']:.2f}")  # fmt: skip
+        people = "person" if persons == 1 else "people"
+        names[index] = f"{scene['number']}: {persons} {people}"
+        if prefix == "explorer":
+            names[index] += f", index {scene['crowding']:.2f}"
     return (f'<label for="{prefix}-scene">scene</label><select id="{prefix}-scene">'
             f"{options(names, data['start'])}</select>")  # fmt: skip
 
@@ -196,8 +198,7 @@ def slider_html(data: dict) -> str:
 <input type="range" id="threshold-at" min="0" max="{len(THRESHOLDS) - 1}" step="1" value="{USED}"
 aria-valuetext="1"></div>
 <div class="explorer-panels">{panels}</div>
-<p class="explorer-told" aria-live="polite"></p>
-{data["source"]}</div>"""
+<p class="explorer-told" aria-live="polite"></p></div>"""
 
 
 def steps_html(data: dict) -> str:

@@ -93,7 +93,7 @@ def table(data: dict) -> str:
     rows = {}
     for knob in data["knobs"].values():
         for place, value in enumerate(knob["values"]):
-            row = {label: with_interval(knob["levels"][name][place])
+            row = {label: number(knob["levels"][name][place][0])
                    for name, label in data["methods"].items()}  # fmt: skip
             row |= {f"{label}, less AE": with_interval(knob["gains"][name][place], "+")
                     for name, label in data["methods"].items() if knob["gains"][name]}  # fmt: skip

@@ -18,7 +18,7 @@ LOOK = """() => {
   return {
     heading: document.querySelector("article h1").checkVisibility(),
     images: all("article img").map(i => [i.src, i.naturalWidth * i.naturalHeight, i.alt]),
-    drawn: all("article .cell_output img").length,
+    drawn: all("article .cell_output :is(img, .switched > svg)").length,
     tables: all("article :is(.wide-table td, .made-of)").length,
     text: document.querySelector("article").innerText,
     prose: all("article p").map(p => p.innerText).join(" "),

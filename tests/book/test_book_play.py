@@ -239,7 +239,7 @@ def test_turned_knobs_show_the_numbers_of_the_table(visit):
         page.keyboard.press("Home")
         for place, value in enumerate(knob["values"]):
             levels = section.locator(".result-knob-value").all_inner_texts()
-            assert [level.removesuffix(" %") for level in levels] == cells[row][: len(levels)]
+            assert [level.split()[0] for level in levels] == cells[row][: len(levels)]
             told = section.locator(".result-knob-told").inner_text()
             assert told.startswith(f"At {value:g}, ")
             assert all(gain in told for gain in cells[row][len(levels) :])
@@ -258,3 +258,25 @@ def test_turned_knobs_show_the_numbers_of_the_table(visit):
             page.keyboard.press("ArrowRight")
             row += 1
     assert row == len(cells) == len(seen)
+
+
+@pytest.mark.parametrize(("name", "count"), [("knobs", 2), ("crowded-scenes", 1)])
+def test_a_methods_lines_are_switched_off_and_on(browser, book, name, count):
+    with Visit(browser, book / f"{name}.html", java_script_enabled=False) as visit:
+        figures = visit.page.locator(".switched")
+        assert figures.count() == count
+        for figure in figures.all():
+            boxes = figure.locator("input")
+            methods = boxes.evaluate_all("all => all.map(box => box.value)")
+            assert len(methods) > 1
+            lines = {method: figure.locator(f'svg [data-method="{method}"]') for method in methods}
+            shown = {method: [line.is_visible() for line in found.all()]
+                     for method, found in lines.items()}  # fmt: skip
+            assert all(all(found) and len(found) >= 4 for found in shown.values())
+            boxes.last.focus()
+            visit.page.keyboard.press("Space")
+            for method, found in lines.items():
+                assert {line.is_visible() for line in found.all()} == {method != methods[-1]}
+            visit.page.keyboard.press("Space")
+            assert all(line.is_visible() for line in lines[methods[-1]].all())
+        assert visit.errors == []

@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import make_arrays, make_matches, make_record
 
@@ -9,7 +10,7 @@ from sparse_ae.companion.figures import curves as curve_figures
 from sparse_ae.companion.knobs import KNOB_SETTINGS
 from sparse_ae.companion.statistics import curves
 from sparse_ae.companion.statistics.weighted_ap import average_precision, rank_detections
-from sparse_ae.companion.tables.differences import ends_table
+from sparse_ae.companion.tables.differences import growth_table, knobs_sentence
 
 mpl.use("Agg")
 IMAGES, EACH = 120, 6
@@ -72,9 +73,16 @@ def test_both_ends_of_a_knob_and_what_lies_between(arrays):
     assert found.loc["lowest", ["value", "low", "high"]].tolist() == [0, 0, 0]
     assert found.loc["highest", "value"] > 0.3
     assert found.loc["growth", "value"] == found.loc["highest", "value"]
-    page = ends_table(found.reset_index().assign(knob="scale_spread", name="AP"), "scale_spread")
-    assert page.columns.tolist() == ["at 1", "at 8", "8 minus 1"]
-    assert page.index.tolist() == [("AP", "RVE (the paper)")]
+    found = found.reset_index().assign(knob="scale_spread", name="AP")
+    page = growth_table(found)
+    assert page.columns.tolist() == ["AP"]
+    assert page.index.tolist() == [("the spread of sizes, from 1 to 8", "RVE (the paper)")]
+    still = found.assign(knob="occlusion", low=-0.1, value=0.0, high=0.1)
+    said = knobs_sentence(pd.concat([found, still]))
+    assert said.startswith("The gain in average precision grows with the spread of sizes (+")
+    assert said.endswith(", and shows no clear change with occlusion "
+                         "(+0.0\xa0[−10.0,\xa0+10.0]).")  # fmt: skip
+    assert knobs_sentence(found[:0]) == ""
 
 
 def test_a_knob_has_a_point_for_each_setting(arrays):
@@ -137,6 +145,16 @@ def test_figures_draw_what_the_tables_say(arrays):
     assert len(figure.axes[0].lines) == 2
     assert len(figure.legends[0].get_texts()) == 1
     curve_figures.plt.close("all")
+
+
+def test_a_method_can_be_switched_off_in_every_panel(arrays):
+    levels = curves.average_precision_by_crowding(arrays, ("ae8", "rve"), edges=(0, 1, 3), **FEW)
+    drawn = curve_figures.switched(curve_figures.crowding_figure(levels, levels), "AP > 0")
+    assert drawn.count('<g data-method="rve">') == 4  # a line and a band in two panels
+    assert drawn.count('type="checkbox"') == 2
+    assert ':has([value="rve"]:not(:checked)) [data-method="rve"]' in drawn
+    assert 'aria-label="AP &gt; 0"' in drawn
+    assert "<g id=" not in drawn
 
 
 def test_figures_of_nothing_are_empty():

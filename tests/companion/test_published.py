@@ -33,8 +33,8 @@ def test_the_papers_headline_is_there():
 
 def test_a_page_shows_dashes_where_nothing_is_stated():
     table = published_table("crowdpose_test")
-    assert table.loc[("PINet", "", "single"), "AP hard"] == "–"
-    assert table.loc[("PINet", "", "single"), "AP"] == "68.9"
+    assert table.loc[("PINet README", "PINet", "", "single"), "AP hard"] == "–"
+    assert table.loc[("PINet README", "PINet", "", "single"), "AP"] == "68.9"
 
 
 def test_gains_by_hand():

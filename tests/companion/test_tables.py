@@ -10,7 +10,7 @@ import pytest
 
 from sparse_ae.companion.completed_runs import example_run
 from sparse_ae.companion.run_notes import run_note
-from sparse_ae.companion.tables.failures import failure_table, score_at_precision
+from sparse_ae.companion.tables.failures import commonest_errors, failure_table, score_at_precision
 from sparse_ae.companion.tables.formatting import html_table
 from sparse_ae.companion.tables.methods import (
     crowd_table,
@@ -115,6 +115,14 @@ def test_search_table_by_hand(tmp_path):
     assert table["first component"].tolist() == ["0.125", "0.250"]
     assert table["runs"].tolist() == [2, 2]
     assert table["best"].tolist() == ["", "★"]
+
+
+def test_the_commonest_errors_by_hand():
+    run = {"persons": np.array([2, 3]), "failure_counts": np.array([[0, 0, 1, 0, 2], [0] * 5])}
+    said = commonest_errors({("ae8", 1): run, ("rve", 1): run | {"persons": np.array([10])}})
+    assert said.startswith("The most frequent error is people found twice: 40.0 per 100 people")
+    assert said.endswith("Next come people with a joint of somebody else: 20.0 and 10.0.")
+    assert commonest_errors({("ae8", 1): run}) == ""
 
 
 def test_failures_by_hand(records):

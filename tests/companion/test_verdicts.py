@@ -313,7 +313,7 @@ def test_verdicts_at_a_glance():
     cards = verdict_cards(table, ("C1", "C6"))
     assert '<div class="verdict for"><dt>C1: the dimensions correlate</dt>' in cards
     assert "<dd>reproduced</dd>" in cards
-    assert '<div class="verdict open"><dt>C6: adaptive heatmap widths help</dt>' in cards
+    assert '<div class="verdict open"><dt>C6: adaptive widths help</dt>' in cards
     assert "<dd>not tested by this preset</dd>" in cards
 
 
@@ -324,9 +324,9 @@ def test_the_finding_in_a_sentence():
                make_record("rve", 2, AP=0.5, grouping_accuracy=0.9),
                make_record("rve", 3, AP=0.9, grouping_accuracy=0.9)]  # fmt: skip
     said = finding_sentence(records)
-    assert "Associative Embedding ends on a line. " in said
+    assert "the embeddings that tell people apart end on a line. " in said
     assert "80.0 % of joints are grouped rightly instead of 60.0 %" in said
-    assert "average precision is 40.0 % instead of 30.0 %" in said
+    assert "average precision on rendered crowds is 40.0 % instead of 30.0 %" in said
     records[0]["metrics"]["first_component"] = 0.8
-    assert "ends with 90.0 % on one line" in finding_sentence(records)
+    assert "end with 90.0 % on one line" in finding_sentence(records)
     assert finding_sentence(records[:2]) == ""

@@ -97,23 +97,3 @@ def angles_figure(data: Mapping) -> Figure:
     axes.flat[0].legend(fontsize=8)
     axes.flat[0].set_ylim(top=1.25 * axes.flat[0].get_ylim()[1])  # room for the legend
     return figure
-
-
-def angles_table(data: Mapping) -> str:
-    """Make an HTML table of the distances between distributions, per joint."""
-    pairs = list(data["mean_distances_without_head"])
-    titles = {"bank to coco": "rendered – COCO", "bank to crowdpose": "rendered – CrowdPose",
-              "coco to crowdpose": "COCO – CrowdPose"}  # fmt: skip
-    rows = {name.replace("_", " "): joint["distances"] for name, joint in data["joints"].items()}
-    rows["mean, head left out"] = data["mean_distances_without_head"]
-    head = "".join(f"<th>{titles[pair]}</th>" for pair in pairs)
-    body = "".join(
-        f"<tr><th>{name}</th>"
-        + "".join(f"<td>{row[pair]:.1f}°</td>" if pair in row else "<td>–</td>" for pair in pairs)
-        + "</tr>"
-        for name, row in rows.items()
-    )
-    return (
-        f'<div class="wide-table"><table><thead><tr><th>joint</th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )

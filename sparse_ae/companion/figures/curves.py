@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,7 +27,7 @@ KNOB_LABELS = {
 
 
 def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
-    """Draw a line with dots and a band per method.
+    """Draw a line with dots and a band per method, which `switched` finds by their gid.
 
     Where differences are drawn, the caller adds the line at 0: `axis.axhline(0)`.
 
@@ -37,9 +40,47 @@ def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
         part = part.sort_values("place")
         colour = METHOD_COLOURS[method]
         axis.plot(part["place"], factor * part["value"], color=colour, marker="o", ms=4, lw=1.6,
-                  label=METHOD_LABELS[method])  # fmt: skip
+                  label=METHOD_LABELS[method], gid=f"method-{method}")  # fmt: skip
         axis.fill_between(part["place"], factor * part["low"], factor * part["high"],
-                          color=colour, alpha=0.15, lw=0)  # fmt: skip
+                          color=colour, alpha=0.15, lw=0, gid=f"method-{method}")  # fmt: skip
+
+
+def switched(figure: Figure, alt: str) -> str:
+    """Return a figure of `draw_curves` as HTML in which a reader switches methods on and off.
+
+    A row of checkboxes takes the legend's place. Style sheets alone do the switching, so it works
+    without JavaScript; a browser that cannot do it shows every line.
+
+    Args:
+        figure: It is closed.
+        alt: What the picture shows, for those who do not see it.
+    """
+    names = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    for legend in list(figure.legends):
+        legend.remove()
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    drawn = file.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    drawn = re.sub(r"<(metadata|style)\b.*?</\1>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r'<g id="method-(\w+)">', r'<g data-method="\1">', drawn)
+    drawn = re.sub(r'<g id="[^"]*">', "<g>", drawn)  # which another figure on the page has too
+    drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
+    methods = {label: method for method, label in METHOD_LABELS.items()}
+    boxes, rules = [], []
+    for label in names:
+        method = methods[label]
+        boxes.append(
+            f'<label><input type="checkbox" value="{method}" checked autocomplete="off">'
+            f'<i style="background: {METHOD_COLOURS[method]}"></i>{escape(label)}</label>'
+        )
+        rules.append(f'.switched:has([value="{method}"]:not(:checked)) [data-method="{method}"]')
+    return (
+        f"<style>{', '.join(rules)} {{ display: none }}</style>"
+        f'<div class="switched"><fieldset><legend>Show</legend>{"".join(boxes)}</fieldset>'
+        f"{drawn}</div>"
+    )
 
 
 def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:

@@ -25,9 +25,7 @@ from sparse_ae.metrics import HARD, correctly_grouped, linearity
 from sparse_ae.skeleton import get_skeleton
 
 
-def pca_figure(
-    runs: Sequence[tuple[Mapping, Mapping]], example: int = 0, *, people: bool = False
-) -> Figure:
+def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Figure:
     """Show one scene, and each run's embeddings of its joints on their first two components.
 
     A dot is a joint and a large ring a person's mean, in the person's colour; a small black ring
@@ -37,41 +35,68 @@ def pca_figure(
     Args:
         runs: (record, arrays) each.
         example: Number of the example scene.
-        people: Show the scene with the people that the last run decoded, not with true ones tinted.
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
     rows = -(-(len(runs) + 1) // columns)
     size = WIDTH / columns
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.12 * size * rows),
                                 layout="constrained", squeeze=False)  # fmt: skip
-    _show_example(axes[0, 0], *runs[-1], example, people)
-    for axis, (record, arrays) in zip(axes.flat[1:], runs, strict=False):
-        tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
-        threshold = record["settings"]["decode"]["tag_threshold"]
-        order = get_skeleton(record["settings"]["data"]["skeleton"]).order
-        right = correctly_grouped(tags, visible, order, tag_threshold=threshold)
-        draw_embeddings(axis, tags, visible, threshold, wrong=visible & ~right)
-        share = linearity(tags, visible).first_component
-        label = METHOD_LABELS.get(record["method"], record["method"])
-        wrong = f"{int((visible & ~right).sum())} of {int(visible.sum())} joints wrong"
-        axis.set_title(f"{label}\n{share:.1%} on one axis, {wrong}", fontsize=8)
+    record, arrays = runs[-1]
+    number = int(arrays["example_id"][example])
+    scene, _ = sharp_scene(crowd_tested_on(record), number)
+    show_scene(axes[0, 0], scene)
+    axes[0, 0].set_title(f"test scene {number}, crowd index {scene.crowd_index:.2f}", fontsize=9)
+    for axis, run in zip(axes.flat[1:], runs, strict=False):
+        share, wrong, joints = _draw_example(axis, *run, example)
+        told = f"{share:.1%} on one axis, {wrong} of {joints} joints wrong"
+        axis.set_title(f"{_label(run[0])}\n{told}", fontsize=8)
     for axis in axes.flat[len(runs) + 1 :]:
         axis.axis("off")
     return figure
 
 
-def _show_example(axis: Axes, record: Mapping, arrays: Mapping, example: int, people: bool) -> None:
-    """Show an example scene, with decoded people or with true ones tinted."""
-    number = int(arrays["example_id"][example])
-    scene, factor = sharp_scene(crowd_tested_on(record), number)
-    if people:
-        skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
-        found = people_to_show(arrays["example_people"][example], skeleton)
-        drawn = draw_people(scene.image, enlarge_points(found, factor), skeleton)
-        show_image(axis, drawn, interpolation="none")
-    else:
-        show_scene(axis, scene)
-    axis.set_title(f"test scene {number}, crowd index {scene.crowd_index:.2f}", fontsize=9)
+def finding_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int) -> Figure:
+    """Show the finding at one look: the people found in a scene, and each run's embeddings of it.
+
+    Letters are large and axes bare, for a page that is read on a telephone too.
+
+    Args:
+        runs: (record, arrays) each; the last one's people are drawn.
+        example: Number of the example scene.
+    """
+    figure, axes = plt.subplots(1, len(runs) + 1, figsize=(WIDTH, 2.75), layout="constrained")
+    record, arrays = runs[-1]
+    skeleton = get_skeleton(record["settings"]["data"]["skeleton"])
+    scene, factor = sharp_scene(crowd_tested_on(record), int(arrays["example_id"][example]))
+    found = people_to_show(arrays["example_people"][example], skeleton)
+    drawn = draw_people(scene.image, enlarge_points(found, factor), skeleton)
+    show_image(axes[0], drawn, interpolation="none")
+    axes[0].set_title(f"people found by\n{_label(record)}", fontsize=12)
+    for axis, run in zip(axes[1:], runs, strict=True):
+        share, _, _ = _draw_example(axis, *run, example)
+        axis.set(xlabel="", ylabel="", xticks=[], yticks=[])
+        axis.set_title(f"{_label(run[0])}:\n{100 * share:.0f} % on one line", fontsize=12)
+    return figure
+
+
+def _draw_example(axis: Axes, record: Mapping, arrays: Mapping, example: int):
+    """Draw a run's embeddings of an example scene; wrongly grouped joints are ringed.
+
+    Returns:
+        The first component's share, the number of joints grouped wrongly, and that of all joints.
+    """
+    tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
+    threshold = record["settings"]["decode"]["tag_threshold"]
+    order = get_skeleton(record["settings"]["data"]["skeleton"]).order
+    wrong = visible & ~correctly_grouped(tags, visible, order, tag_threshold=threshold)
+    draw_embeddings(axis, tags, visible, threshold, wrong=wrong)
+    share = linearity(tags, visible).first_component
+    return share, int(wrong.sum()), int(visible.sum())
+
+
+def _label(record: Mapping) -> str:
+    """Return the name of a run's method."""
+    return METHOD_LABELS.get(record["method"], record["method"])
 
 
 def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=None) -> None:

@@ -20,10 +20,10 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 SHORT_CLAIMS = {
     "C1": "the dimensions correlate",
     "C2": "a line confuses people",
-    "C3": "the scale loss spreads embeddings",
+    "C3": "the scale loss spreads them",
     "C4": "crowds gain most",
     "C5": "the group margin grows",
-    "C6": "adaptive heatmap widths help",
+    "C6": "adaptive widths help",
 }
 CSS_CLASSES = {"reproduced": "for", "in part": "partly", "contradicted": "against"}  # of a verdict
 
@@ -76,7 +76,7 @@ def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) 
 
 
 def finding_sentence(records: Sequence[dict]) -> str:
-    """Say in a sentence what the paper's method changes, in Markdown.
+    """Say in two sentences what the paper's method changes, in Markdown.
 
     Args:
         records: Of all runs.
@@ -94,11 +94,11 @@ def finding_sentence(records: Sequence[dict]) -> str:
         return number(100 * np.mean([metrics[metric] for metrics in runs[method]]))
 
     line = 100 * np.mean([metrics["first_component"] for metrics in runs["ae8"]])
-    end = "ends on a line" if line >= 99.5 else f"ends with {number(line)} % on one line"
-    return (f"**On rendered crowds, plain Associative Embedding {end}. With the paper's "
-            f"method {mean('rve', 'grouping_accuracy')} % of joints are grouped rightly instead of "
-            f"{mean('ae8', 'grouping_accuracy')} %, and average precision is {mean('rve', 'AP')} % "
-            f"instead of {mean('ae8', 'AP')} %.**")  # fmt: skip
+    end = "end on a line" if line >= 99.5 else f"end with {number(line)} % on one line"
+    return (f"**In Associative Embedding, the embeddings that tell people apart {end}. With the "
+            f"paper's method {mean('rve', 'grouping_accuracy')} % of joints are grouped rightly "
+            f"instead of {mean('ae8', 'grouping_accuracy')} %, and average precision on rendered "
+            f"crowds is {mean('rve', 'AP')} % instead of {mean('ae8', 'AP')} %.**")  # fmt: skip
 
 
 def gains_sentence(records: Sequence[dict]) -> str:

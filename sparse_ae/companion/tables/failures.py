@@ -7,10 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sparse_ae.companion.tables.formatting import METHOD_LABELS
+from sparse_ae.companion.tables.formatting import METHOD_LABELS, number
 from sparse_ae.companion.tables.methods import mean_and_range
 from sparse_ae.metrics.errors import KINDS, count_errors_at
 from sparse_ae.settings.methods import ALL
+
+WORDS = {
+    "twice": "people found twice",
+    "swapped": "people with a joint of somebody else",
+    "missed": "people missed",
+    "merged": "several people found as one",
+    "split": "people found in parts",
+}  # of each kind of error
 
 
 def failure_table(
@@ -29,14 +37,41 @@ def failure_table(
         Text for a page: by method and kind (`errors.KINDS`), the mean (range) over the seeds whose
         records can be counted.
     """
-    needed, rows = "failure_counts" if precision is None else "found_owner", {}
+    rows = {}
     for method in (name for name in ALL if any(r["method"] == name for r in records)):
-        runs = [run for (name, _), run in arrays.items() if name == method and needed in run]
-        if runs:
-            rates = np.stack([_counts(run, precision) / run["persons"].sum() for run in runs])
+        rates = _error_rates(arrays, method, precision)
+        if len(rates):
             rows[METHOD_LABELS[method]] = {kind: mean_and_range(rates[:, column])
                                            for column, kind in enumerate(KINDS)}  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index", columns=KINDS).rename_axis("method")
+
+
+def commonest_errors(arrays: Mapping, precision: float | None = None) -> str:
+    """Say in a sentence which two kinds of error are most frequent, by the mean of AE and RVE.
+
+    Args:
+        arrays: As of `failure_table`.
+        precision: As of `failure_table`.
+
+    Returns:
+        The kinds with their number per 100 people under either method; "" without runs of both.
+    """
+    runs = [_error_rates(arrays, method, precision) for method in ("ae8", "rve")]
+    if not all(map(len, runs)):
+        return ""
+    rates = 100 * np.stack([of.mean(0) for of in runs])  # (2, kinds)
+    first, second = np.argsort(-rates.mean(0))[:2]
+    (ae, rve), (ae_next, rve_next) = rates[:, first], rates[:, second]
+    return (f"The most frequent error is {WORDS[KINDS[first]]}: {number(ae)} per 100 people under "
+            f"Associative Embedding, {number(rve)} under the paper's method. Next come "
+            f"{WORDS[KINDS[second]]}: {number(ae_next)} and {number(rve_next)}.")  # fmt: skip
+
+
+def _error_rates(arrays: Mapping, method: str, precision: float | None) -> np.ndarray:
+    """Return errors per person of a method's runs that can be counted: (runs, kinds)."""
+    needed = "failure_counts" if precision is None else "found_owner"
+    runs = [run for (name, _), run in arrays.items() if name == method and needed in run]
+    return np.array([_counts(run, precision) / run["persons"].sum() for run in runs])
 
 
 def _counts(run: Mapping, precision: float | None) -> np.ndarray:

@@ -106,21 +106,23 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
         root: As of `read_runs`.
 
     Returns:
-        A row per trial, AP in percent, the best trial marked. A method without `search.json` has
-        none.
+        A row per trial with the settings in which a method's trials differ, AP in percent, the best
+        trial marked. A method without `search.json` has none.
     """
     preset, root = preset_and_root(preset, root)
     rows = []
     for method in ALL:
         path = root / preset / method / "search.json"
         trials, best = read_trials(path)
-        for trial in trials:
+        every = [_flat(trial["settings"]) for trial in trials]
+        for trial, flat in zip(trials, every, strict=True):
             settings, metrics = trial["settings"], trial["metrics"]
+            varied = {name: value for name, value in flat.items()
+                      if any(other.get(name) != value for other in every)}  # fmt: skip
             rows.append({
                 "method": METHOD_LABELS[method],
                 "settings tried": ", ".join(
-                    f"{name} {_in_words(value)}"
-                    for section in settings.values() for name, value in section.items()),
+                    f"{name} {_in_words(value)}" for name, value in (varied or flat).items()),
                 "AP": number(100 * metrics["AP"]), "AP hard": number(100 * metrics["AP_hard"]),
                 "grouping accuracy": number(100 * metrics["grouping_accuracy"]),
                 "first component": three_digits(metrics.get("first_component", np.nan)),
@@ -128,6 +130,11 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
                 "best": "★" if settings == best else "",
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _flat(settings: dict) -> dict:
+    """Return the settings of all sections, by name."""
+    return {name: value for section in settings.values() for name, value in section.items()}
 
 
 def _in_words(value) -> str:

@@ -35,11 +35,11 @@ def published(name: str) -> pd.DataFrame:
 
 
 def published_table(name: str) -> pd.DataFrame:
-    """Make a table of `published` results, as text for a page, by method."""
+    """Make a table of `published` AP, as text for a page, by source and method."""
     table = published(name)
-    scores = [column for column in table.columns if column.startswith("AP")]
+    scores = [column for column in table.columns if column == "AP" or column in LABELS]
     text = table.assign(**{score: table[score].map(number) for score in scores})
-    text = text.set_index(["method", "backbone", "test"])[[*scores, "note", "source"]]
+    text = text.set_index(["source", "method", "backbone", "test"])[[*scores, "note"]]
     return text.rename(columns=LABELS)
 
 
