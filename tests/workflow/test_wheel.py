@@ -73,11 +73,14 @@ def test_a_preset_is_trained_and_its_net_finds_people(installed, tmp_path):
     assert trained.returncode == 0, trained.stderr
     record = tmp_path / "results" / "smoke" / "ae8" / "seed-0.json"
     assert record.is_file()
-    found = run(installed, tmp_path, "predict", picture.name, "--out", "found", "--weights",
-                str(record.with_suffix(".safetensors")))  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    assert {path.name for path in (tmp_path / "found").iterdir()} == {
-        "people.json", "crowd.people.jpg"}  # fmt: skip
+    for weights in (
+        (),
+        ("--weights", str(record.with_suffix(".safetensors"))),
+    ):  # first the shipped
+        found = run(installed, tmp_path, "predict", picture.name, "--out", "found", *weights)
+        assert found.returncode == 0, found.stderr
+        assert {path.name for path in (tmp_path / "found").iterdir()} == {
+            "people.json", "crowd.people.jpg"}  # fmt: skip
 
 
 def test_a_command_without_its_extra_says_which(installed, tmp_path):
