@@ -76,7 +76,7 @@ def test_a_preset_is_trained_and_its_net_finds_people(installed, tmp_path):
     for weights in (
         (),
         ("--weights", str(record.with_suffix(".safetensors"))),
-    ):  # first the shipped
+    ):  # the shipped first
         found = run(installed, tmp_path, "predict", picture.name, "--out", "found", *weights)
         assert found.returncode == 0, found.stderr
         assert {path.name for path in (tmp_path / "found").iterdir()} == {
