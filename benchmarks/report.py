@@ -46,9 +46,11 @@ def _share(record: dict, row: dict) -> float:
 
 
 def table(record: dict) -> pd.DataFrame:
-    """The rows for a page, formatted."""
+    """The rows with an aim for a page, formatted."""
     lines = []
     for row in record["rows"]:
+        if row["met"] is None:
+            continue
         asked = [f"{row['least_ratio']:g}×"] if row["least_ratio"] else []
         asked += [f"{row['most_ms']:g} ms"] if row["most_ms"] else []
         other, ratio = row["reference_ms"], row["ratio"]
@@ -56,22 +58,10 @@ def table(record: dict) -> pd.DataFrame:
             "work": row["work"], "ours, ms": f"{row['ours_ms']:.3g}",
             "other, ms": "" if other is None else f"{other:.4g}",
             "ratio": "" if ratio is None else f"{ratio:.3g}",
-            "asked": ", ".join(asked), "met": {True: "yes", False: "no", None: ""}[row["met"]],
+            "asked": ", ".join(asked), "met": {True: "yes", False: "no"}[row["met"]],
+            "of a copy's speed": f"{_share(record, row):.0%}" if row["moved_bytes"] else "",
         })  # fmt: skip
     return pd.DataFrame(lines).set_index("work")
-
-
-def memory_table(record: dict) -> pd.DataFrame:
-    """What moves in memory-bound rows, for a page, formatted."""
-    rows = [row for row in record["rows"] if row["moved_bytes"]]
-    return pd.DataFrame({
-        "must move, MB": [f"{row['moved_bytes'] / 1e6:.3g}" for row in rows],
-        "at a copy's speed, ms": [
-            f"{1e3 * row['moved_bytes'] / record['copy_bytes_per_second']:.3g}" for row in rows
-        ],
-        "taken, ms": [f"{row['ours_ms']:.3g}" for row in rows],
-        "share of a copy's speed": [f"{_share(record, row):.0%}" for row in rows],
-    }, index=pd.Index([row["work"] for row in rows], name="work"))  # fmt: skip
 
 
 def loading_table(record: dict) -> pd.DataFrame:

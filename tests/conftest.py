@@ -87,7 +87,9 @@ def browser():
 @pytest.fixture(scope="session")
 def book(browser, tmp_path_factory) -> Path:  # noqa: ARG001  (no browser, no need to build)
     """The folder of the built pages, which are built once for all processes that test."""
-    shared = tmp_path_factory.getbasetemp().parent
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the run's; without workers it would be that of all runs ever
     with FileLock(shared / "book.lock"):
         known = shared / "book.txt"
         if not known.is_file():
