@@ -77,7 +77,7 @@ def enlarge_bilinear(maps: Tensor, size: tuple[int, int], *, out: Tensor | None 
     out = torch.empty(shape) if out is None else out
     cells, strides = flat(maps if maps.dtype == torch.bfloat16 else maps.float())
     rows, columns = taps(maps.shape[2], height), taps(maps.shape[3], width)
-    enlarge(cells, strides, tuple(maps.shape[2:]), out.numpy(), rows, columns)
+    enlarge_flat(cells, strides, tuple(maps.shape[2:]), out.numpy(), rows, columns)
     return out
 
 
@@ -100,7 +100,7 @@ def _rounds_as_torch() -> bool:
     maps = torch.rand(1, 4, 11, 13, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(maps, (67, 71), mode="bilinear")
     found = torch.empty_like(expected)
-    enlarge(*flat(maps), (11, 13), found.numpy(), taps(11, 67), taps(13, 71))
+    enlarge_flat(*flat(maps), (11, 13), found.numpy(), taps(11, 67), taps(13, 71))
     return torch.equal(found, expected)
 
 
@@ -118,7 +118,7 @@ def taps(cells: int, target: int) -> Taps:
 
 
 @intrinsic
-def fused(typing_context, a, b, c):  # noqa: ARG001
+def fma(typing_context, a, b, c):  # noqa: ARG001
     """a · b + c of float32 numbers, rounded once, as torch's compiler does it."""
 
     def code(context, builder, signature, arguments):  # noqa: ARG001
@@ -128,7 +128,7 @@ def fused(typing_context, a, b, c):  # noqa: ARG001
 
 
 @kernel
-def enlarge(maps, strides, small, out, rows, columns):
+def enlarge_flat(maps, strides, small, out, rows, columns):
     """`enlarge_bilinear` of flat maps that are `small`, (h, w)."""
     images, channels, height, width = out.shape
     cells, side = small[0] * small[1], small[1]
@@ -141,24 +141,24 @@ def enlarge(maps, strides, small, out, rows, columns):
                 upper, lower = rows.first[y], rows.second[y]
                 for row in (upper, lower):
                     if held[row & 1] != row:
-                        stretch(plane, row * side, columns, stretched[row & 1])
+                        _stretch(plane, row * side, columns, stretched[row & 1])
                         held = (row, held[1]) if row & 1 == 0 else (held[0], row)
-                blend(stretched[upper & 1], stretched[lower & 1], rows.first_weight[y],
+                _blend(stretched[upper & 1], stretched[lower & 1], rows.first_weight[y],
                        rows.second_weight[y], out[b, c, y])  # fmt: skip
 
 
 @kernel
-def stretch(plane, start, columns, row):
+def _stretch(plane, start, columns, row):
     """Interpolate one input row to the output's width."""
     for x in range(len(row)):
         first = plane[AT(start + columns.first[AT(x)])]
         second = plane[AT(start + columns.second[AT(x)])]
         rest = second * columns.second_weight[AT(x)]
-        row[AT(x)] = fused(first, columns.first_weight[AT(x)], rest)
+        row[AT(x)] = fma(first, columns.first_weight[AT(x)], rest)
 
 
 @kernel
-def blend(upper, lower, upper_weight, lower_weight, row):
+def _blend(upper, lower, upper_weight, lower_weight, row):
     """Interpolate between two stretched rows."""
     for x in range(len(row)):
-        row[AT(x)] = fused(upper[AT(x)], upper_weight, lower[AT(x)] * lower_weight)
+        row[AT(x)] = fma(upper[AT(x)], upper_weight, lower[AT(x)] * lower_weight)

@@ -187,8 +187,8 @@ def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
     if not len(heatmaps):
         return []
     if tags.shape[3:] != heatmaps.shape[2:]:
-        whole = enlarge_bilinear(tags.flatten(1, 2), heatmaps.shape[2:])
-        tags = whole.unflatten(1, tags.shape[1:3])
+        enlarged = enlarge_bilinear(tags.flatten(1, 2), heatmaps.shape[2:])
+        tags = enlarged.unflatten(1, tags.shape[1:3])
     candidates, finite = device_maps.candidates(
         heatmaps, tags, settings.min_score, settings.nms // 2, settings.max_people
     )
@@ -262,10 +262,10 @@ def _check(heatmaps, tags, skeleton, settings, batch=False):
             f"heatmaps: expected K = {len(skeleton)} joints, those of skeleton "
             f"{skeleton.name!r}, got shape {shape}"
         )
-    whole = len(tag_shape) == 4 + batch and 0 not in tag_shape[batch:]
-    factor = height // tag_shape[-2] if whole else 1
+    well_formed = len(tag_shape) == 4 + batch and 0 not in tag_shape[batch:]
+    factor = height // tag_shape[-2] if well_formed else 1
     without = (*tag_shape[: 1 + batch], *(side * factor for side in tag_shape[2 + batch :]))
-    if not whole or without != shape:
+    if not well_formed or without != shape:
         expected = ", ".join(map(str, (*images, joints, "D", height, width)))
         raise ValueError(f"tags: expected ({expected}) to go with heatmaps, got shape {tag_shape}")
     if settings.rule not in RULES:

@@ -36,14 +36,14 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
     Returns:
         Whether all tags are finite; what is filled in means nothing if they are not.
     """
-    order = telling_dimensions(means)
+    order = distinguishing_dimensions(means)
     flat = tags.reshape(len(tags), -1)
     return _fill(
         keypoints, found, heatmaps, maxima, flat, flat.view(np.int32), means, order, positive
     )
 
 
-def telling_dimensions(means: np.ndarray) -> np.ndarray:
+def distinguishing_dimensions(means: np.ndarray) -> np.ndarray:
     """Return (P, 2) the dimensions in which means (P, D) are farthest from the others'; twice the
     same at D = 1."""
     apart = np.abs(means - means.mean(axis=0)) if len(means) else means
@@ -66,14 +66,20 @@ def _fill(keypoints, found, heatmaps, maxima, tags, bits, means, order, positive
             largest,
             best_cells(persons, heat, maxima[k], tags[k], bits[k], means, order, best, cell),
         )
-        for p in persons:
-            score = heat[cell[p]]
-            if score > 0 or not positive:
-                keypoints[p, k, 0] = cell[p] % width
-                keypoints[p, k, 1] = cell[p] // width
-                keypoints[p, k, 2] = score
-                found[p, k] = True
+        put_joints(keypoints, found, k, persons, heat, cell, width, positive)
     return largest < INFINITE
+
+
+@kernel
+def put_joints(keypoints, found, k, persons, heat, cell, width, positive):
+    """Put joint k of these persons at their cells (P,), in place, and mark it as found."""
+    for p in persons:
+        score = heat[cell[p]]
+        if score > 0 or not positive:
+            keypoints[p, k, 0] = cell[p] % width
+            keypoints[p, k, 1] = cell[p] // width
+            keypoints[p, k, 2] = score
+            found[p, k] = True
 
 
 @kernel

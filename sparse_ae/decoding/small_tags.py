@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparse_ae.decoding.enlarge import enlarge, fused, taps
+from sparse_ae.decoding.enlarge import enlarge_flat, fma, taps
 from sparse_ae.decoding.host_maps import AT, RUN, all_finite
-from sparse_ae.decoding.refinement import HALF, MORE, ONE, SLACK, best_cells, telling_dimensions
+from sparse_ae.decoding.refinement import (
+    HALF,
+    MORE,
+    ONE,
+    SLACK,
+    best_cells,
+    distinguishing_dimensions,
+    put_joints,
+)
 from sparse_ae.runtime.kernels import kernel
 
 CELLS_A_RUN = 400  # cells of one dimension that are enlarged in the time that a run takes
@@ -51,9 +59,9 @@ def _tag(tags, rows, columns, x, y):
     upper, lower = rows.first[y], rows.second[y]
     left, right = columns.first[x], columns.second[x]
     first, second = columns.first_weight[x], columns.second_weight[x]
-    above = fused(tags[upper, left], first, tags[upper, right] * second)
-    below = fused(tags[lower, left], first, tags[lower, right] * second)
-    return fused(above, rows.first_weight[y], below * rows.second_weight[y])
+    above = fma(tags[upper, left], first, tags[upper, right] * second)
+    below = fma(tags[lower, left], first, tags[lower, right] * second)
+    return fma(above, rows.first_weight[y], below * rows.second_weight[y])
 
 
 def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
@@ -69,7 +77,7 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
     if not all_finite(tags):
         return False
     rows, columns = (taps(*sides) for sides in zip(tags.shape[2:], heatmaps.shape[1:], strict=True))
-    order = telling_dimensions(means)
+    order = distinguishing_dimensions(means)
     _fill(keypoints, found, heatmaps, maxima, tags, means, order, rows, columns, positive)
     return True
 
@@ -100,7 +108,7 @@ def _fill(keypoints, found, heatmaps, maxima, tags, means, order, rows, columns,
             if whole.size == 0:
                 whole = np.empty((1, dim, *heatmaps.shape[1:]), np.float32)
             strides = (0, small.shape[1] * small.shape[2], 1)
-            enlarge(small.ravel(), strides, small.shape[1:], whole, rows, columns)
+            enlarge_flat(small.ravel(), strides, small.shape[1:], whole, rows, columns)
             flat = whole.ravel()
             best_cells(
                 persons, heat, maxima[k], flat, flat.view(np.int32), means, order, best, cell
@@ -110,13 +118,7 @@ def _fill(keypoints, found, heatmaps, maxima, tags, means, order, rows, columns,
                 best[p], cell[p] = _best_of_runs(
                     heat, maxima[k], small, means[p], order[p], rows, columns, best[p], cell[p]
                 )
-        for p in persons:
-            score = heat[cell[p]]
-            if score > 0 or not positive:
-                keypoints[p, k, 0] = cell[p] % width
-                keypoints[p, k, 1] = cell[p] // width
-                keypoints[p, k, 2] = score
-                found[p, k] = True
+        put_joints(keypoints, found, k, persons, heat, cell, width, positive)
 
 
 @kernel

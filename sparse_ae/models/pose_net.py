@@ -26,12 +26,13 @@ BACKBONES = {"small": SmallNet, "lite0": LiteNet}
 class PoseNet(nn.Module):
     """Pose network: (B, 3, H, W), RGB in [0, 1] minus ½ → heatmaps at H/4 and H/2, tags at H/4.
 
-    The forward pass returns a `PoseOutput`. H and W must be multiples of 32.
+    The forward pass returns a `PoseOutput`. H and W must be multiples of 32, or of 64
+    with six widths.
 
     Args:
         keypoints: K.
         dim: D, the dimensions of the embeddings (tags); 0 for none.
-        widths: five numbers of channels of the backbone, fine to coarse.
+        widths: five or six numbers of channels of the backbone, fine to coarse.
         adapt: whether to have heads for the widths of the heatmaps' peaks (SWAHR).
         offsets: whether to have heads for centres and offsets.
         tag_init: "small" for small weights around the bias TAG_BIAS, or "large" or "orthogonal",
@@ -40,7 +41,7 @@ class PoseNet(nn.Module):
             weights.
 
     Raises:
-        ValueError: an unknown backbone or tag_init, or other than five widths.
+        ValueError: an unknown backbone or tag_init, or widths that the backbone does not take.
 
     Example:
         >>> import torch
