@@ -89,6 +89,8 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
     """Brightness, contrast and each channel's gain changed by up to `spread`, (S, S, 3) uint8."""
+    if spread == 0:
+        return image
     gain = 1 + rng.uniform(-spread, spread) + rng.uniform(-spread, spread, 3) / 2
     offset = 255 * rng.uniform(-spread, spread) / 2
     table = np.arange(256)[:, None] * gain + offset  # (256, 3)

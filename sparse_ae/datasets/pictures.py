@@ -219,8 +219,7 @@ def read_and_warp(path, width: int, height: int, matrix: np.ndarray, shape) -> n
     outside the photo. width, height and errors as for `read_photo`.
     """
     image, reduction = read_photo(path, width, height, _reduction(matrix))
-    view = _warp(image, reduction, matrix, shape)
-    return cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
+    return _warp(image, reduction, matrix, shape, cv2.COLOR_BGRA2RGB)
 
 
 def warp(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
@@ -232,7 +231,7 @@ def warp(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
                         for n, side in zip((height, width), photo.shape, strict=False))  # fmt: skip
         photo = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
         photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-    return _warp(photo, reduction, matrix, shape)
+    return _warp(photo, reduction, matrix, shape, cv2.COLOR_BGRA2BGR)
 
 
 def _reduction(matrix: np.ndarray) -> int:
@@ -241,9 +240,11 @@ def _reduction(matrix: np.ndarray) -> int:
     return max(r for r in REDUCED if r == 1 or r * factor <= 1)
 
 
-def _warp(image: np.ndarray, reduction: int, matrix: np.ndarray, shape) -> np.ndarray:
-    """A reduced photo through the affine of the whole one."""
+def _warp(image: np.ndarray, reduction: int, matrix: np.ndarray, shape, order) -> np.ndarray:
+    """A reduced photo through the affine of the whole one; order: how OpenCV drops a fourth
+    channel. With four, its warp takes a third of the time, and gives the same bits."""
     # pixel j of a reduced photo covers r pixels, their middle at r · j + (r − 1)/2
     middle = np.full(2, (reduction - 1) / 2)
     reduced = np.column_stack([matrix[:, :2] * reduction, matrix[:, :2] @ middle + matrix[:, 2]])
-    return cv2.warpAffine(image, reduced, tuple(shape), flags=cv2.INTER_LINEAR)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
+    return cv2.cvtColor(cv2.warpAffine(image, reduced, tuple(shape), flags=cv2.INTER_LINEAR), order)
