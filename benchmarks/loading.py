@@ -64,7 +64,8 @@ def steps(data: KeypointDataset, size: int, rounds: int) -> dict[str, float]:
 
 def rate(data: KeypointDataset, size: int, workers: int, seconds: float) -> float:
     """Photos a second that so many workers deliver, in batches, to a process that drops them."""
-    stream = Stream(data, AugmentSettings(colour=0.0), size, Targets(), batch=BATCH, steps=MOST_STEPS, seed=0,
+    augment = AugmentSettings(colour=0.0)
+    stream = Stream(data, augment, size, Targets(), batch=BATCH, steps=MOST_STEPS, seed=0,
                     workers=workers)  # fmt: skip
     batches = stream.batches()
     for _ in range(
