@@ -98,7 +98,7 @@ class PoseNet(nn.Module):
         coarse, fine = self.backbone(image)
         heatmaps = self.heatmap_head(coarse)  # (B, K, H/4, W/4)
         bridge = enlarge(self.bridge(torch.cat([coarse, heatmaps], 1)))
-        fine = self.refine(fine + bridge)
+        fine = self.refine(bridge.add_(fine))
         both = (heatmaps, self.fine_heatmap_head(fine))  # the latter (B, K, H/2, W/2)
         tags = adapt = centre = offsets = None
         if self.dim:

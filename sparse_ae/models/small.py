@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(self.first(x)), inplace=True)
+        return self.second(self.first(x)).add_(x).relu_()
 
 
 class SmallNet(nn.Module):
@@ -87,7 +87,7 @@ class SmallNet(nn.Module):
         for lateral, up, skip in zip(
             reversed(self.lateral), reversed(self.up), reversed(levels[1:-1]), strict=True
         ):
-            x = up(skip + enlarge(lateral(x)))
+            x = up(enlarge(lateral(x)).add_(skip))
         return x, levels[0]
 
 
