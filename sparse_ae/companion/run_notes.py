@@ -52,7 +52,7 @@ def source_note(records: Sequence[dict], *methods: str) -> str:
         methods: Whose runs count; by default all.
 
     Returns:
-        Methods, seeds, commit, test crowds, and the command that repeats one of the runs.
+        Methods, seeds, commit, digest of the test images, and the command that repeats one of the runs.
     """
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:
@@ -69,7 +69,7 @@ def source_note(records: Sequence[dict], *methods: str) -> str:
     )
     return (
         f'<details class="made-of"><summary>Where this comes from</summary>{made}: '
-        f"{names}; {seed_names(chosen)}; commit {commits}; test crowds {data}. Repeat one with "
+        f"{names}; {seed_names(chosen)}; commit {commits}; test images {data}. Repeat one with "
         f"<code>sparse-ae train --preset {escape(last['preset'])} "
         f"--method {escape(last['method'])} "
         f"--seed {last['seed']}</code></details>"

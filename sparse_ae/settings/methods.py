@@ -51,13 +51,14 @@ ALL = {
     "ae2": Method("AE, D = 2", "#8a84c4", _ae(2)),
     "ae4": Method("AE, D = 4", "#b5a22a", _ae(4)),
     "ae16": Method("AE, D = 16", "#5c2600", _ae(16)),
-    # W alone; both with the loss weights of Lₛ alone; and neither, but targets as narrow as Γ makes
-    # them in the mean, which is a preset's to set
+    # W alone; both with the loss weights of Lₛ alone; neither, but targets as narrow as Γ makes them
+    # in the mean; and Γ about a mean of 1. The width, and the scale where Γ is 1, are a preset's
     "rve_w": Method("with Lₛ and W", "#004466", _with_scale(focal=True)),
     "rve_equal_weights": Method(
         "RVE, weights of Lₛ alone", "#7a8fd0", _with_scale(scale_aware=True, focal=True)
     ),
     "ae8_narrow": Method("with Lₛ, narrow targets", "#66a61e", _with_scale()),
+    "gamma_centred": Method("with Lₛ and centred Γ", "#e7298a", _with_scale(scale_aware=True)),
     # what else might keep embeddings off the line
     "ae8_large": Method("AE, larger start", "#f0a884", _ae(model={"tag_init": "large"})),
     "ae8_orthogonal": Method(

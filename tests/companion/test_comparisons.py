@@ -181,7 +181,7 @@ def test_evidence_says_what_it_is_made_of(written, monkeypatch):
     assert len(read) == 4
     note = source_note(records)
     assert "4 runs of the preset <code>smoke</code>" in note
-    assert "<code>ae8</code>, <code>rve</code>; seeds 1, 2; commit 0123456; test crowds 0." in note
+    assert "<code>ae8</code>, <code>rve</code>; seeds 1, 2; commit 0123456; test images 0." in note
     assert "<code>sparse-ae train --preset smoke --method rve --seed 2</code>" in note
     assert ">2 runs" in source_note(records, "ae8")
     assert "No run yet" in source_note([])

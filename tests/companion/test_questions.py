@@ -79,6 +79,7 @@ def test_a_preset_that_stands_on_another_has_tables_of_its_own(root, monkeypatch
         ("questions", "ae8_orthogonal", "ae8", {"tag_init"}),
         ("questions", "ae8_decorrelated", "ae8", {"decorrelate", "decorrelate_weight"}),
         ("evening", "rve_gamma", "ae8_scale", {"scale_aware"}),
+        ("questions", "gamma_centred", "rve_gamma", {"beta"}),
     ],
 )
 def test_a_method_asks_one_thing(asked, method, like, apart):
