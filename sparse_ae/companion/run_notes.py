@@ -52,7 +52,7 @@ def source_note(records: Sequence[dict], *methods: str) -> str:
         methods: Whose runs count; by default all.
 
     Returns:
-        Methods, seeds, commit, digest of the test images, and the command that repeats one of the runs.
+        Methods, seeds, commit, the test images' digest, and the command that repeats a run.
     """
     chosen = [record for record in records if not methods or record["method"] in methods]
     if not chosen:

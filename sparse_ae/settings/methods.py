@@ -51,8 +51,8 @@ ALL = {
     "ae2": Method("AE, D = 2", "#8a84c4", _ae(2)),
     "ae4": Method("AE, D = 4", "#b5a22a", _ae(4)),
     "ae16": Method("AE, D = 16", "#5c2600", _ae(16)),
-    # W alone; both with the loss weights of Lₛ alone; neither, but targets as narrow as Γ makes them
-    # in the mean; and Γ about a mean of 1. The width, and the scale where Γ is 1, are a preset's
+    # W alone; both with the loss weights of Lₛ alone; neither, but targets as narrow as Γ makes
+    # them in the mean; and Γ about a mean of 1. That width and that mean are a preset's to set
     "rve_w": Method("with Lₛ and W", "#004466", _with_scale(focal=True)),
     "rve_equal_weights": Method(
         "RVE, weights of Lₛ alone", "#7a8fd0", _with_scale(scale_aware=True, focal=True)
