@@ -29,7 +29,6 @@ from sparse_ae.settings.presets import read_base, read_runs
 log = logging.getLogger(__name__)
 BASE = "ae8"  # what methods are compared with
 SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
-NARROW = "ae8_narrow"  # and what Γ is
 # the modules whose code decides what a table says
 CODE = (
     "statistics.bootstrap",
@@ -92,20 +91,19 @@ TABLES: dict[str, Callable] = {
     "over_scale": lambda _, arrays: comparisons.differences(
         arrays, methods_with_runs(arrays), SCALE
     ),
-    "over_narrow": lambda _, arrays: comparisons.differences(arrays, ("rve_gamma",), NARROW),
     "thresholds": lambda _, arrays: curves.accuracy_by_threshold(arrays, methods_with_runs(arrays)),
 }
 
 
 # those of a preset whose methods are compared with the BASE of another, read with `read_with_base`
-TABLES_WITH_BASE = ("differences", "over_scale", "over_narrow")
+TABLES_WITH_BASE = ("differences", "over_scale")
 
 
 def table_names(preset: str) -> tuple[str, ...]:
     """Return the names of the tables that are kept of a preset."""
     if read_base(preset) is not None and BASE not in read_runs(preset).methods:
         return TABLES_WITH_BASE
-    return tuple(name for name in TABLES if name != "over_narrow")
+    return tuple(TABLES)
 
 
 def cached_table(
