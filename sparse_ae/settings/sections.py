@@ -67,7 +67,7 @@ class DataSettings(Section):
     """Crowds rendered before training; the same, each scene rendered when its turn comes; photos of
     COCO or CrowdPose in their official folders; photos of one's own."""
     split: Literal["official", "by_id"] = "official"
-    """Of COCO: by_id divides val2017 by the photos' ids: zlib.crc32(str(id)) % 10 of 0 and 1 are
+    """Of COCO: by_id divides val2017 by the photos' ids: zlib.crc32(str(id).encode()) % 10 of 0 and 1 are
     test photos, 2 validation photos, all others and train2017, if it is there, training photos."""
     crowd_share: Share = 0.0
     """Of photos: the share of the training images that are rendered crowds."""
