@@ -18,7 +18,7 @@ SETS = {  # name: (label, colour, line style); Paul Tol's "bright" colours
     "crowdpose": ("CrowdPose val", "#ee6677", (0, (4, 1.5))),
 }
 PANELS = {  # name in crowds.statistics: (label of the axis, logarithmic)
-    "persons": ("persons in an image", False),
+    "persons": ("people in an image", False),
     "scale": ("scale of a person, root of box area / image side", False),
     "scale_spread": ("largest / smallest scale in an image", True),
     "crowd_index": ("crowd index of an image", False),
@@ -60,7 +60,7 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
             axis.set_xscale("log", base=2)
             axis.set_xlim(1, 16)
             axis.xaxis.set_major_formatter("{x:g}")
-        axis.set(xlabel=label, ylabel=f"share of {'persons' if name in OF_PERSONS else 'images'}")
+        axis.set(xlabel=label, ylabel=f"share of {'people' if name in OF_PERSONS else 'images'}")
     axes[0, 0].set_xlim(1, 16)
     axes[0, 0].legend()
     return figure

@@ -22,7 +22,7 @@ IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column
 KNOB_LABELS = {
     "scale_spread": "largest to smallest person in a scene",
     "crowding": "crowd index asked for",
-    "occlusion": "share of persons with a thing in front",
+    "occlusion": "share of people with a thing in front",
 }
 
 
