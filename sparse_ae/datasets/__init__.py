@@ -1,4 +1,4 @@
-"""Data sets of images with people: COCO's format, CrowdPose, one's own, and rendered crowds."""
+"""Data sets of images with people: COCO, CrowdPose, your own photos, and rendered crowds."""
 
 from sparse_ae.datasets.crowd_dataset import CrowdDataset
 from sparse_ae.datasets.crowd_folder import read_manifest

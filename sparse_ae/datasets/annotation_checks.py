@@ -1,4 +1,4 @@
-"""Single records of COCO's keypoint format, checked: what one holds, or what is wrong with it."""
+"""Check single records of COCO's keypoint format, and say what is wrong with broken ones."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from sparse_ae.metrics.average_precision import CROWD_AREA
 from sparse_ae.runtime.values import short_repr
 from sparse_ae.skeleton import Skeleton
 
-LONGEST_SIDE = 2**20  # of a picture, pixels: that of OpenCV's readers
-# of a box's area: an annotated area beyond is a mistake; and of the joints': such a box is one
+LONGEST_SIDE = 2**20  # longest side of a picture that OpenCV reads, pixels
+# shares of the box's area: an annotated area outside this range is a mistake, and so is a box that
+# has at most LEAST_SHARE of the area that its joints span
 LEAST_SHARE, MOST_SHARE = 0.01, 10
-LARGEST = 1e12  # a number that is a mistake: the pixels of a picture of such sides
+LARGEST = 1e12  # larger areas and counts are mistakes: about LONGEST_SIDE², the most pixels
 
 
 def read_json(path: Path) -> dict:
-    """The content of an annotation file, which has images, annotations and categories.
+    """Read an annotation file and check that it lists images, annotations and categories.
 
-    ValueError, naming file and remedy, if it is missing, cut short, or something else.
+    Raises:
+        ValueError: The file is missing, cut short or of another format; the message names the
+            remedy.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -45,9 +48,10 @@ def read_json(path: Path) -> dict:
 def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
     """Return the ids of the categories that have the skeleton's keypoints.
 
-    Names that differ by their Unicode form only, as é in one sign or in two, are the same.
+    Names that differ only in their Unicode form (é as one code point or as two) count as equal.
 
-    ValueError if there is none, or if such an id is another category's too.
+    Raises:
+        ValueError: No category has these keypoints, or another category has the same id.
     """
     found = [
         c
@@ -75,14 +79,14 @@ def category_ids(path: Path, content: dict, skeleton: Skeleton) -> set[int]:
 
 
 def _normal(name):
-    """Return a text in one Unicode form; anything else as it is."""
+    """Return a string in Unicode form NFC, and any other value unchanged."""
     return normalize("NFC", name) if isinstance(name, str) else name
 
 
 def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, int]]:
-    """Return file name, width and height of the images, by id; of those that share one, none.
+    """Return file name, width and height of each image, by id; leave out images that share an id.
 
-    report: called with the name of a broken record and a ValueError that says what is wrong.
+    `report` is called with the name of a broken record and a ValueError that says what is wrong.
     """
     images: dict[int, tuple[str, int, int]] = {}
     seen: set[int] = set()
@@ -90,7 +94,7 @@ def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, in
         try:
             key = field_of(record, "id", int)
             if key in seen:
-                images.pop(key, None)  # nobody can tell whose the persons are
+                images.pop(key, None)  # nobody can tell to which image the persons belong
                 raise ValueError("another image has this id too")
             seen.add(key)
             name = field_of(record, "file_name", str)
@@ -107,7 +111,7 @@ def image_sizes(records: list, report: Callable) -> dict[int, tuple[str, int, in
 
 
 def _check_name(name: str) -> None:
-    """ValueError for a file name that leads out of its folder, or that no system can have."""
+    """Raise ValueError for a file name that leaves its folder or that no system allows."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if path.is_absolute() or path.drive or ".." in path.parts or not path.parts:
             raise ValueError(f"file_name {short_repr(name)} leaves the folder of images")
@@ -116,7 +120,7 @@ def _check_name(name: str) -> None:
 
 
 def field_of(record, name: str, kind: type):
-    """A field of a record; ValueError if it is missing or of another type."""
+    """Return a field of a record; raise ValueError if it is missing or of another type."""
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = {int: "an integer", str: "a text"}[kind]
@@ -127,12 +131,12 @@ def field_of(record, name: str, kind: type):
 
 
 def numbers_of(person: dict, name: str, count: int) -> np.ndarray:
-    """(count,) float32, the finite numbers in a field; ValueError for anything else."""
+    """Return a field's `count` finite numbers, (count,) float32; raise ValueError otherwise."""
     value = person.get(name)
     if not isinstance(value, list) or len(value) != count:
         given = f"{len(value)} values" if isinstance(value, list) else short_repr(value)
         raise ValueError(f"{name}: expected {count} numbers, got {given}")
-    if not {int, float}.issuperset(map(type, value)):  # NumPy would take "1", true and [1] too
+    if not {int, float}.issuperset(map(type, value)):  # NumPy would accept "1", true and [1] too
         raise ValueError(f"{name}: expected numbers, got {short_repr(value)}")
     if not all(-FARTHEST <= number <= FARTHEST for number in value):
         if any(number != number or abs(number) == math.inf for number in value):
@@ -142,14 +146,14 @@ def numbers_of(person: dict, name: str, count: int) -> np.ndarray:
 
 
 def count_of(record: dict, name: str) -> None:
-    """ValueError for a field that is there, and no finite number from 0 on."""
+    """Raise ValueError if a field is present and is not a number from 0 to LARGEST."""
     value = record.get(name, 0)
     if type(value) not in (int, float) or not 0 <= value <= LARGEST:
         raise ValueError(f"{name}: expected a number from 0 on, got {short_repr(value)}")
 
 
 def box_of(person: dict) -> np.ndarray:
-    """(4,) x, y, width, height; ValueError for what is none."""
+    """Return a person's box, (4,) x, y, width, height; raise ValueError if it is not valid."""
     box = numbers_of(person, "bbox", 4)
     if min(box[2:]) < 0:
         raise ValueError(f"bbox: negative width or height in {box.tolist()}")
@@ -157,10 +161,11 @@ def box_of(person: dict) -> np.ndarray:
 
 
 def keypoints_of(person: dict, count: int) -> np.ndarray:
-    """Return (K, 3) x, y, v of a person; zeros where it has none, which is no mistake.
+    """Return a person's keypoints, (K, 3) x, y, v; all zeros if it has none, which is allowed.
 
-    ValueError for the wrong length, NaN, a v that is not 0, 1 or 2, or no keypoints though
-    num_keypoints counts some.
+    Raises:
+        ValueError: The length is wrong, a number is NaN, a v is not 0, 1 or 2, iscrowd is not 0 or
+            1, or there are no keypoints though num_keypoints counts some.
     """
     crowd = person.get("iscrowd", 0)
     if isinstance(crowd, list | dict) or crowd not in (0, 1):
@@ -178,14 +183,15 @@ def keypoints_of(person: dict, count: int) -> np.ndarray:
 
 
 class PersonRecord(NamedTuple):
-    """An annotation of the skeleton's category.
+    """An annotation in one of the skeleton's categories.
 
     Attributes:
-        image: the id of its image.
-        fields: what the file says of it; of a broken one, only its id and whose it is.
-        keypoints: (K, 3) x, y, v; zeros where nothing is labelled or can be used.
+        image: id of its image.
+        fields: the record as in the file; for a broken one only id, image_id, bbox and iscrowd.
+        keypoints: (K, 3) x, y, v; zeros where nothing is labelled or usable.
         box: (4,) x, y, width, height, pixels.
-        region: where the loss must not look (`loss_masks.read_region`); None for a labelled person.
+        region: area that the loss ignores, as from `loss_masks.read_region`; None for a labelled
+            person.
     """
 
     image: int
@@ -196,7 +202,7 @@ class PersonRecord(NamedTuple):
 
 
 def check_person(fields: dict, where: int, image: tuple, skeleton: Skeleton) -> PersonRecord:
-    """Return an annotation, checked; ValueError for a broken one."""
+    """Check an annotation and return it as a PersonRecord; raise ValueError if it is broken."""
     keypoints = keypoints_of(fields, len(skeleton))
     for name in ("area", "num_keypoints"):
         count_of(fields, name)
@@ -213,7 +219,7 @@ def check_person(fields: dict, where: int, image: tuple, skeleton: Skeleton) -> 
 
 
 def hide_person(fields: dict, where: int, skeleton: Skeleton) -> PersonRecord:
-    """Return a broken annotation as a region; ValueError where its box is broken too."""
+    """Return a broken annotation as a region to ignore; raise ValueError if its box is broken."""
     box = box_of(fields)
     known = {"id": fields["id"]} if "id" in fields else {}
     known |= {"image_id": where, "bbox": fields["bbox"], "iscrowd": 0}
@@ -235,9 +241,10 @@ def truth_of(person: PersonRecord, category: int) -> dict:
 
 
 def area_contradicts(person: PersonRecord) -> bool:
-    """Return whether a labelled person's area is 0, or far from its box by orders of magnitude.
+    """Return whether a labelled person's area or box is wrong by orders of magnitude.
 
-    So is a box, of which an area that is missing is taken, that is far smaller than its joints.
+    The area must be above 0 and fit the box. The box, from which a missing area is computed, must
+    not be far smaller than its joints.
     """
     if person.region is not None:
         return False

@@ -1,7 +1,7 @@
-"""Annotations in COCO's keypoint format, read and checked: COCO, CrowdPose, or one's own.
+"""Read and check annotations in COCO's keypoint format: COCO, CrowdPose, or your own.
 
-Every message names the file, the record and what is wrong with it. Arrays, not dictionaries, are
-what is kept: COCO's quarter of a million persons are shared by all processes that load photos.
+Every message names the file, the record and what is wrong with it. Annotations are kept as arrays,
+not dictionaries, because all processes that load photos share COCO's quarter of a million persons.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Annotations:
         ids: (I,) int64.
         names: I file names, relative to the folder of photos.
         sizes: (I, 2) width and height, pixels.
-        first: (I + 1,) where each photo's persons begin.
+        first: (I + 1,) index of each photo's first person; the last is N.
         keypoints: (N, K, 3) float32 x, y, v.
         boxes: (N, 4) float32 x, y, width, height, pixels.
-        regions: For each photo, where the loss does not look (`loss_masks.read_region`): crowds,
+        regions: For each photo, the areas that the loss ignores (`loss_masks.read_region`): crowds,
             and persons without a labelled joint.
-        broken: What skip_broken left out, a line each.
+        broken: What skip_broken left out, one line each.
     """
 
     path: Path
@@ -65,12 +65,12 @@ class Annotations:
         return len(self.ids)
 
     def persons(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints (P, K, 3) and boxes (P, 4) of a photo's labelled persons."""
+        """Return keypoints (P, K, 3) and boxes (P, 4) of a photo's labelled persons."""
         rows = slice(self.first[index], self.first[index + 1])
         return self.keypoints[rows], self.boxes[rows]
 
     def only(self, kept: Sequence[int]) -> Annotations:
-        """The photos with these indices, in this order."""
+        """Return the annotations of the photos with these indices, in this order."""
         rows = [np.arange(self.first[i], self.first[i + 1]) for i in kept]
         flat = np.concatenate([np.empty(0, np.int64), *rows])
         return replace(
@@ -88,26 +88,26 @@ class Annotations:
 def read_annotations(path, skeleton: Skeleton, *, skip_broken: bool = False) -> Annotations:
     """Read the annotations in a JSON file of COCO's keypoint format.
 
-    A person is labelled if one of its joints is (v > 0), whatever its num_keypoints says, which
-    CrowdPose counts by a rule of its own, and if it is no crowd (iscrowd). The others become
-    regions: crowds, and persons whose keypoints are zeros, an empty list, or missing.
+    A person counts as labelled if it has a labelled joint (v > 0) and is no crowd (iscrowd). Its
+    num_keypoints plays no part, because CrowdPose counts it by a rule of its own. All others, which
+    are crowds and persons whose keypoints are zeros, an empty list, or missing, become regions.
 
     Categories with the skeleton's keypoints are read as one. A warning counts the labelled persons
     whose area is 0 or contradicts their box, or whose box is far smaller than their joints.
 
     Args:
-        path: of the JSON.
-        skeleton: what its K keypoints are.
-        skip_broken: leave out broken records, and list them in `broken`. A broken person with a
-            box becomes a region. Of images that share an id all are left out, with their persons.
+        path: the JSON file.
+        skeleton: the K keypoints that the file must have.
+        skip_broken: leave out broken records, and list them in `broken`. A broken person with a box
+            becomes a region. All images that share an id are left out, with their persons.
 
     Returns:
         The `Annotations`.
 
     Raises:
-        ValueError: for a file that is missing, cut short or of another format or skeleton; and for
-            a record that is broken: a file name that leaves its folder, an annotation without its
-            image, keypoints of the wrong length, NaN, …
+        ValueError: the file is missing, cut short, or of another format or skeleton; or, without
+            skip_broken, a record is broken: a file name that leaves its folder, an annotation
+            without its image, keypoints of the wrong length, NaN, …
     """
     path = Path(path)
     _, images, persons, _, broken = _read(path, skeleton, skip_broken)
@@ -133,26 +133,25 @@ def ground_truth(
 ) -> dict:
     """Read the annotations of a JSON file as `metrics.keypoint_ap` takes them.
 
-    The file is read as by `read_annotations`. Where a person has no area, as in CrowdPose, it is
-    0.53 × box width × height; where it has no num_keypoints, the number of labelled joints.
-    CrowdPose's own num_keypoints stay: it gives 0 to persons with few labelled joints, its
-    evaluation leaves them out, and so do published figures. Persons without keypoints get zeros,
-    and do not count. Where several categories have the skeleton's keypoints, all persons get the
-    lowest id among them.
+    The file is read as by `read_annotations`. A missing area, as in CrowdPose, becomes 0.53 × box
+    width × height; a missing num_keypoints becomes the number of labelled joints. CrowdPose's own
+    num_keypoints is kept: it is 0 for persons with few labelled joints, which its evaluation, and
+    so the published figures, leave out. Persons without keypoints get zeros and do not count. If
+    several categories have the skeleton's keypoints, all persons get the lowest of their ids.
 
     Args:
-        path: of the JSON.
-        skeleton: what its K keypoints are.
-        images: ids of those that were looked at, by default all.
-        crowd: for CrowdPose's evaluation; crowdIndex is computed where it is missing.
-        skip_broken: leave broken records out. A broken person with a box stays as one that does
-            not count, as training leaves its box out of the loss.
+        path: the JSON file.
+        skeleton: the K keypoints that the file must have.
+        images: ids of the images that were evaluated; by default all.
+        crowd: whether to compute crowdIndex where it is missing, for CrowdPose's evaluation.
+        skip_broken: leave out broken records. A broken person with a box stays, but does not count,
+            just as training ignores its box.
 
     Returns:
         A dict in COCO format, with one category.
 
     Raises:
-        ValueError: as `read_annotations`.
+        ValueError: as for `read_annotations`.
     """
     path = Path(path)
     file = _read(path, skeleton, skip_broken)
@@ -173,7 +172,7 @@ def ground_truth(
 
 
 def _id_of(record):
-    """Return the id of a record that may be broken, None if it has none."""
+    """Return the id of a record that may be broken; None if it has no integer id."""
     return record.get("id") if isinstance(record, dict) and type(record.get("id")) is int else None
 
 
@@ -193,14 +192,14 @@ class _File(NamedTuple):
     images: dict[int, tuple[str, int, int]]  # file name, width, height
     persons: dict[int, list[PersonRecord]]  # in the order of the file
     categories: set[int]  # ids of those that have the skeleton's keypoints
-    broken: list[str]  # what was left out, a line each
+    broken: list[str]  # what was left out, one line each
 
 
 def _read(path: Path, skeleton: Skeleton, skip_broken: bool) -> _File:
     """Read and check a file of COCO's keypoint format.
 
-    A broken person with a box becomes a region with skip_broken: it is seen, though nobody can
-    learn from it, and a detection there counts neither for nor against a net.
+    With skip_broken, a broken person with a box becomes a region: the photo shows the person, but
+    nothing can be learnt from it, and a detection there counts neither for nor against a net.
     """
     content, broken = read_json(path), []
     report = _reporter(path, broken, skip_broken)
@@ -226,7 +225,7 @@ def _read(path: Path, skeleton: Skeleton, skip_broken: bool) -> _File:
 
 
 def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
-    """Return what is called with a broken record: it raises, or notes the record in `broken`."""
+    """Return a function that raises for a broken record, or notes it in `broken` to skip it."""
 
     def report(record: str, error: ValueError):
         message = f"{path}: {record}: {error}"
@@ -238,13 +237,13 @@ def _reporter(path: Path, broken: list[str], skip_broken: bool) -> Callable:
 
 
 def _name(person, number: int) -> str:
-    """Return what a message calls an annotation."""
+    """Return how messages refer to an annotation: by its id or, without one, by its position."""
     named = isinstance(person, dict) and "id" in person
     return f"annotation {short_repr(person['id'])}" if named else f"annotation no. {number}"
 
 
 def _warn_of_areas(path: Path, persons: dict[int, list[PersonRecord]]) -> None:
-    """Warn of areas that contradict their box, with their number."""
+    """Warn if labelled persons have areas or boxes that contradict each other, and say how many."""
     count = sum(area_contradicts(person) for group in persons.values() for person in group)
     if count:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""Views of an image: one affine for its pixels, joints, boxes and mask; and changes of colour."""
+"""Views of an image: one affine for its pixels, joints, boxes and mask; and colour jitter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from sparse_ae.settings.sections import AugmentSettings
 from sparse_ae.skeleton import Skeleton
 
-ALIGNED = 64  # what the sides of a test image are multiples of, in the released code
+ALIGNED = 64  # sides of test images are multiples of it, as in the released code
 
 
 def random_view(
@@ -17,10 +17,10 @@ def random_view(
     """Draw the affine of a random view for training.
 
     Args:
-        width: Of the image, pixels.
-        height: Likewise.
+        width: Width of the image, pixels.
+        height: Height of the image, pixels.
         size: Side of the square view, pixels.
-        rng: Draws the view.
+        rng: Random generator that draws the view.
         augment: Ranges of rotation, scale and shift, and the probability of a mirror image.
 
     Returns:
@@ -38,10 +38,10 @@ def random_view(
 
 
 def aligned_view(width: int, height: int, size: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """The (2, 3) affine of testing, and the (width, height) of the image that it leads to.
+    """Return the (2, 3) affine of a test view, and the view's (width, height).
 
-    The short side becomes `size`, the long one follows; both are rounded up to multiples of 64, as
-    in the released code (ResizeAlign), with black on both sides of the photo.
+    The short side becomes `size` and the long side follows. Both are rounded up to multiples of 64,
+    as in the released code (ResizeAlign); the photo is centred and the rest is black.
     """
     size = -(-size // ALIGNED) * ALIGNED
     factor = size / min(width, height)
@@ -51,7 +51,7 @@ def aligned_view(width: int, height: int, size: int) -> tuple[np.ndarray, tuple[
 
 
 def _centred(linear, old, new, offset=0.0) -> np.ndarray:
-    """The (2, 3) affine with this linear part that moves one frame's centre to another's."""
+    """Return the (2, 3) affine with this linear part that maps one frame's centre to another's."""
     before, after = (np.subtract(shape, 1) / 2 for shape in (old, new))
     return np.column_stack([linear, after - linear @ before + offset])
 
@@ -59,10 +59,10 @@ def _centred(linear, old, new, offset=0.0) -> np.ndarray:
 def transform_keypoints(
     keypoints: np.ndarray, matrix: np.ndarray, mirrored: bool, skeleton: Skeleton, size
 ) -> np.ndarray:
-    """(P, K, 3) keypoints under `matrix`, left and right exchanged where it mirrors.
+    """Return keypoints (P, K, 3) under `matrix`, with left and right swapped if it mirrors.
 
-    size: side of the frame, or its (width, height). Joints outside it, and those that were not
-    labelled, are zeros.
+    Joints that are not labelled or leave the frame become zeros. `size` is the side of the frame,
+    or its (width, height).
     """
     keypoints = keypoints.copy()
     keypoints[..., :2] = keypoints[..., :2] @ matrix[:, :2].T + matrix[:, 2]
@@ -75,8 +75,10 @@ def transform_keypoints(
 
 
 def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
-    """(P, 4) upright boxes around the corners of `boxes` under `matrix`, cut at the frame (its
-    side, or its width and height)."""
+    """Return upright boxes (P, 4) around `boxes` as moved by `matrix`, clipped to the frame.
+
+    `size` is the side of the frame, or its (width, height).
+    """
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     corners = np.stack(
         [low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)], 1
@@ -88,7 +90,7 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray, size) -> np.ndarray:
 
 
 def jitter_colour(image: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
-    """Brightness, contrast and each channel's gain changed by up to `spread`, (S, S, 3) uint8."""
+    """Change brightness, contrast and each channel's gain of (S, S, 3) uint8 by up to `spread`."""
     if spread == 0:
         return image
     gain = 1 + rng.uniform(-spread, spread) + rng.uniform(-spread, spread, 3) / 2

@@ -1,4 +1,4 @@
-"""Scenes in the words of COCO's keypoint format; with crowdIndex, as CrowdPose's files have it."""
+"""Describe scenes in COCO's keypoint format, with crowdIndex as in CrowdPose's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LICENCE = {
 
 
 def settings(config: CrowdConfig) -> dict:
-    """The configuration as files keep it: without the folder in which `layouts` lies."""
+    """Return the configuration as files store it: without the folder of `layouts`."""
     found = config.as_dict()
     if found.get("layouts"):
         found["layouts"] = Path(found["layouts"]).name
@@ -27,7 +27,7 @@ def settings(config: CrowdConfig) -> dict:
 
 
 def frame(config: CrowdConfig, digest: str) -> dict:
-    """What a file holds beside images and annotations: info, licenses, categories.
+    """Return what a file holds besides images and annotations: info, licenses, categories.
 
     Nothing in it depends on when or where it was written.
     """
@@ -50,7 +50,7 @@ def frame(config: CrowdConfig, digest: str) -> dict:
 
 
 def image_entry(config: CrowdConfig, index: int, crowd_index: float, suffix: str = ".png") -> dict:
-    """Scene `index` has id index + 1 and the file name that `write_crowds` gives it."""
+    """Return scene `index`'s entry: id index + 1 and the file name that `write_crowds` uses."""
     return {
         "id": index + 1,
         "file_name": f"{index:06d}{suffix}",
@@ -62,12 +62,12 @@ def image_entry(config: CrowdConfig, index: int, crowd_index: float, suffix: str
 
 
 def person_entries(index: int, keypoints, boxes, areas, masks=None) -> list[dict]:
-    """The persons of scene `index`; whoever puts a file together gives them their ids.
+    """Return the annotations of scene `index`, without ids, which the caller assigns.
 
-    keypoints (P, K, 3), boxes (P, 4) and areas (P,) as in `Scene`; with its masks (S, S), each
-    person has a segmentation too: compressed run lengths of the pixels at which it is seen.
-    A scene's frame begins at -0.5, half a pixel before the centre of the first; what lies there
-    is moved to 0, since tools that check COCO's files refuse negative coordinates.
+    keypoints (P, K, 3), boxes (P, 4) and areas (P,) are those of `Scene`. With its masks (S, S),
+    each person also gets a segmentation: compressed run lengths of its visible pixels. A scene's
+    frame begins at -0.5, half a pixel before the centre of the first pixel; negative coordinates
+    become 0, because tools that check COCO's files refuse them.
     """
     low = np.maximum(boxes[:, :2], 0)
     boxes = np.concatenate((low, boxes[:, :2] + boxes[:, 2:] - low), 1)

@@ -1,4 +1,4 @@
-"""Scenes as a data set: one at a time, as arrays kept on disk, or as COCO annotations."""
+"""Rendered scenes as a data set: one at a time, as arrays on disk, or as COCO annotations."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from sparse_ae.runtime.files import is_alive
 from sparse_ae.runtime.workers import available_cores, map_in_processes
 from sparse_ae.skeleton import get_skeleton
 
-RENDERER = 7  # raise it when the same configuration gives other pictures
+RENDERER = 7  # raise it when the same configuration gives different pictures
 CHUNK = 64  # scenes that a worker draws between two reports
 NAMES = ("images", "keypoints", "boxes", "areas", "counts", "crowd_index")
 
 
 def cache_folder() -> Path:
-    """SPARSE_AE_CACHE, else data/cache of the repository, else of the folder of the start."""
+    """Return SPARSE_AE_CACHE, by default data/cache in the repository or the current folder."""
     repository = Path(__file__).parents[2] / "data"
     fallback = repository if (repository / "bodies.npz").exists() else Path("data")
     return Path(os.environ.get("SPARSE_AE_CACHE", fallback / "cache"))
@@ -47,15 +47,15 @@ class CrowdDataset(PoseDataset):
     """The first `count` scenes of a configuration.
 
     Args:
-        config: What the scenes are like.
-        count: How many.
-        cache: Folder in which `arrays` are kept, by default `cache_folder()`.
-        workers: Processes that render, by default one for each core, eight at most.
-        cached: Take views from `arrays`, rendered once; else render each scene when it is asked
-            for.
+        config: Configuration of the scenes.
+        count: Number of scenes.
+        cache: Folder in which `arrays` are kept; by default `cache_folder()`.
+        workers: Number of processes that render; by default one per core, at most eight.
+        cached: Whether views come from `arrays`, which are rendered once, or each scene is rendered
+            when it is asked for.
 
     Raises:
-        ValueError: For a count that is no positive integer.
+        ValueError: count is not a positive integer.
     """
 
     as_crowds, broken = True, ()
@@ -74,7 +74,7 @@ class CrowdDataset(PoseDataset):
         self.workers = workers or min(8, available_cores())
 
     def scene(self, index: int) -> Scene:
-        """Render a scene, with everything that is true of it."""
+        """Render a scene with its ground truth."""
         return render_scene(self.config, range(self.count)[index])
 
     def scenes(self) -> Iterator[Scene]:
@@ -82,7 +82,7 @@ class CrowdDataset(PoseDataset):
         return map(self.scene, range(self.count))
 
     def view(self, index, matrix, mirrored, shape) -> Sample:
-        """Return a scene through an affine."""
+        """Return a scene warped by an affine."""
         if self.cached:
             data = self._arrays
             count = data["counts"][index]
@@ -108,21 +108,27 @@ class CrowdDataset(PoseDataset):
 
     @property
     def digest(self) -> str:
-        """Short hash of all that the scenes depend on: configuration, bodies, renderer, count."""
+        """Short hash of what the scenes depend on: configuration, bodies, renderer, count."""
         settings = self.config.as_dict()
-        if self.config.layouts:  # what the file says counts, not where it lies
+        if self.config.layouts:  # hash the file's content, not its path
             settings["layouts"] = layouts_digest(self.config.layouts)
         parts = (settings, self.count, load_bodies().digest, RENDERER)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def arrays(self, progress: bool = True) -> dict[str, np.ndarray]:
-        """All scenes, padded to Pmax = config.persons[1] persons with zeros; read-only, on disk.
+        """Return all scenes as read-only arrays on disk, padded with zeros to Pmax persons.
 
-        images (N, S, S, 3) uint8; keypoints (N, Pmax, K, 3), boxes (N, Pmax, 4), areas (N, Pmax)
-        and crowd_index (N,) float32; counts (N,) int64. Drawn once: later calls, and other
-        processes, read what lies in cache/<digest>. A script that draws with several workers must
-        do so under `if __name__ == "__main__":`. OSError if the folder cannot be written,
-        ValueError if what lies there is damaged.
+        Pmax is config.persons[1]. The scenes are rendered once: later calls, and other processes,
+        read what is in cache/<digest>. A script that renders with several workers must do so under
+        `if __name__ == "__main__":`.
+
+        Returns:
+            images (N, S, S, 3) uint8; keypoints (N, Pmax, K, 3), boxes (N, Pmax, 4), areas (N,
+            Pmax) and crowd_index (N,) float32; counts (N,) int64.
+
+        Raises:
+            OSError: The folder cannot be written, or a worker died.
+            ValueError: The arrays on disk are damaged.
         """
         folder = self.cache / self.digest
         if not folder.is_dir():
@@ -143,7 +149,7 @@ class CrowdDataset(PoseDataset):
             raise ValueError(f"{folder}: damaged; delete it, and it is drawn again") from None
 
     def _scratch(self) -> Path:
-        """A new folder in the cache, to draw into; those of killed processes are removed."""
+        """Make a new folder in the cache to render into, and remove those of killed processes."""
         try:
             self.cache.mkdir(parents=True, exist_ok=True)
             node = re.sub(r"\W", "", platform.node())
@@ -161,8 +167,11 @@ class CrowdDataset(PoseDataset):
         return OSError(f"{self.cache}: cannot be written ({error.strerror}); {advice}")
 
     def _write(self, folder: Path, progress: bool):
-        """Draw every scene into the array files of `folder`. They are written, not mapped into
-        memory: a full disk is then an error, and no SIGBUS that ends the process."""
+        """Render every scene into the array files of `folder`.
+
+        The files are written, not mapped into memory: a full disk then raises an error instead of
+        ending the process with SIGBUS.
+        """
         people, size = self.config.persons[1], self.config.size
         joints = len(get_skeleton(self.config.skeleton))
         shapes = {"images": ((size, size, 3), "u1"), "keypoints": ((people, joints, 3), "f4"),
@@ -184,16 +193,16 @@ class CrowdDataset(PoseDataset):
                 bar.update(len(stack["counts"]))
 
     def _stacks(self) -> Iterator[dict[str, np.ndarray]]:
-        """Chunks of scenes in order, drawn by the workers."""
+        """Yield chunks of scenes in order, rendered by the workers."""
         tasks = [(self.config, start, min(start + CHUNK, self.count))
                  for start in range(0, self.count, CHUNK)]  # fmt: skip
-        render_scene(self.config, 0)  # compiles, so that workers find the compiled code on disk
+        render_scene(self.config, 0)  # compile first: workers then find the compiled code on disk
         yield from map_in_processes(scenes_as_arrays, tasks, self.workers)
 
     def ground_truth(self) -> dict:
         """Return the annotations in COCO's format, which pycocotools reads; image i has id i + 1.
 
-        Images carry crowdIndex, as CrowdPose's do. Taken from `arrays`.
+        Images have a crowdIndex, as in CrowdPose. The annotations come from `arrays`.
         """
         data = self.arrays(progress=False)
         images, annotations = [], []

@@ -1,4 +1,4 @@
-"""A folder of written crowds: where its files are, what its manifest says, what may join it."""
+"""The folder that `write_crowds` fills: its paths, its manifest, and which splits may join it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sparse_ae.crowds.people.bodies import load_bodies
 from sparse_ae.datasets.crowd_coco import LICENCE, settings
 from sparse_ae.datasets.crowd_dataset import RENDERER
 
-CHUNK = 16  # scenes that each worker loses, at most, when it is killed
+CHUNK = 16  # scenes per shard: a worker that is killed loses at most so many
 MANIFEST = "manifest.json"
-SHARED = ("configuration", "renderer", "bodies", "images")  # what all splits of a folder agree on
+SHARED = ("configuration", "renderer", "bodies", "images")  # equal in all splits of a folder
 
 
 @dataclass(frozen=True)
 class Target:
-    """A split to be written: scenes 0 to count - 1 of `config` into `folder`.
+    """A split to write: scenes 0 to count - 1 of `config`, into `folder`.
 
     Attributes:
-        quality: Of JPEG, 1 to 100; None for PNG.
-        digest: Of the scenes, see `CrowdDataset.digest`.
+        quality: JPEG quality, 1 to 100; None for PNG.
+        digest: Hash of the scenes, see `CrowdDataset.digest`.
     """
 
     config: CrowdConfig
@@ -42,56 +42,56 @@ class Target:
 
     @property
     def annotations(self) -> Path:
-        """The file that is there when all is done."""
+        """The annotation file, which exists once all scenes are written."""
         return self.folder / "annotations" / f"person_keypoints_{self.config.split}.json"
 
     @property
     def manifest(self) -> Path:
-        """The file that says what the folder holds."""
+        """The file that lists what the folder holds."""
         return self.folder / MANIFEST
 
     @property
     def format(self) -> str:
-        """What the pictures are: "png" or "jpeg" with its quality."""
+        """Format of the pictures: "png", or "jpeg" followed by its quality."""
         return "png" if self.quality is None else f"jpeg{self.quality}"
 
     @property
     def suffix(self) -> str:
-        """How the pictures' names end."""
+        """File name suffix of the pictures."""
         return ".png" if self.quality is None else ".jpg"
 
     @property
     def partial(self) -> Path:
-        """Where the shards are; its name says of which scenes."""
+        """Folder of the shards; its name identifies the scenes."""
         return self.folder / ".partial" / f"{self.config.split}-{self.digest}-{self.format}"
 
     def shard(self, start: int, stop: int) -> Path:
-        """The annotations of scenes start to stop - 1: there as soon as their pictures are."""
+        """Return the annotations' path of scenes start to stop - 1, written after the pictures."""
         return self.partial / f"{start:06d}-{stop:06d}.json"
 
     def chunks(self) -> list[tuple[int, int]]:
-        """Start and stop of every chunk of scenes."""
+        """Return start and stop of every chunk of scenes."""
         starts = range(0, self.count, CHUNK)
         return [(start, min(start + CHUNK, self.count)) for start in starts]
 
     def has_pictures(self, start: int, stop: int) -> bool:
-        """Whether the pictures of these scenes are there and not empty."""
+        """Return whether the pictures of these scenes exist and are not empty."""
         paths = (self.pictures / f"{i:06d}{self.suffix}" for i in range(start, stop))
         return all(path.is_file() and path.stat().st_size for path in paths)
 
     def entry(self) -> dict:
-        """What the manifest says of this split before it is drawn."""
+        """Return the manifest's entry for this split before rendering."""
         return {
             "configuration": settings(self.config),
             "count": self.count,
             "images": self.format,
             "renderer": RENDERER,
             "bodies": load_bodies().digest,
-            "digest": self.digest,  # of all the above but the format
+            "digest": self.digest,  # of all the above except the format
         }
 
     def make_folders(self):
-        """OSError, in one line, if a folder cannot be made."""
+        """Make the folders; raise a one-line OSError if that fails."""
         for path in (self.pictures, self.annotations.parent, self.partial):
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class Target:
 
     @contextlib.contextmanager
     def replacing(self, path: Path) -> Iterator[TextIO]:
-        """A file to write to that takes `path`'s place once it is whole and on disk."""
+        """Open a temporary file that replaces `path` once it is complete and on disk."""
         scratch = self.partial / f"{path.name}.{os.getpid()}"
         with open(scratch, "w", encoding="utf-8") as file:
             yield file
@@ -111,11 +111,14 @@ class Target:
 
 
 def read_manifest(folder) -> dict:
-    """What a folder of written crowds holds; no splits where there is no manifest.
+    """Read the manifest of a folder of written crowds; without one, return no splits.
 
-    Under "splits", for each: complete, configuration, count, images (their format), renderer,
-    bodies (a hash), digest; where complete also version, persons, and difficulty: the number of
-    scenes of each level. ValueError for a file that is something else.
+    Each entry of "splits" has complete, configuration, count, images (their format), renderer,
+    bodies (a hash) and digest; a complete split also has version, persons, and difficulty, the
+    number of scenes of each level.
+
+    Raises:
+        ValueError: The file is not such a manifest.
     """
     path = Path(folder) / MANIFEST
     try:
@@ -130,7 +133,7 @@ def read_manifest(folder) -> dict:
 
 
 def check_folder(target: Target) -> dict:
-    """The folder's manifest; ValueError, naming file and remedy, unless the target may join it."""
+    """Return the folder's manifest; raise ValueError if the target cannot join the folder."""
     manifest, split = read_manifest(target.folder), target.config.split
     wanted = json.loads(json.dumps(target.entry()))
     for name, entry in manifest["splits"].items():
@@ -155,6 +158,6 @@ def check_folder(target: Target) -> dict:
 
 
 def _flat(entry: dict, fields: Iterable[str]) -> dict:
-    """The given fields of a manifest's entry, those of its configuration among them."""
+    """Return the given fields of a manifest's entry, with those of its configuration merged in."""
     chosen = {field: entry.get(field) for field in fields}
     return {**(chosen.pop("configuration") or {}), **chosen}

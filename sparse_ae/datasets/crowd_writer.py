@@ -1,11 +1,11 @@
-"""Scenes as files in COCO's layout: a folder of pictures and a JSON a split, and a manifest.
+"""Write scenes in COCO's layout: per split a folder of pictures and a JSON; and a manifest.
 
     images/<split>/000000.png, …
     annotations/person_keypoints_<split>.json
-    manifest.json       what was asked for and what came out, for every split of the folder
-    .partial/           while a split is being written: annotations, a file for every few scenes
+    manifest.json       what was requested and what was written, for every split of the folder
+    .partial/           while a split is being written: annotations, one file per chunk of scenes
 
-Whatever stops the writing, the same call goes on where it stopped, and ends with the same bytes.
+If writing is interrupted, the same call resumes where it stopped and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -38,16 +38,26 @@ def write_crowds(
     quality: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write the first `count` scenes as a COCO data set; returns the path of its annotations.
+    """Write the first `count` scenes as a COCO data set.
 
-    folder: made if it is not there; other splits of the same configuration may be in it already.
-    workers: processes that draw; by default one a core. quality: 1 to 100 writes JPEG instead of
-    PNG, which alone keeps every pixel. progress: show a bar, and say if nothing was left to do.
     A script that writes with several workers must do so under `if __name__ == "__main__":`. Only
     one process at a time may write into a folder.
 
-    ValueError, naming file and remedy, if the folder holds other scenes, or files that this
-    function did not write. OSError if the folder cannot be written, or a worker dies.
+    Args:
+        config: Configuration of the scenes.
+        count: Number of scenes.
+        folder: Made if it does not exist; it may hold other splits of the same configuration.
+        workers: Number of processes that render; by default one per core, at most eight.
+        quality: 1 to 100 for JPEG; by default PNG, which alone keeps every pixel.
+        progress: Whether to show a bar, and to say if nothing was left to do.
+
+    Returns:
+        The path of the annotation file.
+
+    Raises:
+        ValueError: The folder holds other scenes, or files that this function did not write; the
+            message names file and remedy.
+        OSError: The folder cannot be written, or a worker died.
     """
     if quality is not None and (type(quality) is not int or not 1 <= quality <= 100):
         raise ValueError(f"quality {quality!r}: expected an integer from 1 to 100")
@@ -68,7 +78,7 @@ def write_crowds(
         found = {**target.entry(), **_assemble(target)}
         _note(target, manifest, {"complete": True, "version": __version__, **found})
     shutil.rmtree(target.partial, ignore_errors=True)
-    with contextlib.suppress(OSError):  # another split has its shards there
+    with contextlib.suppress(OSError):  # not empty: another split has shards there
         target.partial.parent.rmdir()
     return target.annotations
 
@@ -82,14 +92,14 @@ def _note(target: Target, manifest: dict, entry: dict):
 
 
 def _draw(target: Target, workers: int, progress: bool):
-    """Every chunk that is not there yet."""
+    """Render every chunk that is not complete yet."""
     tasks = [
         (target, start, stop)
         for start, stop in target.chunks()
         if not (target.shard(start, stop).is_file() and target.has_pictures(start, stop))
     ]
     if tasks:
-        render_scene(target.config, 0)  # compiles, so that workers find the compiled code on disk
+        render_scene(target.config, 0)  # compile first: workers then find the compiled code on disk
     bar = tqdm(
         desc=f"{target.folder.name}, {target.config.split}",
         unit="scene",
@@ -103,7 +113,7 @@ def _draw(target: Target, workers: int, progress: bool):
 
 
 def _write_chunk(task: tuple[Target, int, int]) -> int:
-    """Draw scenes start to stop - 1, write their pictures, then their shard; returns how many."""
+    """Render scenes start to stop - 1, write their pictures, then their shard; return how many."""
     target, start, stop = task
     options = [] if target.quality is None else [cv2.IMWRITE_JPEG_QUALITY, target.quality]
     images, persons = [], []
@@ -120,7 +130,7 @@ def _write_chunk(task: tuple[Target, int, int]) -> int:
 
 
 def _assemble(target: Target) -> dict:
-    """The annotations of all shards in one file; returns what the manifest says of them."""
+    """Merge the annotations of all shards into one file; return their counts for the manifest."""
     levels: Counter[str] = Counter()
     persons = 0
     with target.replacing(target.annotations) as file:
@@ -138,7 +148,7 @@ def _assemble(target: Target) -> dict:
 
 
 def _entries(target: Target, name: str) -> Iterator[dict]:
-    """Images or annotations of all shards, read one shard at a time."""
+    """Yield the images or annotations of all shards, reading one shard at a time."""
     for start, stop in target.chunks():
         yield from json.loads(target.shard(start, stop).read_text(encoding="utf-8"))[name]
 

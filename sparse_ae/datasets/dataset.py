@@ -1,4 +1,4 @@
-"""What every data set of images with people is: rendered crowds, photos, and both together."""
+"""The interface of all data sets of images with people, and data sets joined for training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Sample(NamedTuple):
 
     Attributes:
         image: (H, W, 3) uint8, red first.
-        keypoints: (P, K, 3) x, y, v in pixels of the view, centres at integers; zeros for a joint
-            outside of it.
-        boxes: (P, 4) x, y, width, height, cut at the view.
-        scale: (P,) sqrt(box area) / short side of the view, of the whole turned box, as the
-            released code measures it.
-        mask: (H, W) bool, False where the loss must not look; None if it may look everywhere.
+        keypoints: (P, K, 3) x, y, v in pixels of the view, centres at integers; zeros for joints
+            outside it.
+        boxes: (P, 4) x, y, width, height, clipped to the view.
+        scale: (P,) sqrt(area of the whole box) / short side of the view, both in pixels of the
+            view, as the released code measures it.
+        mask: (H, W) bool, False where the loss ignores a pixel; None if it ignores none.
         matrix: (2, 3), from pixels of the whole image to pixels of the view.
-        id: Of the image.
+        id: Id of the image.
     """
 
     image: np.ndarray
@@ -38,15 +38,16 @@ class Sample(NamedTuple):
 
 
 class PoseDataset(ABC):
-    """A sequence of `Sample`: rendered crowds and photos alike.
+    """Base class of data sets: a sequence of `Sample`s.
 
     Attributes:
         skeleton: The K keypoints.
-        ids: (N,) of the images.
+        ids: (N,) ids of the images.
         sizes: (N, 2) widths and heights of the images.
         digest: 16 hexadecimal digits that change with the images and labels.
-        broken: What was left out so far, a line each.
-        as_crowds: Evaluate as CrowdPose does (area = 0.53 × box, no area ranges), else as COCO.
+        broken: What was left out so far, one line each.
+        as_crowds: Whether to evaluate as CrowdPose does (area = 0.53 × box, no area ranges) instead
+            of as COCO does.
     """
 
     skeleton: Skeleton
@@ -58,34 +59,33 @@ class PoseDataset(ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """Of images and labels."""
+        """Digest of the images and labels."""
 
     @abstractmethod
     def view(
         self, index: int, matrix: np.ndarray, mirrored: bool, shape: tuple[int, int]
     ) -> Sample:
-        """Return an image through an affine.
+        """Return an image and its labels, warped by an affine.
 
         Args:
-            index: Of the image.
+            index: Position of the image.
             matrix: (2, 3), from pixels of the image to those of the view.
-            mirrored: Whether the affine mirrors: then left and right joints change places.
+            mirrored: Whether the affine mirrors; left and right joints are then swapped.
             shape: (width, height) of the view, pixels.
 
         Raises:
-            ValueError: For a photo that cannot be read.
+            ValueError: The photo cannot be read.
         """
 
     @abstractmethod
     def ground_truth(self) -> dict:
-        """Return the annotations in COCO's format, as `metrics.keypoint_ap` takes them; images
-        have a crowdIndex."""
+        """Return annotations in COCO's format, and crowdIndex, for `metrics.keypoint_ap`."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Sample:
-        """The whole image, as it is."""
+        """Return the whole image, not warped."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"image {index} of {len(self)}")
         return self.readable(int(index) % len(self), self._whole)
@@ -103,7 +103,7 @@ class PoseDataset(ABC):
         return self.readable(index, load)
 
     def readable(self, index: int, load: Callable[[int], Sample]) -> Sample:
-        """Return load(index), or, where broken photos are left out, of the next one."""
+        """Return load(index); data sets that leave out broken photos may load another one."""
         return load(index)
 
     def _whole(self, index: int) -> Sample:
@@ -111,13 +111,13 @@ class PoseDataset(ABC):
 
 
 def view_scale(matrix: np.ndarray, boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """(P,) scales of persons, as `Sample.scale`, from their whole boxes (P, 4) in the image."""
+    """Return `Sample.scale` (P,) of persons, from their whole boxes (P, 4) in the image."""
     factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return (factor / min(shape) * np.sqrt(boxes[:, 2] * boxes[:, 3])).astype(np.float32)
 
 
 class Concatenated(PoseDataset):
-    """Several data sets of one skeleton, one after the other, to train on."""
+    """Several data sets with one skeleton, joined for training."""
 
     def __init__(self, parts: Sequence[PoseDataset]):
         self.parts, self.skeleton, self.as_crowds = parts, parts[0].skeleton, parts[0].as_crowds
@@ -127,12 +127,12 @@ class Concatenated(PoseDataset):
 
     @property
     def digest(self) -> str:
-        """Those of the parts, joined."""
+        """The digests of the parts, joined by "+"."""
         return "+".join(part.digest for part in self.parts)
 
     @property
     def broken(self) -> list[str]:
-        """Of all parts."""
+        """What all parts left out so far, one line each."""
         return [line for part in self.parts for line in part.broken]
 
     def _part(self, index: int) -> tuple[PoseDataset, int]:
@@ -140,15 +140,15 @@ class Concatenated(PoseDataset):
         return self.parts[number], int(index - self._starts[number])
 
     def view(self, index, matrix, mirrored, shape) -> Sample:
-        """As of the part that has the image."""
+        """Return a view from the part that holds the image."""
         part, inner = self._part(index)
         return part.view(inner, matrix, mirrored, shape)
 
     def readable(self, index, load) -> Sample:
-        """Another image of the same part, where one is broken."""
+        """Return load(index) or, if that is broken, what its part loads instead."""
         part, inner = self._part(index)
         return part.readable(inner, lambda i: load(i + index - inner))
 
     def ground_truth(self) -> dict:
-        """There is none of several files together."""
+        """Raise ValueError: several annotation files have no common ground truth."""
         raise ValueError("ground truth: of one file at a time")

@@ -1,4 +1,4 @@
-"""People keypoints in COCO's format as a data set: COCO, CrowdPose, written crowds, one's own."""
+"""Photos with keypoints in COCO's format: COCO, CrowdPose, written crowds, or your own."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def data_folder() -> Path:
 
 
 class KeypointDataset(PoseDataset):
-    """Photos with people.
+    """Photos with people, annotated in COCO's keypoint format.
 
     Args:
         annotations: A JSON file of COCO's keypoint format.
         images: The folder of its photos.
-        skeleton: What its K keypoints are.
-        empty: Keep photos without a labelled person: detections in them count against a net, but
-            they teach nothing.
-        as_crowds: Evaluate as CrowdPose does.
-        skip_broken: Leave out broken records and photos, and list them in `broken`, instead of a
-            ValueError that names file, record and remedy. A photo that turns out broken when it is
-            read is replaced by the next; one that does not exist is left out from the start.
+        skeleton: The K keypoints of the annotations.
+        empty: Whether to keep photos without a labelled person: they teach nothing, but detections
+            in them count against a net.
+        as_crowds: Whether to evaluate as CrowdPose does.
+        skip_broken: Whether to leave out broken records and photos, and list them in `broken`,
+            instead of raising ValueError. Missing photos are left out from the start; a photo that
+            proves broken when it is read is replaced by the next.
 
     Raises:
-        ValueError: For a file that is missing or broken, or without a photo that can be used.
+        ValueError: The annotation file is missing or broken, or has no usable photo.
 
     Example:
         >>> data = KeypointDataset("people.json", "photos", get_skeleton("coco"))  # doctest: +SKIP
@@ -69,7 +69,7 @@ class KeypointDataset(PoseDataset):
             raise ValueError(f"{found.path}: no photo with a labelled person in {self.images}")
         self.annotations = found.only(kept)
         self._missing = tuple(missing.values())
-        # shared with the processes that load, persistent ones too
+        # shared memory: processes that load photos, persistent ones too, mark broken ones in it
         self._flags = RawArray("B", len(kept))
 
     @classmethod
@@ -79,13 +79,13 @@ class KeypointDataset(PoseDataset):
         """Open a split ("train", "val", ...) of "coco" or "crowdpose" in its official folders.
 
         Args:
-            name: They lie in <root>/coco and <root>/crowdpose.
-            split: As the official files call it.
-            root: By default `data_folder()`.
-            options: As for the class.
+            name: "coco" or "crowdpose", which lie in <root>/coco and <root>/crowdpose.
+            split: Name of the split in the official files.
+            root: Root folder; by default `data_folder()`.
+            options: Keyword arguments of the class.
 
         Raises:
-            ValueError: For another name, or where there is no such file.
+            ValueError: The name is unknown, or the annotation file does not exist.
         """
         if name not in LAYOUTS:
             raise ValueError(f"data set {name!r}: expected one of {', '.join(LAYOUTS)}")
@@ -98,7 +98,7 @@ class KeypointDataset(PoseDataset):
 
     @property
     def ids(self) -> np.ndarray:
-        """(N,) of the photos."""
+        """(N,) ids of the photos."""
         return self.annotations.ids
 
     @property
@@ -108,15 +108,17 @@ class KeypointDataset(PoseDataset):
 
     @cached_property
     def digest(self) -> str:
-        """Of the annotation file, and of which of its photos there are."""
+        """Hash of the annotation file and of the ids of the photos in use."""
         content = hashlib.sha256(self.annotations.path.read_bytes())
         content.update(np.asarray(self.ids, np.int64).tobytes())
         return content.hexdigest()[:16]
 
     @property
     def broken(self) -> list[str]:
-        """What was left out so far, a line each: records, missing photos, photos that could not be
-        read, by whichever process."""
+        """What was left out so far, one line each.
+
+        These are broken records, missing photos, and photos that any process could not read.
+        """
         lines = [*self.annotations.broken, *self._missing]
         for index in np.flatnonzero(self._unread):
             try:
@@ -127,11 +129,11 @@ class KeypointDataset(PoseDataset):
 
     @property
     def _unread(self) -> np.ndarray:
-        """(N,) not 0 for photos that could not be read."""
+        """(N,) uint8, not 0 for photos that could not be read."""
         return np.frombuffer(self._flags, np.uint8)
 
     def only(self, kept: Sequence[int]) -> KeypointDataset:
-        """Return the photos with these indices, as a data set of its own."""
+        """Return a data set of the photos with these indices."""
         part = copy.copy(self)
         part.__dict__.pop("digest", None)
         part.annotations = self.annotations.only(kept)
@@ -139,11 +141,11 @@ class KeypointDataset(PoseDataset):
         return part
 
     def path(self, index: int) -> Path:
-        """Return the file of a photo."""
+        """Return the path of a photo."""
         return self.images / self.annotations.names[index]
 
     def view(self, index, matrix, mirrored, shape) -> Sample:
-        """Return a photo through one affine: its pixels, joints, boxes and mask."""
+        """Return a photo with its joints, boxes and mask, all warped by one affine."""
         width, height = self.sizes[index].tolist()
         keypoints, boxes = self.annotations.persons(index)
         return Sample(
@@ -157,14 +159,16 @@ class KeypointDataset(PoseDataset):
         )
 
     def ground_truth(self) -> dict:
-        """Return the annotations of the photos that could be read so far; images have the
-        crowdIndex of the file, or one computed from it."""
+        """Return the annotations of the photos that could be read so far.
+
+        Images have the crowdIndex of the file or, where it is missing, a computed one.
+        """
         ids = self.ids[self._unread == 0]
         options = {"crowd": True, "skip_broken": self.skip_broken}
         return ground_truth(self.annotations.path, self.skeleton, ids, **options)
 
     def readable(self, index, load) -> Sample:
-        """Return load(index), or, with skip_broken, of the next photo that is whole."""
+        """Return load(index) or, with skip_broken, that of the next photo that can be read."""
         for i in (*range(index, len(self)), *range(index)):
             try:
                 if not self._unread[i]:
@@ -176,11 +180,11 @@ class KeypointDataset(PoseDataset):
         raise ValueError(f"{self.images}: no photo of {self.annotations.path} can be read")
 
     def _blame(self, index: int, error: ValueError) -> str:
-        """An error of reading, with the record that names the file."""
+        """Return the text of a reading error, with the record that names the photo."""
         return f"{error} ({self.annotations.path}: image {self.ids[index]})"
 
 
 def _missing(found: Annotations, folder: Path) -> dict[int, str]:
-    """Photos that cannot be taken from the folder, by index, with the reason and the record."""
+    """Return why the folder does not provide photos, by index, with the record that names each."""
     reasons = absent(folder, found.names)
     return {i: f"{reason} ({found.path}: image {found.ids[i]})" for i, reason in reasons.items()}

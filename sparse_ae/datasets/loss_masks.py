@@ -1,4 +1,4 @@
-"""Where the loss is not to look: crowd regions and persons without keypoints."""
+"""Mask what the loss ignores: crowd regions and persons without keypoints."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle
 
-FRACTION = 4  # bits after the point of coordinates in OpenCV's drawing
-HALF = (
-    0.5  # COCO counts outlines from a picture's corner, pixels here are counted from their centre
-)
-FARTHEST = 10_000_000  # pixels from a picture's corner: beyond, it is a mistake
+FRACTION = 4  # fractional bits of coordinates in OpenCV's drawing
+HALF = 0.5  # COCO measures outlines from a picture's corner, we from the first pixel's centre
+FARTHEST = 10_000_000  # coordinates beyond are mistakes, pixels
 
 
 def run_lengths(text: str) -> list[int]:
-    """The run lengths that COCO's short form stands for: numbers of five bits a letter, the lowest
-    first, with a sign, and from the fourth on the difference to the last but one.
+    """Decode the run lengths in COCO's compressed text.
 
-    pycocotools decodes it as well, but trusts it: this is to look first. ValueError for what is no
-    such text.
+    Each letter holds five bits of a signed number, the lowest first; from the fourth number on, a
+    number is the difference from the last but one. pycocotools decodes the text as well, but does
+    not check it.
+
+    Raises:
+        ValueError: The text is not such a code.
     """
     runs: list[int] = []
     value = shift = 0
@@ -44,14 +45,14 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
     """Return what an annotation covers: outlines (n, 2), run lengths (a dict), or its box (4,).
 
     Args:
-        segmentation: COCO's polygons or run lengths; None, empty, or a list of empty outlines where
+        segmentation: COCO's polygons or run lengths; None, empty, or a list of empty outlines if
             there is none.
         box: x, y, width, height, pixels; None if there is none.
-        width: the picture's, pixels.
-        height: the picture's, pixels.
+        width: width of the picture, pixels.
+        height: height of the picture, pixels.
 
     Raises:
-        ValueError: for what is none of these.
+        ValueError: the segmentation is invalid, or neither it nor a box is there.
     """
     if isinstance(segmentation, list):
         segmentation = [outline for outline in segmentation if outline != []]
@@ -66,7 +67,7 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
         runs = counts if isinstance(counts, list) else run_lengths(counts)
         if not all(type(c) is int and c >= 0 for c in runs) or sum(runs) != width * height:
             raise ValueError("segmentation: run lengths do not cover the picture")
-        if width * height >= 2**32:  # pycocotools' counts
+        if width * height >= 2**32:  # pycocotools counts in 32 bits
             raise ValueError("segmentation: a picture too large for run lengths; give outlines")
         if isinstance(counts, list):
             return [rle.frPyObjects(segmentation, height, width)]
@@ -86,7 +87,7 @@ def read_region(segmentation, box: np.ndarray, width: int, height: int) -> list:
 
 
 def box_around(region: list) -> np.ndarray:
-    """Return (4,) x, y, width, height around outlines or run lengths, as of `read_region`."""
+    """Return the box (4,) x, y, width, height around outlines or run lengths of `read_region`."""
     if isinstance(region[0], dict):
         return np.asarray(rle.toBbox(region[0]), np.float32)
     points = np.concatenate(region)
@@ -94,12 +95,16 @@ def box_around(region: list) -> np.ndarray:
 
 
 def loss_mask(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
-    """(H, W) bool, False where the loss is not to look.
+    """Return a mask (H, W) bool of a view, False where the loss ignores a pixel.
 
-    regions: as of `read_region`, of the persons without keypoints. boxes: (P, 4) of those with;
-    where a person without is known by its box alone, theirs are left out of it, for there the
-    joints of all that is seen are labelled. matrix: (2, 3), from the photo to the view; shape: its
-    (width, height).
+    Where a person without keypoints is known by its box alone, the boxes of labelled persons stay
+    True, because all visible joints in them are labelled.
+
+    Args:
+        regions: parts from `read_region`, of the persons without keypoints.
+        boxes: (P, 4) boxes of the labelled persons.
+        matrix: (2, 3), from the photo to the view.
+        shape: (width, height) of the view.
     """
     width, height = shape
     mask = np.ones((height, width), np.uint8)
@@ -118,14 +123,14 @@ def loss_mask(regions: Sequence, boxes: np.ndarray, matrix: np.ndarray, shape) -
 
 
 def _fill(mask: np.ndarray, outline, matrix: np.ndarray, value: int):
-    """Draw an outline (n, 2) of the photo into the view's mask."""
+    """Fill an outline (n, 2) of the photo in the view's mask with `value`."""
     points = (np.asarray(outline) - HALF) @ matrix[:, :2].T + matrix[:, 2]
     fixed = np.rint(points * 2**FRACTION).clip(-(2**30), 2**30).astype(np.int32)
     cv2.fillPoly(mask, [fixed], value, shift=FRACTION)
 
 
 def downsample_mask(mask: np.ndarray, stride: int) -> np.ndarray:
-    """(H, W) bool → (H/stride, W/stride) bool: cells of which more than half counts."""
+    """Reduce a mask (H, W) to (H/stride, W/stride), True where more than half of a cell is True."""
     height, width = mask.shape
     shape = (width // stride, height // stride)
     share = cv2.resize(mask.astype(np.uint8) * 254, shape, interpolation=cv2.INTER_AREA)

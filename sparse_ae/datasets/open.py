@@ -1,4 +1,4 @@
-"""The data sets that a run's settings name."""
+"""Open the data sets that a run's settings name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sparse_ae.settings.sections import DataSettings
 from sparse_ae.skeleton import get_skeleton
 
 CROWD_FIELDS = ("skeleton", "size", "persons", "crowding", "scale_spread", "occlusion", "scales")
-TESTED_ON = {"coco": "val"}  # COCO keeps the annotations of its test photos to itself
+TESTED_ON = {"coco": "val"}  # COCO does not publish the annotations of its test photos
 
 
 def open_dataset(
@@ -22,12 +22,12 @@ def open_dataset(
     """Open a split of the data that the settings name.
 
     Args:
-        data: Which data.
+        data: Settings of the data.
         split: "train", "val" or "test". Photos without a labelled person are left out of "train".
-        skip_broken: Leave broken photos and records out, and list them.
+        skip_broken: Whether to leave out broken photos and records, and list them.
 
     Raises:
-        ValueError: For data that are not there, and for a split that the settings do not name.
+        ValueError: The data do not exist, or the settings do not name the split.
     """
     if not data.photos:
         return open_crowds(data, split)
@@ -51,7 +51,7 @@ def open_dataset(
 
 
 def has_split(data: DataSettings, split: str) -> bool:
-    """Return whether the settings name a split; whether its files are there is another question."""
+    """Return whether the settings name a split; its files may be missing nevertheless."""
     if not data.photos or data.split == "by_id":
         return True
     try:
@@ -69,24 +69,24 @@ def open_crowds(data: DataSettings, split: str) -> CrowdDataset:
 
 
 def crowd_config(data: DataSettings, split: str) -> CrowdConfig:
-    """Return what the scenes of a split look like."""
+    """Return the configuration of a split's scenes."""
     fields = {name: getattr(data, name) for name in CROWD_FIELDS}
     return CrowdConfig(split=split, seed=data.crowd_seed, **fields)
 
 
 def spread(number: int) -> float:
-    """Return a number from 0, below 1, that an image's id always has, evenly spread."""
+    """Return a hash of an image's id, evenly spread over [0, 1)."""
     return zlib.crc32(str(number).encode()) / 2**32
 
 
 def by_id(number: int) -> str:
-    """Return the split of a photo of COCO's val2017, told by its id alone."""
+    """Return the split of a photo of COCO's val2017, which depends on its id alone."""
     share = zlib.crc32(str(number).encode()) % 10
     return "test" if share < 2 else "val" if share == 2 else "train"
 
 
 def _by_id(split: str, options: dict) -> KeypointDataset | Concatenated:
-    """COCO's val2017 divided by ids; train2017 is trained on too, if it is there."""
+    """Open a split of COCO's val2017, divided by ids; "train" adds train2017, if it is there."""
     photos = KeypointDataset.official("coco", "val", **options)
     photos = _those(photos, lambda number: by_id(number) == split, f"no photo to {split} on")
     annotations = data_folder() / "coco" / LAYOUTS["coco"][0].format("train")
@@ -98,7 +98,7 @@ def _by_id(split: str, options: dict) -> KeypointDataset | Concatenated:
 def _those(
     photos: KeypointDataset, chosen: Callable[[int], bool], otherwise: str
 ) -> KeypointDataset:
-    """The photos whose ids are chosen; ValueError if there are none."""
+    """Return the photos whose ids are chosen; raise ValueError if there are none."""
     kept = [i for i, number in enumerate(photos.ids.tolist()) if chosen(number)]
     if not kept:
         raise ValueError(otherwise)
@@ -106,7 +106,7 @@ def _those(
 
 
 def _source(data: DataSettings, split: str) -> tuple[bool, str]:
-    """Whether a split is a part of the training photos, and which official split has it."""
+    """Return whether a split is a share of the training photos, and which official split has it."""
     if data.val_fraction and split != "test":
         return True, "train"
     if data.source == "coco" and split == "val":

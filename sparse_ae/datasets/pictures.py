@@ -1,4 +1,4 @@
-"""Photos from files: decoded, small where a small one will do, and seen through an affine."""
+"""Read photos from files, no larger than needed, and warp them by an affine."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
-}  # by how many times smaller libjpeg decodes
-# what is read, though Pillow knows more: for some it starts another program
+}  # by the factor by which libjpeg reduces a photo
+# formats that are read; Pillow knows more, but for some it starts another program
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-# what Pillow raises for files that are damaged, their Exif data or text among it
+# what Pillow raises for files that are damaged, including their Exif data or text
 DAMAGED = (OSError, SyntaxError, EOFError, ValueError, TypeError, LookupError, struct.error,
            OverflowError, AttributeError, ZeroDivisionError)  # fmt: skip
-MOST_PIXELS = 2**30  # of a photo: OpenCV's limit, for all kinds
-# of a JPEG: not a byte 255 among the pixels, and not one that restarts their decoding
+MOST_PIXELS = 2**30  # of a photo: OpenCV's limit, applied to all formats
+# a JPEG's marker, except a byte 255 among the pixels and a marker that restarts their decoding
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
 END_OF_IMAGE = 0xD9
 SIGNED, WHITE_IS_ZERO = 2, 0  # values of a TIFF's tags
 
 
 def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
-    """Which of the named photos are not to be had from a folder, by index, and why: they are not
-    there, or are links to what lies outside of it. Each folder is listed once."""
+    """Return which of the named photos a folder does not provide, by index, with the reason.
+
+    Such photos do not exist, or are links that lead out of the folder. Each folder is listed once.
+    """
     home, found = folder.resolve(), {}
     listed: dict[Path, dict[str, bool]] = {}  # by folder: names, and whether they lead out
     for i, name in enumerate(names):
@@ -54,11 +56,11 @@ def absent(folder: Path, names: Sequence[str]) -> dict[int, str]:
 
 
 def _entries(folder: Path, home: Path) -> dict[str, bool]:
-    """What is in a folder, and whether each leads out of `home` by a symbolic link."""
+    """Return what is in a folder, and whether each entry leads out of `home` by a symbolic link."""
     try:
         entries = list(os.scandir(folder))
         outside = not folder.resolve().is_relative_to(home)
-    except (OSError, RuntimeError, ValueError):  # a link to itself, a name that cannot be
+    except (OSError, RuntimeError, ValueError):  # a link to itself, an impossible name
         return {}
     return {entry.name: outside or (entry.is_symlink() and _leaves(Path(entry.path), home))
             for entry in entries}  # fmt: skip
@@ -83,20 +85,21 @@ def _leaves(link: Path, home: Path) -> bool:
 
 
 def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.ndarray, int]:
-    """Read a photo, as its annotations have it: the orientation in its Exif data is not applied.
+    """Read a photo as its annotations describe it, without the orientation in its Exif data.
 
     Args:
-        path: of the file.
-        width: of the photo, as its annotations say, pixels.
-        height: of the photo, as its annotations say, pixels.
-        reduction: 1, 2, 4 or 8, for JPEG only: decode it so many times smaller.
+        path: the file.
+        width: width that the annotations give, pixels.
+        height: height that the annotations give, pixels.
+        reduction: 1, 2, 4 or 8, the factor by which a JPEG is reduced as it is decoded.
 
     Returns:
-        The photo (h, w, 3) uint8, blue first as OpenCV has it, and by how much it is reduced.
+        The photo (h, w, 3) uint8, blue first as OpenCV has it, and the factor by which it is
+        reduced.
 
     Raises:
-        ValueError: naming file and remedy, for a file that is missing, cut short, no picture, of
-            32 bits a channel, or of another size.
+        ValueError: the file is missing, cut short, no picture, too large, of 32 bits per channel,
+            or of another size; the message names file and remedy.
     """
     path = Path(path)
     try:
@@ -108,7 +111,7 @@ def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.nd
     if data[:4] == b"\x89PNG" and data.rfind(b"IEND") < 0:
         raise ValueError(f"{path}: PNG cut short; fetch it again")
     claimed = claimed_size(data)
-    if claimed is not None and claimed != (width, height):  # before memory is taken for its pixels
+    if claimed is not None and claimed != (width, height):  # before its pixels take memory
         raise ValueError(_of_another_size(path, *claimed, width, height))
     if width * height > MOST_PIXELS:
         raise ValueError(f"{path}: {width} × {height} pixels, more than {MOST_PIXELS:,}, OpenCV's "
@@ -127,9 +130,9 @@ def read_photo(path, width: int, height: int, reduction: int = 1) -> tuple[np.nd
 
 
 def jpeg_is_whole(data: bytes) -> bool:
-    """Return whether a JPEG has its end marker; what a phone appends behind it does not matter.
+    """Return whether a JPEG has its end marker; what a phone appends after it does not matter.
 
-    Segments are skipped by their lengths: a preview in one has an end marker of its own.
+    Segments are skipped by their lengths, because a preview in one has an end marker of its own.
     """
     place = 2
     while (marker := MARKER.search(data, place)) is not None:
@@ -143,7 +146,7 @@ def jpeg_is_whole(data: bytes) -> bool:
 def _decode(data: bytes, reduction: int) -> tuple[np.ndarray, int]:
     """Decode a photo, blue first: JPEGs by OpenCV, which can reduce them, all else by Pillow.
 
-    OSError or ValueError where that fails.
+    Raises OSError or ValueError if that fails.
     """
     with _without_limit(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         if data[:2] != b"\xff\xd8" or picture.mode == "CMYK":
@@ -159,13 +162,16 @@ def _decode(data: bytes, reduction: int) -> tuple[np.ndarray, int]:
 
 
 def to_rgb(picture: Image.Image, *, upright: bool = False) -> np.ndarray:
-    """Convert an opened picture to (H, W, 3) uint8, red first; of 12 or 16 bits the upper eight
-    count.
+    """Convert a picture to (H, W, 3) uint8, red first; of 12 or 16 bits, keep the upper eight.
 
-    upright: turn it as its Exif data says. ValueError for 32 bits a channel, of which nobody can
-    tell what is white, and for numbers with a sign.
+    Args:
+        picture: The picture that Pillow opened.
+        upright: Whether to turn it as its Exif data says.
+
+    Raises:
+        ValueError: It has 32 bits per channel, whose white level is unknown, or signed numbers.
     """
-    tags = getattr(picture, "tag_v2", {})  # a TIFF's, which a turned picture has no more
+    tags = getattr(picture, "tag_v2", {})  # a TIFF's, which a turned picture lacks
     bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,)))
     if SIGNED in tags.get(TiffImagePlugin.SAMPLEFORMAT, ()) and bits <= 16:
         raise ValueError("numbers with a sign: save it with 8 bits a channel, from 0 on")
@@ -175,7 +181,7 @@ def to_rgb(picture: Image.Image, *, upright: bool = False) -> np.ndarray:
         picture = ImageOps.exif_transpose(picture)
     if not picture.mode.startswith("I;16"):
         return np.array(picture.convert("RGB"))
-    # Pillow would cut what is above 255, and leaves 12 bits and a white 0 as they are
+    # Pillow would clip values above 255, and does not convert 12 bits or a white 0
     grey = (np.asarray(picture) >> (bits - 8)).astype(np.uint8)
     if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:
         grey = 255 - grey
@@ -183,8 +189,10 @@ def to_rgb(picture: Image.Image, *, upright: bool = False) -> np.ndarray:
 
 
 def claimed_size(data: bytes) -> tuple[int, int] | None:
-    """Return the width and height that a picture's header claims, in pixels; None for what is no
-    picture of FORMATS. Nothing is decoded."""
+    """Return the width and height in a picture's header, pixels; None if it is none of FORMATS.
+
+    Nothing is decoded.
+    """
     try:
         with _without_limit(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             return picture.size
@@ -194,7 +202,7 @@ def claimed_size(data: bytes) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def _without_limit() -> Iterator[None]:
-    """Let Pillow open pictures of any size; who reads them has limits of their own."""
+    """Let Pillow open pictures of any size; callers apply their own limits."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
@@ -203,7 +211,7 @@ def _without_limit() -> Iterator[None]:
 
 
 def _of_another_size(path: Path, *sides: int) -> str:
-    """What to say of a photo whose width and height are not those of its annotations."""
+    """Return the message for a photo whose width and height are not those of its annotations."""
     found, expected = (f"{w} × {h}" for w, h in (sides[:2], sides[2:]))
     return (
         f"{path}: {found} pixels, but {expected} in the annotations; they belong to another "
@@ -212,18 +220,21 @@ def _of_another_size(path: Path, *sides: int) -> str:
 
 
 def read_and_warp(path, width: int, height: int, matrix: np.ndarray, shape) -> np.ndarray:
-    """The photo (h, w, 3) uint8, red first, through `matrix` (2, 3), in a frame of shape (w, h).
+    """Read a photo and warp it by `matrix` (2, 3) into a frame of `shape` (w, h).
 
-    A JPEG that is made smaller is decoded at a half, a quarter or an eighth, as long as that is not
-    below what the view shows: which also averages pixels that the warp would have skipped. Black
-    outside the photo. width, height and errors as for `read_photo`.
+    A JPEG that is made smaller is decoded at a half, a quarter or an eighth of its size, as long as
+    that is not below the view's resolution; this also averages pixels that the warp would have
+    skipped. width, height and errors are as for `read_photo`.
+
+    Returns:
+        (h, w, 3) uint8, red first; black outside the photo.
     """
     image, reduction = read_photo(path, width, height, _reduction(matrix))
     return _warp(image, reduction, matrix, shape, cv2.COLOR_BGRA2RGB)
 
 
 def warp(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
-    """The same of a photo (h, w, 3) in memory, whose channels keep their order."""
+    """Warp a photo (h, w, 3) in memory as `read_and_warp` does; its channels keep their order."""
     reduction = _reduction(matrix)
     height, width = (-(-side // reduction) for side in photo.shape[:2])
     if reduction > 1:
@@ -235,15 +246,18 @@ def warp(photo: np.ndarray, matrix: np.ndarray, shape) -> np.ndarray:
 
 
 def _reduction(matrix: np.ndarray) -> int:
-    """By how much a photo can be reduced before it is seen through `matrix`."""
-    factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # pixels of the view to one of the photo
+    """Return the factor by which a photo can be reduced before `matrix` is applied."""
+    factor = np.sqrt(abs(np.linalg.det(matrix[:, :2])))  # pixels of the view per pixel of the photo
     return max(r for r in REDUCED if r == 1 or r * factor <= 1)
 
 
 def _warp(image: np.ndarray, reduction: int, matrix: np.ndarray, shape, order) -> np.ndarray:
-    """A reduced photo through the affine of the whole one; order: how OpenCV drops a fourth
-    channel. With four, its warp takes a third of the time, and gives the same bits."""
-    # pixel j of a reduced photo covers r pixels, their middle at r · j + (r − 1)/2
+    """Warp a reduced photo by the affine of the whole one.
+
+    A fourth channel is added, because OpenCV then takes a third of the time for the same bits;
+    `order` says how it drops the channel afterwards.
+    """
+    # pixel j of a reduced photo covers r pixels, whose middle is at r · j + (r − 1)/2
     middle = np.full(2, (reduction - 1) / 2)
     reduced = np.column_stack([matrix[:, :2] * reduction, matrix[:, :2] @ middle + matrix[:, 2]])
     image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)

@@ -1,4 +1,4 @@
-"""Maps of a network → persons."""
+"""Decode a network's maps into persons."""
 
 from sparse_ae.decoding.people import People, decode, decode_batch
 

@@ -1,9 +1,9 @@
-"""What decoding reads of maps on an accelerator, in torch: the maps stay there.
+"""Find peaks and best cells in maps on an accelerator, in torch: the maps stay there.
 
-The counterpart of host_maps, with the same results. Only a few numbers cross to the host. B images,
-K joints, D embedding dimensions, H×W cells, N candidates a joint. Positions are those that `decode`
-gives: a quarter of a cell from the centre of a cell, (x + 0.5, y + 0.5), towards the higher
-neighbours.
+This is the counterpart of host_maps, with the same results. Only a few numbers are copied to the
+host. Shapes: B images, K joints, D embedding dimensions, H×W cells, N candidates per joint.
+Positions are those that `decode` gives: a quarter of a cell from the centre of a cell, (x + 0.5, y
++ 0.5), towards the higher neighbours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 32  # joints whose best cells are searched for at once, each in a map of its own
+CHUNK = 32  # joints whose best cells are searched at once, each in a map of its own
 
 
 def candidates(
@@ -20,8 +20,9 @@ def candidates(
 ) -> tuple[Tensor, Tensor]:
     """Find the `count` highest peaks of each joint, with their tags.
 
-    torch's topk leaves open which of equal values it takes. Here no two are equal: each cell's
-    value is followed by its place, and of equal peaks the first in reading order counts.
+    torch's topk leaves open which of equal values it takes. Here no two are equal, because each
+    cell's value is followed by its position: of equal peaks, the first in reading order comes
+    first.
 
     Args:
         heatmaps: (B, K, H, W) float32.
@@ -32,14 +33,14 @@ def candidates(
 
     Returns:
         (B, K, N, 3 + D) x, y, score, tag, with a score of 0 where there are fewer; and (2,) bool,
-        whether heatmaps and tags are finite. In the host's memory, after a single crossing.
+        whether heatmaps and tags are finite. Both are in host memory, after a single copy.
     """
     images, joints, _, width = heatmaps.shape
     around = F.max_pool2d(heatmaps, 2 * radius + 1, stride=1, padding=radius)
     is_peak = (heatmaps == around) & (heatmaps > min_score)
     score = torch.where(is_peak, heatmaps, 0.0).flatten(2)  # (B, K, H·W)
     cells = score.shape[2]
-    # the bits of positive numbers are in their order; below them, the earlier cell is the larger
+    # the bits of positive floats sort as the floats do; in the low bits an earlier cell is larger
     place = cells - 1 - torch.arange(cells, device=score.device)
     key = (score.contiguous().view(torch.int32).long() << 32) + place
     cell = cells - 1 - (key.topk(min(count, cells), dim=2).values & 0xFFFFFFFF)  # (B, K, N)
@@ -54,18 +55,17 @@ def candidates(
 def best_cells(
     heatmaps: Tensor, tags: Tensor, image: Tensor, joint: Tensor, mean: Tensor
 ) -> Tensor:
-    """Find the cells in which n joints fit best to their persons' mean tags.
+    """Find the cells in which n joints best fit their persons' mean tags.
 
     Args:
         heatmaps: (B, K, H, W) float32.
         tags: (B, K, D, H, W) float32.
-        image, joint: (n,) indices, in the host's memory.
-        mean: (n, D) mean tags, in the host's memory.
+        image, joint: (n,) indices, in host memory.
+        mean: (n, D) mean tags, in host memory.
 
     Returns:
-        (n, 3) x, y and the heatmap's value in the cell with the largest
-        heatmap − round(‖tag − mean‖), of equal ones the first in reading order. In the host's
-        memory, after a single crossing.
+        (n, 3) x, y and the heatmap's value in the cell with the largest heatmap − round(‖tag −
+        mean‖), or the first such cell in reading order. In host memory, after a single copy.
     """
     device, width = heatmaps.device, heatmaps.shape[3]
     image, joint, mean = (part.to(device) for part in (image, joint, mean))
@@ -84,9 +84,9 @@ def best_cells(
 
 
 def _place(heatmaps: Tensor, cell: Tensor, width: int) -> Tensor:
-    """Positions (B, K, N, 2) of cells (B, K, N) of the maps (B, K, H, W).
+    """Return the positions (B, K, N, 2) of cells (B, K, N) of the maps (B, K, H, W).
 
-    At the border the missing neighbour is the cell itself.
+    At the border, the cell itself replaces the missing neighbour.
     """
     height = heatmaps.shape[2]
     flat = heatmaps.flatten(2)

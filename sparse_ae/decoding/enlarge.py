@@ -1,4 +1,4 @@
-"""Enlarging maps to the image's size before decoding, compiled.
+"""Enlarge maps to the image's size before decoding, in compiled code.
 
 HigherHRNet and the released code decode maps that are as large as the image. An output row needs
 two input rows; each input row is stretched once and used for all output rows that need it.
@@ -19,8 +19,8 @@ from torch import Tensor
 from sparse_ae.losses.blocks import flat, read
 from sparse_ae.runtime.kernels import kernel
 
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
-TORCH_SMALL = 128  # cells, H + W, up to which torch has another formula
+AT = np.uintp  # for indices known not to be negative: with signed ones loops are slow
+TORCH_SMALL = 128  # cells, H + W, up to which torch uses another formula
 
 
 class Taps(NamedTuple):
@@ -33,24 +33,24 @@ class Taps(NamedTuple):
 
 
 def enlarge_bilinear(maps: Tensor, size: tuple[int, int], *, out: Tensor | None = None) -> Tensor:
-    """Resize maps by bilinear interpolation, with the same bits as torch's.
+    """Resize maps by bilinear interpolation, bit for bit as torch does.
 
-    Torch itself computes what the compiled code does not: maps on other devices than a CPU, in
-    float64 or that need a gradient; and small results (H + W up to 128) and those of three
-    channels, for which it has another formula.
+    Torch itself resizes what the compiled code cannot: maps that are not on a CPU, are float64 or
+    need a gradient; and small results (H + W up to 128) and those of three channels, for which
+    torch uses another formula.
 
     Args:
         maps: (B, C, h, w) in any layout; half precision is computed in float32.
         size: (H, W) of the result; any size, also a smaller one.
-        out: (B, C, H, W) float32 and contiguous, to write into. Large maps take longer to allocate
-            than to fill: pass the result of an earlier call that nobody needs any more.
+        out: (B, C, H, W) float32 and contiguous, to write into, such as the result of an earlier
+            call that is no longer needed: large maps take longer to allocate than to fill.
 
     Returns:
         (B, C, H, W), contiguous: `F.interpolate(maps.float().contiguous(), size, mode="bilinear",
-        align_corners=False)`.
+        align_corners=False)`. Without `out`, float64 maps stay float64.
 
     Raises:
-        ValueError: maps or size have no such shape, or out does not fit.
+        ValueError: The shape of maps or size is wrong, or out does not fit.
 
     Example:
         >>> import torch
@@ -82,21 +82,20 @@ def enlarge_bilinear(maps: Tensor, size: tuple[int, int], *, out: Tensor | None 
 
 
 def _can_be_compiled(maps) -> bool:
-    """Whether compiled code can read the maps."""
+    """Return whether compiled code can read the maps."""
     if maps.device.type != "cpu" or maps.dtype == torch.float64:
         return False
     return not (torch.is_grad_enabled() and maps.requires_grad)
 
 
 def has_torchs_bits(channels: int, size: tuple[int, int]) -> bool:
-    """Return whether the compiled code enlarges maps of so many channels to `size` as torch does,
-    to the bit."""
+    """Return whether compiled code enlarges maps of so many channels to `size` exactly as torch."""
     return sum(size) > TORCH_SMALL and channels != 3 and _rounds_as_torch()
 
 
 @lru_cache(maxsize=1)
 def _rounds_as_torch() -> bool:
-    """Whether this build of torch rounds as the compiled code does; seen on an example."""
+    """Return whether this build of torch rounds as the compiled code does, tried on an example."""
     maps = torch.rand(1, 4, 11, 13, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(maps, (67, 71), mode="bilinear")
     found = torch.empty_like(expected)
@@ -106,9 +105,9 @@ def _rounds_as_torch() -> bool:
 
 @lru_cache(maxsize=64)
 def taps(cells: int, target: int) -> Taps:
-    """How `target` output cells read a side of `cells` input cells, in torch's rounding."""
+    """Return how `target` output cells read a side of `cells` input cells, rounded as in torch."""
     ratio = np.float32(cells) / np.float32(target)
-    # torch's code is compiled to round a product and a sum once: as float64 does here
+    # torch is compiled to round a product and a sum only once, as happens here in float64
     place = np.float64(ratio) * (np.arange(target) + 0.5) - 0.5
     place = np.maximum(place.astype(np.float32), np.float32(0))
     first = np.minimum(place.astype(np.int64), cells - 1)
@@ -119,7 +118,7 @@ def taps(cells: int, target: int) -> Taps:
 
 @intrinsic
 def fma(typing_context, a, b, c):  # noqa: ARG001
-    """a · b + c of float32 numbers, rounded once, as torch's compiler does it."""
+    """Return a · b + c of float32 numbers, rounded once, as torch's compiled code does."""
 
     def code(context, builder, signature, arguments):  # noqa: ARG001
         return builder.fma(*arguments)
@@ -129,7 +128,7 @@ def fma(typing_context, a, b, c):  # noqa: ARG001
 
 @kernel
 def enlarge_flat(maps, strides, small, out, rows, columns):
-    """`enlarge_bilinear` of flat maps that are `small`, (h, w)."""
+    """Do `enlarge_bilinear` on flat maps of size `small`, (h, w)."""
     images, channels, height, width = out.shape
     cells, side = small[0] * small[1], small[1]
     plane, stretched = np.empty(cells, np.float32), np.empty((2, width), np.float32)

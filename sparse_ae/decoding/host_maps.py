@@ -1,9 +1,9 @@
-"""What decoding reads of maps in the host's memory: peaks, and whether all is finite.
+"""Find peaks in maps in host memory, and check that maps are finite.
 
-K joints, D embedding dimensions, H×W cells, P persons; all maps float32 and contiguous. The cells
-of a map, in reading order, are cut into runs; a run whose highest value cannot win is skipped. The
-results are to the bit those of a search through every cell. Of equal cells the first in reading
-order wins.
+Shapes: K joints, D embedding dimensions, H×W cells, P persons; all maps are float32 and contiguous.
+The cells of a map, in reading order, are cut into runs; a run whose highest value cannot win is
+skipped. The results are, to the bit, those of a search through every cell. Of equal cells, the
+first in reading order wins.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-RUN = 64  # cells
+RUN = 64  # cells per run
 SIGN, INFINITE = np.int32(0x7FFFFFFF), np.int32(0x7F800000)  # bits of a float32
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
+AT = np.uintp  # for indices known not to be negative: with signed ones loops are slow
 
 
 def all_finite(maps) -> bool:
@@ -24,7 +24,7 @@ def all_finite(maps) -> bool:
 
 @kernel
 def largest_magnitude(bits):
-    """Return the largest magnitude of float32 numbers, all as bits; NaN is above infinity."""
+    """Return the largest magnitude of float32 numbers, both as bits; NaN is above infinity."""
     largest = np.int32(0)
     for i in range(len(bits)):
         largest = max(largest, _magnitude(bits[i]))
@@ -35,7 +35,8 @@ def largest_magnitude(bits):
 def largest_of_rows(bits, rows, start, length):
     """Return `largest_magnitude` of `length` cells from `start` on in four rows.
 
-    The rows, given by their first indices, come from memory faster together than one by one.
+    `rows` holds the rows' first indices. Four rows are read from memory faster together than one by
+    one.
     """
     a, b, c, d = rows[0] + start, rows[1] + start, rows[2] + start, rows[3] + start
     largest = np.int32(0)
@@ -47,13 +48,13 @@ def largest_of_rows(bits, rows, start, length):
 
 
 def run_maxima(heatmaps) -> np.ndarray:
-    """Return the highest values of runs (K, runs) of maps (K, H, W); NaN if one is not finite."""
+    """Return the highest values (K, runs) of runs of maps (K, H, W); NaN if one is not finite."""
     return _highest(heatmaps.reshape(len(heatmaps), -1).view(np.int32)).view(np.float32)
 
 
 @kernel
 def _highest(bits):
-    """Compute `run_maxima` of maps (K, cells), all as bits: integers are compared faster."""
+    """Compute `run_maxima` of maps (K, cells), all as bits, because integers compare faster."""
     highest = np.empty((len(bits), -(-bits.shape[1] // RUN)), np.int32)
     for k in range(len(bits)):
         row = bits[k]
@@ -69,13 +70,13 @@ def _highest(bits):
 
 @kernel
 def _magnitude(bits):
-    """The bits without the sign; numba would make them an int64."""
+    """Return the bits without the sign, as int32: numba would make them int64."""
     return np.int32(bits & SIGN)
 
 
 @kernel
 def _ordered(bits):
-    """An integer that grows with the float32 of these bits, and back."""
+    """Return an integer that grows with the float32 of these bits, or convert it back."""
     return np.int32(bits ^ ((bits >> 31) & SIGN))
 
 
@@ -85,7 +86,7 @@ def peaks(heatmaps, maxima, min_score, radius, count):
 
     Args:
         heatmaps: (K, H, W).
-        maxima: (K, runs), `run_maxima` of them.
+        maxima: (K, runs), `run_maxima` of the heatmaps.
         min_score: a peak is above it.
         radius: no cell within so many cells of a peak is higher.
         count: number of peaks.
@@ -130,8 +131,8 @@ def peaks(heatmaps, maxima, min_score, radius, count):
 def _columns_tops(flat, start, length, row, min_score, high):
     """Mark in `high` (RUN,) the cells above min_score and not lower than the cells above and below.
 
-    `row` is how far these are, in cells; a run without a full row above or below is compared with
-    itself. Returns whether a cell is marked. Few are, so few are looked at one by one.
+    The cells above and below are `row` cells away; a run without a full row above or below is
+    compared with itself. Return whether any cell is marked. Few are, so few need a closer look.
     """
     before = start - row if start >= row else start
     after = start + row if start + length + row <= len(flat) else start
@@ -147,7 +148,7 @@ def _columns_tops(flat, start, length, row, min_score, high):
 
 @kernel
 def _is_highest(heatmap, x, y, radius):
-    """Whether no cell within `radius` cells of (x, y) is higher."""
+    """Return whether no cell within `radius` cells of (x, y) is higher."""
     height, width = heatmap.shape
     near = min(radius, 1)  # most cells have a higher one right beside them
     value = heatmap[y, x]
@@ -169,7 +170,7 @@ def _is_highest(heatmap, x, y, radius):
 def adjust(keypoints, found, heatmaps):
     """Move found joints from their cell's index to a quarter of a cell from its centre, in place.
 
-    At the border the missing neighbour is the cell itself.
+    At the border, the cell itself replaces the missing neighbour.
     """
     joints, height, width = heatmaps.shape
     for p in range(len(keypoints)):

@@ -1,4 +1,4 @@
-"""Non-maximum suppression of people: of detections that nearly coincide, the best is kept."""
+"""Non-maximum suppression of people: of detections that nearly coincide, keep the best."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from sparse_ae.skeleton import Skeleton
 
-BOX_AREA = 0.53  # of a person as a share of the box about its joints, as CrowdPose has it
+BOX_AREA = 0.53  # a person's area as a share of the box around its joints, as in CrowdPose
 
 
 def oks_nms(people: np.ndarray, skeleton: Skeleton, threshold: float = 0.5) -> np.ndarray:
-    """Return which people are not a better one found again.
+    """Return which people to keep: those that are not a better one found again.
 
     Args:
         people: (P, K, 3) x, y, score, the best first; a joint with score 0 was not found.
-        skeleton: Its sigmas are used.
-        threshold: Object keypoint similarity, over the joints that both have, from which on two
-            are one person.
+        skeleton: The K keypoints, whose sigmas are used.
+        threshold: Least object keypoint similarity, over the joints that both have, at which two
+            people count as one.
 
     Returns:
-        Indices of those to keep, rising.
+        Indices of the people to keep, in increasing order.
 
     Source:
         OKS NMS as in HigherHRNet and mmpose. Average precision counts all detections; this is for

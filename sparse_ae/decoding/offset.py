@@ -1,12 +1,13 @@
-"""The baseline `offset`: centres, offsets and heatmaps → persons, and how well joints are grouped.
+"""The baseline `offset`: decode centres, offsets and heatmaps, and measure how it groups joints.
 
 A person is a peak of the centre map. The offsets there tell roughly where its joints are; the
 heatmaps tell exactly where joints are. Persons and the peaks of each joint are matched one to one.
 CenterNet (Zhou et al., 2019) takes the nearest peak instead, and two persons can take the same one;
-DEKR (Geng et al., CVPR 2021) also moves to near peaks. `losses.offset` has the targets and loss.
+DEKR (Geng et al., CVPR 2021) also moves joints to near peaks. `losses.offset` has the targets and
+loss.
 
-Shapes: M decoded persons, P true persons, K joints. Places are in cells of the heatmaps, measured
-from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
+Shapes: M decoded persons, P true persons, K joints. Positions are in cells of the heatmaps,
+measured from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
 """
 
 from __future__ import annotations
@@ -20,15 +21,20 @@ from scipy.optimize import linear_sum_assignment
 from sparse_ae.decoding import host_maps
 from sparse_ae.decoding.people import People
 
-REACH = 0.3  # how far from its regressed place a joint may be, over the person's size; CenterNet's
-TWIN = 0.1  # two persons' joints nearer than this, over the size, are the same; DEKR has 0.05
+REACH = 0.3  # largest distance of a joint from its regressed position, in person sizes; CenterNet's
+TWIN = 0.1  # two persons' joints nearer than this, in person sizes, are the same; DEKR has 0.05
 FAR = 1e5  # cost of a pair out of reach
-LEAST = 1e-4  # score of a joint without heat: 0 would say that the joint was not found
+LEAST = 1e-4  # least score of a joint: 0 would say that the joint was not found
 
 
 class Regressed(NamedTuple):
-    """Persons by centres and offsets alone, highest score first: keypoints (M, K, 2) x, y; size
-    (M,) as of `pose_size`; score (M,) of the centre. All float32."""
+    """Persons from centres and offsets alone, highest score first; all float32.
+
+    Attributes:
+        keypoints: (M, K, 2) x, y.
+        size: (M,) as of `pose_size`.
+        score: (M,) of the centre.
+    """
 
     keypoints: np.ndarray
     size: np.ndarray
@@ -40,27 +46,27 @@ def offset_decode(
 ) -> People:
     """Find the persons in one image's maps.
 
-    Persons are those of `regress`. For each joint, persons and peaks are matched; the sum of the
-    distances, each over its person's size, is smallest. A person without a peak counts as `reach`,
-    and takes no peak further away. A matched joint has its peak's place, a quarter of a cell from
-    the cell's centre as in `decode`, and its score. Others stay where they were regressed, also
-    outside the map, with the heat of the nearest cell as score (LEAST or more). A person's score is
-    the centre's times the mean of the joints', as in DEKR.
+    Persons are those of `regress`. For each joint, persons and peaks are matched so as to minimise
+    the sum of the distances, each divided by its person's size. A person without a peak costs
+    `reach`, and takes no peak farther away. A matched joint takes its peak's position, a quarter of
+    a cell from the cell's centre as in `decode`, and its score. Other joints keep their regressed
+    position, even outside the map; their score is the heatmap's value in the nearest cell, at least
+    LEAST. A person's score is the centre's times the mean of the joints', as in DEKR.
 
     Args:
         heatmaps: (K, H, W), a torch tensor on any device or an array.
         centre: (H, W), likewise.
         offsets: (2K, h, w) in their own cells, x then y of each joint, H / h = W / w.
-        min_score: a peak, of a centre or a joint, counts from above it.
-        max_people: number of persons, and of the peaks taken per joint, the highest first.
+        min_score: a peak, of a centre or a joint, is above it.
+        max_people: largest number of persons, and of peaks taken per joint, the highest first.
         nms: as in `decode`.
-        reach: how far a joint may be from its regressed place, over the person's size.
+        reach: largest distance of a joint from its regressed position, in person sizes.
 
     Returns:
         The persons; their tags are (M, 0).
 
     Raises:
-        ValueError: Shapes are wrong, maps are not finite, or settings make no sense.
+        ValueError: Shapes are wrong, maps are not finite, or settings are out of range.
     """
     heatmaps, centre, offsets = (_array(maps) for maps in (heatmaps, centre, offsets))
     if heatmaps.ndim != 3 or 0 in heatmaps.shape:
@@ -88,10 +94,10 @@ def offset_decode(
 
 
 def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regressed:
-    """Find the persons that centres and offsets tell, without the heatmaps.
+    """Find the persons that centres and offsets give, without the heatmaps.
 
     Arguments and errors are those of `offset_decode`. The offsets are read in the cell of the
-    centre's peak. Of two persons with more than half of the joints within TWIN times the
+    centre's peak. If more than half of the joints of two persons are within TWIN times the
     higher-scored one's size of each other, only that one stays.
     """
     centre, offsets = _array(centre), _array(offsets)
@@ -105,7 +111,7 @@ def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regresse
     if nms % 2 == 0 or not min_score >= 0:
         expected = "an odd nms and a min_score of 0 or more"
         raise ValueError(f"nms, min_score: expected {expected}, got {nms!r}, {min_score!r}")
-    # equal neighbours are peaks all of them, up to four in a map enlarged between two cells
+    # equal neighbours are all peaks: up to four in an enlarged map, midway between cells
     peaks, (count,) = _joint_peaks(centre[None], min_score, 4 * max_people, nms)
     points, score = peaks[:count, 0, :2], peaks[:count, 0, 2]
     poses = regress_at(points, offsets, centre.shape)
@@ -121,12 +127,13 @@ def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regresse
 
 
 def regress_at(points, offsets, shape) -> np.ndarray:
-    """Compute the joints (M, K, 2) that the offsets tell at given centres.
+    """Compute the joints (M, K, 2) that the offsets give at these centres.
 
     Args:
-        points: (M, 2) x, y in cells of a map of `shape` (H, W), as the joints; outside it the
+        points: (M, 2) x, y in cells of a map of `shape` (H, W), as are the joints; outside it the
             nearest cell is read.
         offsets: (2K, h, w) in their own cells, H / h = W / w.
+        shape: (H, W) of that map.
 
     Raises:
         ValueError: Shapes are wrong, or points are not finite.
@@ -147,16 +154,16 @@ def regress_at(points, offsets, shape) -> np.ndarray:
 
 
 def pose_size(poses) -> np.ndarray:
-    """Return the larger side (M,) of the box about each person's joints (M, K, 2), at least 1."""
+    """Return the larger side (M,) of the box around each person's joints (M, K, 2), at least 1."""
     return np.ptp(poses, axis=1).max(axis=1).clip(min=1)
 
 
 def group_by_offset(regressed, person_size, joints, visible, *, reach=REACH, seed=0) -> np.ndarray:
     """Find which decoded person takes each true joint.
 
-    The visible joints stand for the peaks in `offset_decode`. They are put in an order that depends
-    on their places and on `seed` alone: between equal costs the solver would otherwise find persons
-    by their place in the list.
+    The visible joints take the place of the peaks in `offset_decode`. Their order depends on their
+    positions and on `seed` alone; otherwise the solver could break ties by the persons' order in
+    the list.
 
     Args:
         regressed, person_size: (M, K, 2) and (M,), as of `regress`.
@@ -200,9 +207,9 @@ def offset_grouping_accuracy(
 ) -> float:
     """Compute the share of true joints that go to the right person, for this baseline.
 
-    Arguments are those of `group_by_offset`. Decoded and true persons are matched one to one; they
-    share the most joints. Joints that no decoded person takes count as wrong. This is this
-    baseline's `metrics.grouping_accuracy`; nan without a visible joint.
+    Arguments are those of `group_by_offset`. Decoded and true persons are matched one to one so
+    that they share the most joints. Joints that no decoded person takes count as wrong. This is the
+    counterpart of `metrics.grouping_accuracy`; it is nan without a visible joint.
     """
     owner = group_by_offset(regressed, person_size, joints, visible, reach=reach, seed=seed)
     count = (np.asarray(visible) > 0).sum()
@@ -215,16 +222,16 @@ def offset_grouping_accuracy(
 
 
 def _assign(places, size, points, reach):
-    """(M,) the point (n, 2) that each place (M, 2) takes, one to one; −1 for none."""
+    """Return the index (M,) of the point (n, 2) that each place (M, 2) takes; −1 for none."""
     distance = np.linalg.norm(places[:, None] - points[None], axis=2) / size[:, None]  # (M, n)
-    alone = np.full((len(places), len(places)), reach)  # a column each for taking none
+    alone = np.full((len(places), len(places)), reach)  # one column per person to take none
     cost = np.concatenate([np.where(distance <= reach, distance, FAR), alone], axis=1)
     taken = linear_sum_assignment(cost)[1]
     return np.where(taken < len(points), taken, -1)
 
 
 def _joint_peaks(heatmaps, min_score, count, nms):
-    """(N, K, 3) x, y, score of each joint's peaks, highest first, adjusted, and how many (K,)."""
+    """Return each joint's peaks (N, K, 3) x, y, score, highest first, adjusted; and counts (K,)."""
     maxima = host_maps.run_maxima(heatmaps)
     xy, score = host_maps.peaks(heatmaps, maxima, np.float32(min_score), int(nms) // 2, int(count))
     peaks = np.concatenate([xy, score[..., None]], axis=2, dtype=np.float32).transpose(1, 0, 2)
@@ -234,7 +241,7 @@ def _joint_peaks(heatmaps, min_score, count, nms):
 
 
 def _array(maps) -> np.ndarray:
-    """A contiguous float32 array of a tensor or of anything that numpy takes."""
+    """Return a contiguous float32 array of a tensor or of anything that numpy takes."""
     if isinstance(maps, torch.Tensor):
         maps = maps.detach().float().cpu().numpy()
     return np.ascontiguousarray(maps, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Maps → persons: peaks, grouping, quarter-cell adjustment, refinement.
+"""Decode maps into persons: peaks, grouping, quarter-cell adjustment, refinement.
 
 Steps and constants are those of the released code of Coupled Embedding (models/evaluate.py), which
 follows HigherHRNet (lib/core/group.py). Where the two differ, `rule` chooses.
@@ -19,7 +19,7 @@ from sparse_ae.grouping import RULES, group
 
 
 class People(NamedTuple):
-    """P persons decoded from one image, in the order of their founding.
+    """P persons decoded from one image, in the order in which grouping created them.
 
     Attributes:
         keypoints: (P, K, 3) float32 x, y, score; a joint that was not found is all zero.
@@ -47,7 +47,7 @@ class People(NamedTuple):
             raise ImportError(f"to_supervision needs the library supervision ({error}): pip "
                               "install supervision") from error  # fmt: skip
         xy, confidence = np.split(self.keypoints.astype(np.float32), [2], axis=2)
-        # in this order in every version; the third one's name has changed
+        # all versions have this order, but the third argument's name has changed
         return KeyPoints(xy, np.zeros(len(xy), int), confidence[..., 0])
 
 
@@ -64,23 +64,23 @@ def decode(
 
     Args:
         heatmaps: (K, H, W), a torch tensor on any device or an array.
-        tags: (K, D, H, W), likewise. Or both sides divided by one whole number, as networks give
-            them: they are then read as if they had been enlarged, bilinearly.
+        tags: (K, D, H, W), likewise. Networks give them with both sides divided by one whole
+            number; such tags are read as if they had been enlarged bilinearly.
         skeleton: its order is the order in which grouping visits the K joints.
-        rule, min_score, tag_threshold: as in `grouping.group`; a peak counts from above min_score.
+        rule, min_score, tag_threshold: as in `grouping.group`; a peak is above min_score.
         max_people: number of peaks taken per joint, the highest first; of equal ones the first in
             reading order, on every device.
         nms: odd window in cells; a cell is a peak where it equals the maximum of its window.
-        refine: whether to look once more for every joint that a person lacks. It is put where
-            heatmap − round(‖tag − the person's mean tag‖) is largest, and scored by the heatmap
-            there ("higherhrnet": only where that score is above 0).
+        refine: whether to search once more for every joint that a person lacks. The joint goes
+            where heatmap − round(‖tag − the person's mean tag‖) is largest, and its score is the
+            heatmap's value there ("higherhrnet": only if that is above 0).
 
     Returns:
-        The persons, in the order of their founding.
+        The persons, in the order in which grouping created them.
 
     Raises:
         ValueError: Shapes are wrong, maps are not finite, the number of joints is not the
-            skeleton's, the rule is unknown, or nms or max_people make no sense.
+            skeleton's, the rule is unknown, or nms or max_people are out of range.
 
     Example:
         >>> import numpy as np
@@ -101,23 +101,23 @@ def decode_batch(
     heatmaps, tags, skeleton, *, rule="released", min_score=0.1, tag_threshold=1.0, max_people=30,
     nms=5, refine=True, workers=None,
 ) -> list[People]:  # fmt: skip
-    """Find the persons in each of a batch's maps, as `decode` does one by one.
+    """Find the persons in the maps of a batch, as `decode` does for one image.
 
-    On an accelerator the maps stay where they are: peaks and their tags are found there and cross
-    to the host once for the batch, grouping is done on the host, and the cells that refinement
-    chooses cross once more.
+    On an accelerator the maps stay where they are. Peaks and their tags are found there and copied
+    to the host once per batch; grouping is done on the host; the cells that refinement chooses are
+    copied in a second step.
 
     Args:
         heatmaps: (B, K, H, W).
         tags: (B, K, D, H, W), or smaller, as in `decode`.
         skeleton, rule, min_score, tag_threshold, max_people, nms, refine: as in `decode`.
-        workers: threads that share the images, by default one a core.
+        workers: threads that share the images; by default one per core.
 
     Returns:
         The persons of each image.
 
     Raises:
-        ValueError: As `decode`; or workers is not a whole number from 1 on.
+        ValueError: As for `decode`; or workers is not a whole number from 1 on.
 
     Example:
         >>> import numpy as np
@@ -157,7 +157,7 @@ class _Settings(NamedTuple):
 
 
 def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
-    """One image's arrays (K, H, W) and (K, D, h, w) → its persons."""
+    """Decode one image's arrays (K, H, W) and (K, D, h, w)."""
     size = heatmaps.shape[1:]
     if tags.shape[2:] != size and not has_torchs_bits(len(tags) * tags.shape[1], size):
         flat = torch.from_numpy(tags).flatten(0, 1)[None]
@@ -182,7 +182,7 @@ def _decode_on_host(heatmaps, tags, skeleton, settings) -> People:
 
 
 def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
-    """A batch of tensors (B, K, H, W) and (B, K, D, h, w) → each image's persons."""
+    """Decode a batch of tensors (B, K, H, W) and (B, K, D, h, w); return each image's persons."""
     heatmaps, tags = heatmaps.detach().float(), tags.detach().float()
     if not len(heatmaps):
         return []
@@ -213,7 +213,7 @@ def _decode_on_device(heatmaps, tags, skeleton, settings) -> list[People]:
 
 
 def _persons(xy, score, tag, skeleton, settings):
-    """Grouped candidates: keypoints (P, K, 3), found (P, K), scores (P,) and mean tags (P, D)."""
+    """Group candidates: keypoints (P, K, 3), found (P, K), scores (P,) and mean tags (P, D)."""
     persons = group(
         xy, score, tag, skeleton.order, min_score=settings.min_score, rule=settings.rule,
         tag_threshold=settings.tag_threshold, max_people=settings.max_people,
@@ -227,30 +227,30 @@ def _persons(xy, score, tag, skeleton, settings):
 
 
 def _on_device(maps) -> bool:
-    """Whether the maps are a tensor that is not in the host's memory."""
+    """Return whether the maps are a tensor that is not in host memory."""
     return isinstance(maps, torch.Tensor) and maps.device.type != "cpu"
 
 
 def _cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require_finite(name, finite):
-    """ValueError for maps that are not finite."""
+    """Raise ValueError, naming the maps, if they are not finite."""
     if not finite:
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
 def _array(maps) -> np.ndarray:
-    """A contiguous float32 array of a tensor or of anything that numpy takes."""
+    """Return a contiguous float32 array of a tensor or of anything that numpy takes."""
     if isinstance(maps, torch.Tensor):
         maps = maps.detach().float().numpy()
     return np.ascontiguousarray(maps, dtype=np.float32)
 
 
 def _check(heatmaps, tags, skeleton, settings, batch=False):
-    """One ValueError that names the argument, what was expected and what came."""
+    """Raise one ValueError that names the argument, what was expected and what was given."""
     shape, tag_shape = tuple(np.shape(heatmaps)), tuple(np.shape(tags))
     first = ("B",) if batch else ()
     expected = ", ".join((*first, "K", "H", "W"))

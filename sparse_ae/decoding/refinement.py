@@ -1,8 +1,8 @@
-"""Refinement in the host's memory: the best cells for the joints that persons lack.
+"""Refine persons in host memory: find the best cells for the joints that they lack.
 
-K joints, D embedding dimensions, H×W cells, P persons. The results are to the bit those of a search
-through every cell of every map; but most runs of cells (host_maps) are skipped, because their
-highest value or two dimensions of their tags show that they cannot win.
+Shapes: K joints, D embedding dimensions, H×W cells, P persons. The results are, to the bit, those
+of a search through every cell of every map; but most runs of cells (host_maps) are skipped, because
+their highest value or two dimensions of their tags show that they cannot win.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 from sparse_ae.decoding.host_maps import AT, INFINITE, RUN, largest_of_rows
 from sparse_ae.runtime.kernels import kernel
 
-BLOCK = 64  # runs that are checked, and searched by one person after the other, while they are near
-STRETCH = 4  # at most so many runs in a row are searched at once
+BLOCK = 64  # runs that are checked, and searched person by person, while they are cached
+STRETCH = 4  # most runs in a row that are searched at once
 ONE, HALF = np.float32(1), np.float32(0.5)
-MORE = np.float32(1.0001)  # a factor greater than what rounding can do to a sum of squares
-SLACK = np.float32(1e-5)  # more than it can do to a heatmap less a whole number
+MORE = np.float32(1.0001)  # a factor above what rounding can do to a sum of squares
+SLACK = np.float32(1e-5)  # more than rounding can do to a heatmap minus a whole number
 
 
 def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
@@ -28,13 +28,13 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
         keypoints: (P, K, 3) x, y of a cell, score.
         found: (P, K) bool.
         heatmaps: (K, H, W).
-        maxima: (K, runs), `host_maps.run_maxima` of them.
+        maxima: (K, runs), `host_maps.run_maxima` of the heatmaps.
         tags: (K, D, H, W).
         means: (P, D) the persons' mean tags.
         positive: whether to fill only where the heatmap is above 0.
 
     Returns:
-        Whether all tags are finite; what is filled in means nothing if they are not.
+        Whether all tags are finite; if they are not, the joints that were filled in mean nothing.
     """
     order = distinguishing_dimensions(means)
     flat = tags.reshape(len(tags), -1)
@@ -44,8 +44,10 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
 
 
 def distinguishing_dimensions(means: np.ndarray) -> np.ndarray:
-    """Return (P, 2) the dimensions in which means (P, D) are farthest from the others'; twice the
-    same at D = 1."""
+    """Return the two dimensions (P, 2) in which each of the means (P, D) is farthest from average.
+
+    With D = 1, both are the same.
+    """
     apart = np.abs(means - means.mean(axis=0)) if len(means) else means
     order = np.argsort(-apart, axis=1)
     return np.ascontiguousarray(order[:, [0, min(1, means.shape[1] - 1)]])
@@ -84,10 +86,10 @@ def put_joints(keypoints, found, k, persons, heat, cell, width, positive):
 
 @kernel
 def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, order):
-    """Search each person's other joints' places in one map: (P,) values and cells.
+    """Search one map where each person's other joints are: values and cells, both (P,).
 
-    A person's tags are often near its joints, and a good value from the start spares most of the
-    search.
+    Matching tags are often near a person's other joints, and a good value from the start saves most
+    of the search.
     """
     best, cell = np.full(len(means), -np.inf, np.float32), np.zeros(len(means), np.int64)
     for p in persons:
@@ -103,9 +105,9 @@ def _first_guesses(persons, keypoints, found, width, heat, maxima, tags, means, 
 
 @kernel
 def best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
-    """Find each person's best cell in one map and its value, in place.
+    """Update each person's best cell in one map, and its value, in place.
 
-    Returns the largest magnitude of the map's tags as bits.
+    Return the largest magnitude of the map's tags, as bits.
     """
     dim, cells = means.shape[1], len(heat)
     largest = np.int32(0)
@@ -125,7 +127,7 @@ def best_cells(persons, heat, maxima, tags, bits, means, order, best, cell):
 
 @kernel
 def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
-    """Return the better of (best, cell) and the best of the runs from `run` on and before `last`.
+    """Return the better of (best, cell) and the best cell of the runs from `run` to before `last`.
 
     A distance only lowers the heatmap, so a run is searched only if its maximum is as high as the
     best value yet. A cell can only win with a distance that rounds to highest − best or less.
@@ -157,7 +159,8 @@ def _search(heat, maxima, tags, means, order, p, run, last, best, cell):
 def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
     """Return whether a cell is as high as `best` and near the person in two dimensions.
 
-    m1 and m2 are the person's mean in these; `one` and `two` are where the tags have them.
+    m1 and m2 are the person's mean in these dimensions; `one` and `two` say where the tags have
+    them.
     """
     near = False
     for i in range(length):
@@ -168,7 +171,7 @@ def _any_near(heat, tags, one, two, m1, m2, start, length, limit, best):
 
 @kernel
 def _searched(heat, tags, means, p, start, length, farthest, best, cell):
-    """Return the better of (best, cell) and the best of the cells that are not farther away."""
+    """Return the better of (best, cell) and the best cell whose distance² is up to `farthest`."""
     distance = np.zeros(length, np.float32)
     for d in range(means.shape[1]):
         mean, row = means[p, d], d * len(heat) + start

@@ -1,8 +1,8 @@
-"""Tags whose maps are smaller than the heatmaps, read as if they had been enlarged.
+"""Read tags from maps smaller than the heatmaps, as if they had been enlarged.
 
 Decoding needs tags at the heatmaps' peaks, and where a joint that a person lacks might be. Only
-these cells are interpolated, one by one, with the bits of `enlarge.enlarge_bilinear`. K joints, D
-embedding dimensions, h×w cells of the tags, H×W of the heatmaps, P persons.
+these cells are interpolated, one by one, bit for bit as `enlarge.enlarge_bilinear` does. Shapes: K
+joints, D embedding dimensions, h×w cells of the tags, H×W of the heatmaps, P persons.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from sparse_ae.decoding.refinement import (
 )
 from sparse_ae.runtime.kernels import kernel
 
-CELLS_A_RUN = 400  # cells of one dimension that are enlarged in the time that a run takes
-ROUNDING = np.float32(1e-6)  # more than interpolation can change a tag, as a share of it
+CELLS_A_RUN = 400  # cells of one dimension that are enlarged in the time that one run takes
+ROUNDING = np.float32(1e-6)  # more than the relative rounding error of an interpolated tag
 
 
 def tags_at(tags: np.ndarray, xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the tags of cells of the heatmaps.
+    """Return the tags at cells of the heatmaps.
 
     Args:
         tags: (K, D, h, w) float32 and contiguous.
-        xy: (K, N, 2) whole numbers.
-        size: (H, W).
+        xy: (K, N, 2) x, y, whole numbers.
+        size: (H, W) of the heatmaps.
 
     Returns:
         (K, N, D) float32.
@@ -44,7 +44,7 @@ def tags_at(tags: np.ndarray, xy: np.ndarray, size: tuple[int, int]) -> np.ndarr
 
 @kernel
 def _tags_at(tags, xy, rows, columns):
-    """Interpolate `tags_at`."""
+    """Interpolate the tags of `tags_at`."""
     found = np.empty((len(tags), xy.shape[1], tags.shape[1]), np.float32)
     for k in range(len(tags)):
         for n in range(xy.shape[1]):
@@ -55,7 +55,7 @@ def _tags_at(tags, xy, rows, columns):
 
 @kernel
 def _tag(tags, rows, columns, x, y):
-    """One dimension of the tag of one cell, of tags (h, w)."""
+    """Interpolate one dimension of one cell's tag from its map (h, w)."""
     upper, lower = rows.first[y], rows.second[y]
     left, right = columns.first[x], columns.second[x]
     first, second = columns.first_weight[x], columns.second_weight[x]
@@ -69,7 +69,7 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
 
     Args:
         tags: (K, D, h, w).
-        keypoints, found, heatmaps, maxima, means, positive: as there.
+        keypoints, found, heatmaps, maxima, means, positive: as in `refinement.fill`.
 
     Returns:
         Whether all tags are finite; nothing is filled in if they are not.
@@ -84,20 +84,20 @@ def fill(keypoints, found, heatmaps, maxima, tags, means, positive) -> bool:
 
 @kernel
 def _fill(keypoints, found, heatmaps, maxima, tags, means, order, rows, columns, positive):
-    """Do `fill` with the dimensions (P, 2) that tell a person from others.
+    """Do `fill`, given the dimensions (P, 2) that tell a person from others.
 
-    Where persons know no place that fits, nearly every cell has to be looked at, and a joint's tags
-    are enlarged after all.
+    Where persons have no good first guess, nearly every cell must be searched, and it is faster to
+    enlarge a joint's tags after all.
     """
     known, dim, width = found.copy(), means.shape[1], heatmaps.shape[2]
     best, cell = np.empty(len(means), np.float32), np.zeros(len(means), np.int64)
     whole = np.empty((1, 0, *heatmaps.shape[1:]), np.float32)
     for k in range(len(heatmaps)):
         heat, small, persons = heatmaps[k].ravel(), tags[k], np.flatnonzero(~known[:, k])
-        runs = 0  # that are to be searched
+        runs = 0  # number of runs to search
         for p in persons:
             best[p], cell[p] = -np.inf, 0
-            # a person's tags are often near its joints, and a good value spares most of the search
+            # matching tags are often near its other joints; a good value saves most of the search
             for j in np.flatnonzero(known[p]):
                 at = np.int64(keypoints[p, j, 1]) * width + np.int64(keypoints[p, j, 0])
                 best[p], cell[p] = _searched(
@@ -135,15 +135,18 @@ def _best_of_runs(heat, maxima, tags, mean, order, rows, columns, best, cell):
 
 @kernel
 def _farthest(height, best):
-    """The square of the largest distance with which a cell so high can be as good as `best`."""
+    """Return the largest distance² at which a cell of this height can be as good as `best`."""
     most = np.floor(height - best + SLACK * (ONE + abs(best)))
     return (most + HALF) * (most + HALF) * MORE
 
 
 @kernel
 def _far(tags, mean, order, rows, columns, run, farthest):
-    """Whether no tag of a run can be near the person's mean, by the highest and lowest of the small
-    cells around it in the two dimensions of `order`."""
+    """Return whether no tag of a run can be near the person's mean.
+
+    This follows from the highest and lowest of the small cells around it in the two dimensions of
+    `order`.
+    """
     width, cells = len(columns.first), len(columns.first) * len(rows.first)
     start, end = run * RUN, min(run * RUN + RUN, cells) - 1
     y, last = start // width, end // width

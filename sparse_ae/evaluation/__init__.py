@@ -1,4 +1,4 @@
-"""One evaluation of a net on crowds or photos, and prediction on a user's own photos."""
+"""Evaluate a net on crowds or photos, and find people in a user's own photos."""
 
 from sparse_ae.evaluation.evaluation import Evaluation, evaluate
 from sparse_ae.evaluation.infer import find_people

@@ -13,7 +13,7 @@ COLOURS = np.array([
     (255, 140, 38), (255, 122, 214), (32, 214, 196), (120, 140, 255), (190, 230, 70),
 ], np.uint8)  # fmt: skip
 EDGE = (18, 18, 24)
-BITS = 4  # after the point of coordinates in OpenCV's drawing
+BITS = 4  # fractional bits of coordinates in OpenCV's drawing
 FACE = ("nose", "eye", "ear")  # small parts, drawn finer
 
 
@@ -22,8 +22,8 @@ def draw_people(
 ) -> np.ndarray:
     """Draw people's skeletons over a copy of an image.
 
-    Lines are as wide as their person is large. The smallest people are drawn last, over the
-    others. A joint that scores below `least` is left out: refinement puts every joint somewhere.
+    Larger people get wider lines. The smallest people are drawn last, over the others. Joints that
+    score below `least` are left out, because refinement puts every joint somewhere.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -35,7 +35,7 @@ def draw_people(
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ValueError: If people have another shape.
+        ValueError: people has another shape.
     """
     people = np.asarray(people, float)
     if people.ndim != 3 or people.shape[1:] != (len(skeleton), 3):
@@ -52,12 +52,12 @@ def draw_people(
 
 
 def _size(points: np.ndarray) -> float:
-    """Return the larger side of the box about a person's points (n, 3), in pixels, or 0."""
+    """Return the larger side of the box around a person's points (n, 3), in pixels, or 0."""
     return float(np.ptp(points[:, :2], axis=0).max()) if len(points) else 0.0
 
 
 def _colours(people, shown, size, order) -> np.ndarray:
-    """Return (P,) a colour for each person: the first of those that are used least near it."""
+    """Return each person's index (P,) in COLOURS, the first of those that are used least nearby."""
     colours = np.zeros(len(people), int)
     middle = np.array([joints[real, :2].mean(axis=0) if real.any() else (np.inf, np.inf)
                        for joints, real in zip(people, shown, strict=True)])  # fmt: skip
@@ -99,6 +99,6 @@ def _dot(picture, point, radius, colour):
 
 
 def _fixed(point) -> tuple[int, int]:
-    """Convert a point to OpenCV's fixed-point integers; one far outside of the picture is cut."""
+    """Convert a point to OpenCV's fixed-point integers; clip one far outside the picture."""
     x, y = np.rint(np.clip(point, -1e4, 1e5) * 2**BITS)
     return int(x), int(y)

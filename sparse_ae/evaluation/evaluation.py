@@ -1,4 +1,4 @@
-"""One evaluation: a trained net on images that it has not seen, crowds and photos alike."""
+"""Evaluate a trained net on images that it has not seen, crowds and photos alike."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from sparse_ae.metrics.errors import KINDS, count_errors, needed_images, owners,
 from sparse_ae.settings.sections import DecodeSettings
 from sparse_ae.skeleton import Skeleton
 
-# thresholds between embeddings at which accuracy_at (I, 9) has the grouping accuracy
+# distances between embeddings: accuracy_at (I, 9) has the grouping accuracy at each threshold
 THRESHOLDS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 BATCH = 16  # views of one size that the net sees at once
-CHUNK = 128  # images whose detections are held at once
-CELL = 4  # pixels of a view to a cell of the embeddings
+CHUNK = 128  # detections that are collected before they are matched
+CELL = 4  # pixels of a view per cell of the embeddings
 
 
 class Evaluation(NamedTuple):
-    """What the evaluation of a net gives.
+    """The result of `evaluate`.
 
     Attributes:
-        metrics: One number each.
-        per_image: Arrays (I,), a number for each image.
-        matches: The parts of average precision, packed as records keep them.
-        examples: Whole images for figures, what went wrong in them
-            (`metrics.errors.worst_images`), and what `metrics.errors.count_errors_at` counts from.
+        metrics: One number per metric.
+        per_image: Arrays with one row per image.
+        matches: What average precision is computed from, packed as in records.
+        examples: Whole images for figures, those with most errors (`metrics.errors.worst_images`),
+            and what `metrics.errors.count_errors_at` counts from.
         detections: In COCO's results format, if they were asked for.
     """
 
@@ -54,16 +54,16 @@ def evaluate(
     """Find the people in every image of a data set, score them, and measure the embeddings.
 
     Args:
-        net: On any device.
-        data: Images with their ground truth. Broken photos, where they are left out, do not count.
-        decode: How people are found.
+        net: Pose network, on any device.
+        data: Images with their ground truth. Broken photos that it leaves out do not count.
+        decode: How to find people in the maps.
         size: Short side of an image's view, pixels.
-        precision: Of the network, "float32" or "bfloat16".
-        thresholds: At which `accuracy_at` has the grouping accuracy.
+        precision: Precision of the network, "float32" or "bfloat16".
+        thresholds: Embedding distances at which `accuracy_at` has the grouping accuracy.
         examples: Positions of the images that are kept whole.
-        keep_detections: Return all detections; then metrics has APM and APL too.
-        name: For the progress bar.
-        progress: Whether to show one.
+        keep_detections: Whether to return all detections; metrics then has APM and APL too.
+        name: Name of the evaluation, for the progress bar.
+        progress: Whether to show the bar.
 
     Returns:
         The Evaluation. AP is COCO's or, with `data.as_crowds`, CrowdPose's; AP_easy, AP_medium and
@@ -71,15 +71,15 @@ def evaluate(
         which they are defined.
 
     Raises:
-        ValueError: For a net of another skeleton.
-        FloatingPointError: Naming the image, where the net's maps are not finite.
+        ValueError: The net has another number of keypoints than the data.
+        FloatingPointError: The net's maps are not finite; the message names the images.
     """
     check_net(net, data.skeleton)
     net.eval()
     truth = data.ground_truth()
     matcher, scored = _Matcher(truth, data), _Scored(data.skeleton, decode, thresholds, examples)
     found, detections, memory = [], [], {}
-    # closed before an error is told: a bar that is drawn once more would stand below it
+    # closed before an error is reported, or the bar would be drawn once more below it
     with tqdm(total=len(data), desc=name, unit=" images", disable=not progress) as bar:
         for batch in _batches(data, size, decode.scales):
             for image, people, tags_of in _looked_at(
@@ -105,7 +105,7 @@ def evaluate(
 
 
 class _Image(NamedTuple):
-    """An image to look at: its sample, its views at each scale, and the affine to the first."""
+    """An image to evaluate: its sample, its view at each scale, and the affine to the first."""
 
     sample: Sample
     views: list[np.ndarray]
@@ -113,8 +113,10 @@ class _Image(NamedTuple):
 
 
 def _batches(data: PoseDataset, size: int, scales: Sequence[float]) -> Iterator[list[_Image]]:
-    """All images that can be read, in the order of their ids, in batches of one view's shape; the
-    next is read meanwhile."""
+    """Yield all readable images, in the order of their ids, in batches whose views have one shape.
+
+    The next image is read in the background.
+    """
 
     def load(index: int) -> tuple[int, _Image]:
         sample = data[index]
@@ -128,7 +130,7 @@ def _batches(data: PoseDataset, size: int, scales: Sequence[float]) -> Iterator[
             if index is not None:
                 ahead = pool.submit(load, index)
             if image.sample.id != wanted:
-                continue  # it is broken, and this is another
+                continue  # it is broken, and the data set returned another
             if batch and (len(batch) == BATCH or batch[0].views[0].shape != image.views[0].shape):
                 yield batch
                 batch = []
@@ -145,7 +147,7 @@ def _looked_at(
     precision: str,
     memory: dict,
 ) -> Iterator[tuple[_Image, People, Any]]:
-    """Each image of a batch, the people in its pixels, and what measures its embeddings."""
+    """Yield each image of a batch, the people in its pixels, and its maps."""
     stacked = [np.stack(views) for views in zip(*(image.views for image in batch), strict=True)]
     try:
         maps = infer(net, stacked, skeleton, flip=decode.flip, precision=precision, memory=memory)
@@ -166,14 +168,14 @@ class _Persons(NamedTuple):
 
 
 class _Scored:
-    """What is measured in each image, in the order in which they come."""
+    """Measures and errors of the images, collected in the order in which they come."""
 
     def __init__(self, skeleton: Skeleton, decode: DecodeSettings, thresholds, examples):
         self._skeleton, self._decode = skeleton, decode
         self._thresholds, self._wanted = thresholds, set(examples)
         self._rows: list[dict] = []
         self._errors: list[np.ndarray] = []
-        self._found: list[tuple] = []  # whose the decoded joints are, scores, visible joints
+        self._found: list[tuple] = []  # decoded joints' owners, scores, visible joints
         self._people: dict[int, np.ndarray] = {}
         self._kept: dict[int, tuple] = {}
 
@@ -198,12 +200,12 @@ class _Scored:
             self._kept[number] = (tags, visible, found)
 
     def forget(self) -> None:
-        """Let go of the people of images that will not be shown."""
+        """Drop the people of images that will not be shown."""
         needed = needed_images(np.array(self._errors))
         self._people = {i: self._people[i] for i in needed}
 
     def per_image(self) -> dict[str, np.ndarray]:
-        """The (I,) arrays of an Evaluation but for ids and crowd indices."""
+        """Return the arrays of `Evaluation.per_image`, except ids and crowd indices."""
         rows = self._rows
         arrays = {name: np.array([row[name] for row in rows], float) for name in MEASURES}
         arrays["persons"] = np.array([row["persons"] for row in rows], np.int64)
@@ -214,7 +216,7 @@ class _Scored:
         return arrays
 
     def found(self) -> dict[str, np.ndarray]:
-        """What errors at any threshold of the score are counted from."""
+        """Return what errors at any score threshold are counted from."""
         owner, scores, joints = map(np.concatenate, zip(*self._found, strict=True))
         each = [len(scores) for _, scores, _ in self._found]
         return {
@@ -225,14 +227,13 @@ class _Scored:
         }
 
     def examples(self) -> dict[str, np.ndarray]:
-        """The images kept whole, and those with most errors of each kind."""
+        """Return the images kept whole, and those with most errors of each kind."""
         wrong = np.array(self._errors).reshape(-1, len(KINDS))
         return pack_examples(self._kept, len(self._skeleton)) | worst_images(wrong, self._people)
 
 
 class _Matcher:
-    """`metrics.keypoint_matches` of images one after the other, so that of their detections only
-    what average precision is made of has to be kept."""
+    """Matches detections, a few images at a time, and keeps only what average precision needs."""
 
     def __init__(self, truth: Mapping, data: PoseDataset):
         self._truth, self._data = truth, data
@@ -246,7 +247,7 @@ class _Matcher:
         self._new: list[int] = []
 
     def persons_of(self, number: int) -> _Persons:
-        """The labelled persons of an image, which is counted from now on."""
+        """Return the labelled persons of an image, and count the image from now on."""
         self._new.append(number)
         labelled = [person for person in self._all[number]
                     if not person.get("iscrowd", 0) and any(person["keypoints"][2::3])]  # fmt: skip
@@ -267,20 +268,20 @@ class _Matcher:
         self._new = []
 
     def matches(self) -> Matches:
-        """Those of all images."""
+        """Return the matches of all images."""
         return Matches(*(np.concatenate(part, axis=-1) for part in zip(*self._parts, strict=True)))
 
     def ids(self) -> np.ndarray:
-        """(I,) of the images that were looked at."""
+        """Return the ids (I,) of the images that were evaluated."""
         return np.array(self._ids, np.int64)
 
     def levels(self) -> np.ndarray:
-        """(I,) their crowd indices."""
+        """Return the crowd indices (I,) of these images."""
         return np.array([self._images[number]["crowdIndex"] for number in self._ids], float)
 
 
 def _by_area(truth: Mapping, ids: np.ndarray, detections: list[dict], data: PoseDataset) -> dict:
-    """APM and APL, COCO's of medium and large persons."""
+    """Return APM and APL, COCO's AP of medium and of large persons."""
     seen = set(ids.tolist())
     some = {**truth, "images": [image for image in truth["images"] if image["id"] in seen],
             "annotations": [p for p in truth["annotations"] if p["image_id"] in seen]}  # fmt: skip
@@ -289,7 +290,7 @@ def _by_area(truth: Mapping, ids: np.ndarray, detections: list[dict], data: Pose
 
 
 def pack_matches(matches: Matches) -> dict[str, np.ndarray]:
-    """Return matches as a record keeps them: the ten thresholds as bits, 0.5 the lowest."""
+    """Return matches as records store them: the ten thresholds as bits, 0.5 the lowest."""
     bits = 1 << np.arange(len(matches.matched))
     return {
         "match_score": matches.score.astype(np.float32),
@@ -314,15 +315,15 @@ def as_results(people: People, image_id: int, category: int) -> list[dict]:
 
 
 def pack_examples(kept: Mapping[int, tuple], kinds: int) -> dict[str, np.ndarray]:
-    """Return example images as arrays, padded.
+    """Pack example images into padded arrays.
 
     Args:
-        kept: By position, embeddings (P, K, D), visible (P, K) and decoded people (M, K, 3).
-        kinds: K.
+        kept: Embeddings (P, K, D), visible (P, K) and decoded people (M, K, 3), by image position.
+        kinds: Number of keypoints, K.
 
     Returns:
         example_id (E,), example_tags (E, P, K, D), example_visible (E, P, K), and example_people
-        (E, M, K, 3) in pixels, NaN where there is none.
+        (E, M, K, 3) in pixels, padded with NaN.
     """
     persons = max((len(visible) for _, visible, _ in kept.values()), default=0)
     most = max((len(found) for *_, found in kept.values()), default=0)

@@ -1,4 +1,4 @@
-"""A net as an ONNX file, which is compared with torch before it is written."""
+"""Export a net as an ONNX file, after comparing it with torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparse_ae.evaluation.predictor import Predictor
 from sparse_ae.models.outputs import to_input
 from sparse_ae.runtime.files import write_whole
 
-TOLERANCE = 1e-4  # of a heatmap's or an embedding's value, from torch's
+TOLERANCE = 1e-4  # largest difference of a heatmap's or an embedding's value from torch's
 OUTPUTS = ("heatmaps", "embeddings")
 
 
@@ -42,21 +42,21 @@ def export_onnx(predictor: Predictor, path: str | Path) -> float:
     """Write a net as an ONNX file for images of any size, once onnxruntime agrees with torch.
 
     The file takes `image`, (H, W, 3) uint8, red first, H and W multiples of 64, and gives
-    `heatmaps` (K, H/2, W/2), the mean of both sizes, and `embeddings` (K, D, H/4, W/4). What
-    `Usage.to_dict` says stands as JSON in its metadata, under `usage`.
+    `heatmaps` (K, H/2, W/2), the mean of both sizes, and `embeddings` (K, D, H/4, W/4). Its
+    metadata has `Usage.to_dict` as JSON, under `usage`.
 
     Args:
-        predictor: On the CPU.
-        path: Of the file; one that exists is replaced.
+        predictor: The net and its usage, on the CPU.
+        path: The file; an existing one is replaced.
 
     Returns:
         The largest difference from torch that was found, on images of two sizes.
 
     Raises:
-        ModuleNotFoundError: Where a package of the extra `export` is missing.
-        ValueError: For a net without embeddings, or if the file would not give what torch gives;
-            nothing is written.
-        OSError: Where the file cannot be written.
+        ModuleNotFoundError: A package of the extra `export` is missing.
+        ValueError: The net has no embeddings, or the file would not give what torch gives; nothing
+            is written.
+        OSError: The file cannot be written.
     """
     import onnxruntime
     import onnxscript  # noqa: F401  (torch needs it, and says so less plainly)
@@ -83,13 +83,13 @@ def export_onnx(predictor: Predictor, path: str | Path) -> float:
 
 
 def _to_onnx(module: nn.Module, usage: str) -> bytes:
-    """The file's content, by torch's exporter, without the paths of this machine that it notes."""
+    """Return the file's content from torch's exporter, without the paths of this machine in it."""
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # on packages that are not needed
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of unneeded packages
     height, width = (STEP * torch.export.Dim(name, min=1, max=2**10) for name in ("h", "w"))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # among torch's own modules
+        warnings.simplefilter("ignore", FutureWarning)  # from torch's own modules
         program = torch.onnx.export(
             module, (torch.zeros(2 * STEP, 3 * STEP, 3, dtype=torch.uint8),), dynamo=True,
             input_names=["image"], output_names=list(OUTPUTS), verbose=False,

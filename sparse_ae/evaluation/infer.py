@@ -1,13 +1,14 @@
-"""A net on images: several views of each, their maps as one, people in the image's pixels.
+"""Run a net on several views of each image, merge their maps, and find the people.
 
-As HigherHRNet (lib/core/inference.py) and the released code (models/evaluate.py) test. An image is
-resized so that its short side is `size`, is seen as it is and, if asked for, in a mirror and at
-several scales; heatmaps are averaged, at the size of the view of scale 1. Embeddings are read at
-scale 1 alone. The mirror's are not averaged: both sources append them as further dimensions, so
-that an embedding has 2D, and leave the grouping's threshold as it is. Nothing would make a person's
-embedding and its mirror's equal.
+Images are tested as in HigherHRNet (lib/core/inference.py) and in the released code
+(models/evaluate.py). An image is resized to a short side of `size`; the net sees it as it is and,
+if asked for, mirrored and at several scales. Heatmaps are averaged at the size of the view of scale
+1. Embeddings are read at scale 1 alone. Those of the mirror image are not averaged, because nothing
+makes them equal to the original ones: as in both sources, they are appended as D further
+dimensions, and the grouping threshold stays as it is.
 
-B images, K joints, D dimensions of an embedding, H×W pixels of the view of scale 1, h×w map cells.
+Shapes: B images, K joints, D dimensions of an embedding, H×W pixels of the view of scale 1, h×w map
+cells.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from sparse_ae.models.outputs import PoseOutput, check_finite, to_input
 from sparse_ae.settings.sections import DecodeSettings
 from sparse_ae.skeleton import Skeleton
 
-STEP = 64  # what the sides of every view are multiples of: networks need 32 or 64
-LONGEST = 8  # the long side of a photo over the short one: views of longer ones fill the memory
+STEP = 64  # sides of every view are multiples of it: networks need 32 or 64
+LONGEST = 8  # largest ratio of a photo's sides: views of longer photos fill the memory
 
 
 class Maps(NamedTuple):
@@ -37,8 +38,8 @@ class Maps(NamedTuple):
 
     Attributes:
         heatmaps: (B, K, H, W).
-        tags: (B, K, D or 2D, h, w), those of a mirror image behind those of the view.
-        native_tags: (B, K, D, h, w), of the view itself, as the net gives them.
+        tags: (B, K, D or 2D, h, w), those of the view, then those of its mirror image.
+        native_tags: (B, K, D, h, w), those of the view alone, as the net gives them.
         centre: (B, H, W).
         offsets: (B, 2K, h, w).
     """
@@ -57,20 +58,20 @@ def find_people(
     """Find the people in one image.
 
     Args:
-        net: In evaluation mode, on any device.
+        net: Pose network in evaluation mode, on any device.
         image: (h, w, 3) uint8, red first.
-        skeleton: What the net's K keypoints are.
+        skeleton: The net's K keypoints.
         size: Short side of the image's view at scale 1, pixels.
-        decode: How people are found in the maps; its scales and mirror image.
-        precision: Of the network, "float32" or "bfloat16".
+        decode: How to find people in the maps; its scales and mirror image.
+        precision: Precision of the network, "float32" or "bfloat16".
 
     Returns:
         People in the image's pixels; joints may lie a little outside of it.
 
     Raises:
-        ValueError: For an image that is none, or longer than `LONGEST` times its short side, for a
-            net of another skeleton, another precision, and scales without 1.
-        FloatingPointError: Where the net's maps are not finite.
+        ValueError: The image is not valid, or longer than LONGEST times its short side; the net has
+            another number of keypoints; or precision or scales are invalid.
+        FloatingPointError: The net's maps are not finite.
     """
     check_net(net, skeleton)
     images, matrix = views(image, size, decode.scales)
@@ -80,7 +81,7 @@ def find_people(
 
 
 def check_net(net: Any, skeleton: Skeleton) -> None:
-    """ValueError for a net of another skeleton."""
+    """Raise ValueError if the net's number of keypoints is not the skeleton's."""
     if net.keypoints != len(skeleton):
         raise ValueError(f"a net for {net.keypoints} keypoints; skeleton {skeleton.name!r} has "
                          f"{len(skeleton)}")  # fmt: skip
@@ -89,16 +90,17 @@ def check_net(net: Any, skeleton: Skeleton) -> None:
 def views(
     image: np.ndarray, size: int, scales: Sequence[float] = (1.0,)
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return an image at several scales, that of scale 1 first, and the affine that leads there.
+    """Return views of an image, that of scale 1 first, and the affine that leads to it.
 
     All show the same part: each side is the scale times that at scale 1, rounded to a multiple of
-    `STEP`.
+    STEP.
 
     Returns:
-        The views (H, W, 3) uint8, and the (2, 3) affine from the image's pixels to the first's.
+        The views (H, W, 3) uint8, and the (2, 3) affine from the image's pixels to the first
+        view's.
 
     Raises:
-        ValueError: As `find_people`.
+        ValueError: The image or the scales are invalid, as for `find_people`.
     """
     image = np.ascontiguousarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
@@ -126,20 +128,20 @@ def infer(
     net: Any, images: Sequence[np.ndarray], skeleton: Skeleton, *, flip: bool = False,
     precision: str = "float32", memory: dict[str, Tensor] | None = None,
 ) -> Maps:  # fmt: skip
-    """Return the maps of B images, on the net's device.
+    """Compute the maps of B images, on the net's device.
 
     Args:
-        net: In evaluation mode.
-        images: For each scale, that of scale 1 first, the B views (B, h, w, 3) uint8.
-        skeleton: Which joints change places in a mirror image.
-        flip: Look at the mirror images too.
+        net: Pose network in evaluation mode.
+        images: For each scale, 1 first, the B views (B, h, w, 3) uint8.
+        skeleton: The net's K keypoints; says which joints are swapped in a mirror image.
+        flip: Whether to use the mirror images too.
         precision: "float32" or "bfloat16".
-        memory: Where the maps are put, and found again by the next call, which writes over them:
-            large ones take longer to allocate than to fill.
+        memory: Maps to write into, which the next call overwrites: large maps take longer to
+            allocate than to fill.
 
     Raises:
-        ValueError: For another precision.
-        FloatingPointError: Where maps are not finite.
+        ValueError: The precision is unknown.
+        FloatingPointError: The maps are not finite.
     """
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision: expected float32 or bfloat16, got {precision!r}")
@@ -155,7 +157,7 @@ def infer(
             output = net(to_input(both, net).to(memory_format=torch.channels_last))
         check_finite(output)
         first = output if first is None else first
-        fine = output.heatmaps[-1].shape[2:]  # coarse ones are enlarged to it first, as there
+        fine = output.heatmaps[-1].shape[2:]  # as in both sources, coarse ones are enlarged to it
         mean = sum(enlarge_bilinear(maps, fine) for maps in output.heatmaps) / len(output.heatmaps)
         name = "heatmaps" if heatmaps is None else "heatmaps of another scale"
         whole = _enlarge(_averaged(mean, count, exchanged), size, memory, name)
@@ -166,8 +168,11 @@ def infer(
 
 
 def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
-    """tags, native_tags, centre and offsets of Maps, from the output for `count` views, or for
-    them and, behind them, their mirror images."""
+    """Return tags, native_tags, centre and offsets of `Maps`.
+
+    The output is that for `count` views, followed by that for their mirror images, if there are
+    any.
+    """
     if output.tags is not None:
         tags = native = output.tags[:count].float()
         if len(output.tags) > count:
@@ -185,20 +190,20 @@ def _at_scale_1(output: PoseOutput, count: int, size, exchanged: Tensor):
 
 
 def _averaged(maps: Tensor, count: int, exchanged: Tensor | None = None) -> Tensor:
-    """(count, C, h, w) of the maps of views, or the mean of them and those of mirror images."""
+    """Return the views' maps (count, C, h, w), averaged with their mirror images', if any."""
     if len(maps) == count:
         return maps
     return (maps[:count] + _mirrored(maps[count:], exchanged)) / 2
 
 
 def _mirrored(maps: Tensor, exchanged: Tensor | None) -> Tensor:
-    """Maps (B, K, …, w) of mirror images as those of the images: left joints are right ones."""
+    """Flip maps (B, K, …, w) of mirror images back, and swap left and right joints."""
     maps = maps.flip(-1)
     return maps if exchanged is None else maps[:, exchanged]
 
 
 def _enlarge(maps: Tensor, size: Sequence[int], memory: dict[str, Tensor], name: str) -> Tensor:
-    """Maps (B, C, h, w) as (B, C, *size) float32, bilinear, in `memory` under `name`."""
+    """Enlarge maps (B, C, h, w) bilinearly to (B, C, *size) float32, in `memory` under `name`."""
     shape = (len(maps), maps.shape[1], *size)
     kept = memory.get(name)
     if kept is None or len(kept) < shape[0] or kept.shape[1:] != shape[1:]:
@@ -209,7 +214,8 @@ def _enlarge(maps: Tensor, size: Sequence[int], memory: dict[str, Tensor], name:
 def decode_maps(maps: Maps, skeleton: Skeleton, decode: DecodeSettings) -> list[People]:
     """Return the people in the maps of each view, in its pixels.
 
-    Where nothing groups joints, the best of each kind make one person, the second best another.
+    If a net has neither embeddings nor offsets, the best joints of each kind make one person, the
+    second best another.
     """
     limits = {"min_score": decode.min_score, "max_people": decode.max_people}
     if maps.tags is None and maps.centre is None:
@@ -226,8 +232,10 @@ def decode_maps(maps: Maps, skeleton: Skeleton, decode: DecodeSettings) -> list[
 
 
 def in_image(people: People, matrix: np.ndarray) -> People:
-    """Return people in a view's pixels as in those of the image, in place; matrix: (2, 3), from
-    the image to the view."""
+    """Convert people from a view's pixels to the image's, in place.
+
+    `matrix` is (2, 3), from the image to the view.
+    """
     found = people.keypoints[..., 2] > 0
     inverse = np.linalg.inv(matrix[:, :2])
     people.keypoints[found, :2] = (people.keypoints[found, :2] - matrix[:, 2]) @ inverse.T

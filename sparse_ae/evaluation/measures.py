@@ -1,4 +1,4 @@
-"""What is measured of one image's embeddings, and its means over all images."""
+"""Measure the embeddings of one image, and average the measures over all images."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def measure_tags(
     Args:
         tags: (P, K, D) at the true joints.
         visible: (P, K) bool.
-        skeleton: In whose order joints are grouped.
+        skeleton: The K keypoints, in whose order joints are grouped.
         decode: Rule and threshold of the grouping.
-        thresholds: At which accuracy_at has the grouping accuracy.
+        thresholds: Embedding distances at which accuracy_at has the grouping accuracy.
 
     Returns:
-        MEASURES, and accuracy_at.
+        The MEASURES and accuracy_at, by name.
     """
     line = linearity(tags, visible)
     grouping = {"tag_threshold": decode.tag_threshold, "rule": decode.rule}
@@ -79,17 +79,17 @@ def measure_offsets(
     maps: Maps, joints: np.ndarray, visible: np.ndarray, decode: DecodeSettings,
     thresholds: Sequence[float] = (),
 ) -> dict:  # fmt: skip
-    """Measure a method without embeddings: nan but for the grouping accuracy, where offsets are.
+    """Measure a method without embeddings: nan, except for the grouping accuracy if it has offsets.
 
-    accuracy_of_given_centres: the accuracy with what the offsets tell at the true centres. Nobody
-    is missed there, as nobody is where embeddings are read at the true joints.
+    Offsets also give accuracy_of_given_centres, the accuracy with offsets read at the true centres.
+    No person is missed there, just as none is missed when embeddings are read at the true joints.
 
     Args:
-        maps: Of one view.
+        maps: Maps of one view.
         joints: (P, K, 2) the true joints in the view, from its corner, pixels.
         visible: (P, K) bool.
         decode: Limits of the decoding.
-        thresholds: Of grouping, which there is none of: nan.
+        thresholds: Embedding distances; accuracy_at is nan for each.
     """
     nothing = {**dict.fromkeys(MEASURES, float("nan")),
                "accuracy_at": [float("nan")] * len(thresholds)}  # fmt: skip
@@ -109,7 +109,7 @@ def measure_offsets(
 
 
 def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return a record's figures of the embeddings: means over the images where each is defined."""
+    """Return a record's numbers on embeddings: means over the images where each is defined."""
     hard = per_image["crowd_index"] >= HARD
     margin = per_image["group_margin"]
     means = {name: mean_of_defined(per_image[name]) for name in MEASURES}
@@ -128,13 +128,14 @@ def summary(per_image: Mapping[str, np.ndarray]) -> dict[str, float]:
 def pooled_excess(share: np.ndarray, null: np.ndarray) -> float:
     """Return how far the mean first share exceeds its null, (share − null) / (1 − null).
 
-    Of the means, not the mean of each image's: with two or three persons almost nothing is left
-    between the null and 1, and a single image's excess says little (`metrics.excess_share`).
+    It is computed from the means, not averaged over images: with two or three persons almost
+    nothing is left between the null and 1, and a single image's excess says little
+    (`metrics.excess_share`).
     """
     return float((share.mean() - null.mean()) / (1 - null.mean())) if len(share) else float("nan")
 
 
 def mean_of_defined(values: np.ndarray) -> float:
-    """Return the mean of what is not NaN; NaN for nothing."""
+    """Return the mean of the values that are not NaN; NaN if there are none."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else float("nan")

@@ -1,4 +1,4 @@
-"""Photos and videos of a user's own: found, read upright, answered with pictures and a JSON."""
+"""Find people in a user's own photos and videos, and write pictures and a JSON."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from sparse_ae.evaluation.videos import is_video, read_frames
 from sparse_ae.runtime.files import write_whole
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-ADDED = ".people.jpg"  # what a picture of ours ends in
+ADDED = ".people.jpg"  # ending of the pictures that are written
 RESULTS = "people.json"
-QUALITY = 92  # of the JPEGs
+QUALITY = 92  # of the JPEGs, 1 to 100
 MOST_PIXELS = 80_000_000  # a decoded photo of so many takes 240 MB
-LEAST_SIDE = 8  # pixels: nobody can be seen on less
-STDIN = "-"  # in the place of a file: the picture comes from standard input
+LEAST_SIDE = 8  # pixels: a smaller photo cannot show anybody
+STDIN = "-"  # in place of a file name: read the picture from standard input
 
 
 class Answered(NamedTuple):
     """What was found in photos, and which files were written.
 
     Attributes:
-        results: A dict for each person, in COCO's results format and with `file_name`.
+        results: A dict per person, in COCO's results format and with `file_name`.
         pictures: The files with skeletons.
-        failed: Why photos or videos were left out, a line each.
+        failed: Why photos or videos were left out, one line each.
     """
 
     results: list[dict]
@@ -48,12 +48,14 @@ class Answered(NamedTuple):
 
 
 def find_photos(words: Iterable[str | Path]) -> list[Path]:
-    """The photos that files, folders and patterns (`*`, `?`, `[…]`) name, in order, each once.
+    """Return the photos that files, folders and patterns (`*`, `?`, `[…]`) name, each once.
 
-    A folder stands for the photos in it, told by their endings, without what `predict_files` wrote;
-    a video is named by itself, for it has thousands of images.
-    A file that does not exist is kept: it is told with the broken ones. ValueError where a folder
-    or a pattern has no photo.
+    A folder stands for the photos in it, told by their endings, without those that `predict_files`
+    wrote. A video must be named itself, because it has thousands of images. A file that does not
+    exist is kept, and later reported with the broken ones.
+
+    Raises:
+        ValueError: A folder or a pattern has no photo.
     """
     found: dict[Path, None] = {}
     for word in map(str, words):
@@ -77,21 +79,21 @@ def _is_photo(path: Path) -> bool:
 
 
 def read_picture(path: str | Path) -> np.ndarray:
-    """Read a photo, turned upright as its Exif data says, and no further than it takes to refuse.
+    """Read a photo, turned upright as its Exif data says; check its size before decoding it.
 
     Args:
-        path: of the file, or "-" for standard input.
+        path: the file, or "-" for standard input.
 
     Returns:
-        (H, W, 3) uint8, red first; of 16 bits a channel the upper eight.
+        (H, W, 3) uint8, red first; of 16 bits per channel the upper eight.
 
     Raises:
-        ValueError: naming the file, for one that is missing, broken, no picture, of 32 bits a
-            channel, of more than MOST_PIXELS pixels, or with a side below LEAST_SIDE.
+        ValueError: the file is missing, broken, no picture, of 32 bits per channel, of more than
+            MOST_PIXELS pixels, or with a side below LEAST_SIDE; the message names it.
     """
     path = Path(path)
     source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == STDIN else path
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # ours applies instead
     try:
         with Image.open(source, formats=FORMATS) as picture:
             width, height = picture.size
@@ -120,14 +122,17 @@ def predict_files(
 ) -> Answered:  # fmt: skip
     """Find the persons in photos; write a picture for each, and people.json, into folder `out`.
 
-    A picture is called as its photo, ending in .people.jpg, with a number where two have one name;
-    those of a video's frames lie in a folder that is called as the video, 000000.people.jpg first.
+    A picture is named after its photo and ends in .people.jpg, with a number where two have one
+    name. Those of a video's frames lie in a folder named after the video, 000000.people.jpg first.
     people.json holds the persons in COCO's results format: image_id, from 1 in the order of the
     photos and frames, category_id 1, keypoints (3K numbers: x, y, score, in pixels of the upright
-    photo), score, file_name, and of a video the frame, from 0. Photos that cannot be used are in
-    `failed`, and the rest goes on; of a video that is cut short, the frames that can be read count.
-    A photo is never written over. ValueError where `out` would need that; OSError where it cannot
-    be made.
+    photo), score, file_name, and for a video the frame, from 0. Photos that cannot be used are
+    listed in `failed`, and the others are processed; of a video that is cut short, the readable
+    frames count. A photo is never overwritten.
+
+    Raises:
+        ValueError: A file in `out` would overwrite a photo.
+        OSError: `out` cannot be made or written to.
     """
     photos, out = [Path(photo) for photo in photos], Path(out)
     pictures = _names(photos, out)
@@ -137,7 +142,7 @@ def predict_files(
     answered, image_id = Answered([], [], []), 0
     bar = tqdm(photos, "photos", unit=" photos", disable=not progress)
     for photo, picture in zip(bar, pictures, strict=True):
-        image_id += 1  # one that cannot be used has a number too
+        image_id += 1  # a photo that cannot be used has a number too
         try:
             for frame, image in enumerate(_images(photo, progress)):
                 image_id += frame > 0
@@ -159,7 +164,7 @@ def predict_files(
 
 
 def _images(photo: Path, progress: bool) -> Iterator[np.ndarray]:
-    """The one image of a photo, or a video's frames; ValueError where that fails."""
+    """Yield the one image of a photo, or a video's frames; raise ValueError where that fails."""
     if is_video(photo):
         yield from read_frames(photo, progress=progress)
     else:
@@ -180,7 +185,7 @@ def _write_picture(path: Path, image: np.ndarray) -> None:
 
 
 def _results(people: People, named: dict) -> list[dict]:
-    """One image's people in COCO's results format."""
+    """Return one image's people in COCO's results format."""
     return [
         {**named, "score": float(score),
          "keypoints": np.round(keypoints.astype(float), 3).ravel().tolist()}
@@ -189,24 +194,29 @@ def _results(people: People, named: dict) -> list[dict]:
 
 
 def write_results(results: list[dict], path: str | Path) -> None:
-    """Write detections in COCO's results format, whole or not at all. OSError where the folder
-    cannot be written to."""
+    """Write detections in COCO's results format, completely or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     write_whole(Path(path), results_file(results))
 
 
 def results_file(results: list[dict]) -> bytes:
-    """Return the content of that file, in UTF-8.
+    """Return the content of a results file, in UTF-8.
 
-    Bytes of a file's name that are not UTF-8 come as Python keeps them, escaped as in "\\udcff":
-    `os.fsencode` makes the name of them again.
+    Bytes of a file's name that are not UTF-8 are escaped as Python does, as in "\\udcff";
+    `os.fsencode` restores the name.
     """
     text = json.dumps(results, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return re.sub(r"\},(?=\{)", "},\n", text).encode(errors="backslashreplace") + b"\n"
 
 
 def _names(photos: Sequence[Path], out: Path) -> list[Path]:
-    """A picture's path for each photo, a folder for each video, no two the same and none that of a
-    photo."""
+    """Return a path for each photo's picture, and a folder for each video, all different.
+
+    Raises ValueError if one of them is a photo.
+    """
     written, taken = [], set()
     for photo in photos:
         stem = "stdin" if str(photo) == STDIN else photo.stem

@@ -1,4 +1,4 @@
-"""A weights file and images → people."""
+"""Load a net from a weights file, and find people in images."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ from sparse_ae.settings.sections import DecodeSettings
 from sparse_ae.settings.settings import validated
 from sparse_ae.skeleton import SKELETONS, Skeleton
 
-LEAST_SCORE = 0.2  # of a person that is shown
+LEAST_SCORE = 0.2  # least score of a person that is shown
 _INSTALLED = Path(__file__).parents[1] / "models" / "shipped"  # where the wheel has it
 SHIPPED = (_INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "data" / "weights"
            ) / "people.safetensors"  # fmt: skip
-LARGEST = 8192  # pixels of a short side: beyond, a photo's maps fill any memory
+LARGEST = 8192  # largest short side, pixels: beyond, a photo's maps fill any memory
 
 
 class Usage(NamedTuple):
-    """How a net is used; our weights files carry it beside the tensors.
+    """How to use a net; our weights files store it beside the tensors.
 
     Attributes:
-        size: Of an image's short side in the view of scale 1, pixels, rounded up to a multiple of
-            64.
-        skeleton: What the K keypoints are.
-        decode: How people are found.
+        size: Short side of an image's view at scale 1, pixels, rounded up to a multiple of 64.
+        skeleton: The K keypoints.
+        decode: How to find people in the maps.
     """
 
     size: int
@@ -44,7 +43,7 @@ class Usage(NamedTuple):
     decode: DecodeSettings = DecodeSettings()
 
     def check(self) -> Usage:
-        """Return the same; ValueError for a size that cannot be."""
+        """Return the same Usage; raise ValueError for a size that is not valid."""
         if isinstance(self.size, bool) or not isinstance(self.size, int):
             raise ValueError(f"size: expected an integer, got {short_repr(self.size)}")
         if not 1 <= self.size <= LARGEST:
@@ -53,7 +52,7 @@ class Usage(NamedTuple):
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Usage:
-        """Return what `to_dict` gave. ValueError for anything else."""
+        """Build a Usage from what `to_dict` returned; raise ValueError for anything else."""
         try:
             if unknown := set(content) - {"size", "skeleton", "decode"}:
                 raise KeyError(*sorted(map(str, unknown)))
@@ -68,7 +67,7 @@ class Usage(NamedTuple):
             raise ValueError(f"usage: missing or unknown: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, the skeleton's as well."""
+        """Return the usage, including the skeleton, as plain values."""
         skeleton = json.loads(json.dumps(dataclasses.asdict(self.skeleton)))
         return {"size": self.size, "skeleton": skeleton,
                 "decode": self.decode.model_dump(mode="json")}  # fmt: skip
@@ -78,8 +77,8 @@ class Predictor:
     """Finds the people in images.
 
     Attributes:
-        net: In evaluation mode, on the device where it runs.
-        usage: How the net is used.
+        net: Pose network in evaluation mode, on the device where it runs.
+        usage: How to use the net.
         precision: "float32" or "bfloat16".
 
     Example:
@@ -96,7 +95,7 @@ class Predictor:
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the K keypoints are."""
+        """The K keypoints."""
         return self.usage.skeleton
 
     def predict(self, image: np.ndarray, *, min_score: float = LEAST_SCORE) -> People:
@@ -104,15 +103,15 @@ class Predictor:
 
         Args:
             image: (H, W, 3) uint8, red first.
-            min_score: People who score less are left out. A score is the mean of the scores of all
-                K joints before refinement, 0 where one was not found.
+            min_score: Least score of a person. A score is the mean of the scores of all K joints
+                before refinement, 0 for a joint that was not found.
 
         Returns:
             People after OKS NMS; keypoints are x, y, score in the image's pixels, centres at
             integers.
 
         Raises:
-            ValueError: As `infer.find_people`.
+            ValueError: As for `infer.find_people`.
         """
         people = find_people(self.net, image, self.skeleton, self.usage.size, self.usage.decode,
                              precision=self.precision)  # fmt: skip
@@ -131,18 +130,18 @@ def load(
     Args:
         path: The file; by default the net that ships with this package, which finds COCO's 17
             keypoints.
-        size: Of an image's short side in the view, pixels; by default what the net was trained at.
-            Our files say it, and of the others it is known.
-        skeleton: By default the one that the file says, or the one of so many keypoints: 17 COCO's,
-            14 CrowdPose's.
-        decode: Single settings of `DecodeSettings` in place of the file's, as {"flip": True}.
+        size: Short side of an image's view, pixels; by default that at which the net was trained,
+            which our files state and which is known for the others.
+        skeleton: By default the one that the file states, or the one with as many keypoints: COCO's
+            with 17, CrowdPose's with 14.
+        decode: Single settings of `DecodeSettings` that replace the file's, as {"flip": True}.
         precision: "float32" or "bfloat16".
         device: By default the GPU if there is one.
 
     Raises:
-        FileNotFoundError: Where there is no file; this copy of the package may have no net.
-        ValueError: Naming file and remedy, where it holds nothing that is known, or does not say
-            what is needed.
+        FileNotFoundError: There is no file; this copy of the package may have no net.
+        ValueError: The file holds no net that is known, or does not state what is needed; the
+            message names file and remedy.
 
     Example:
         >>> import tempfile
@@ -165,7 +164,7 @@ def known_usage(
     net: Any, report: LoadReport, size: int | None = None, skeleton: Skeleton | None = None,
     decode: Mapping[str, Any] | None = None,
 ) -> Usage:  # fmt: skip
-    """Return how a net that was loaded is used; arguments and errors as of `load`."""
+    """Return how to use a net that was loaded; arguments and errors are those of `load`."""
     try:
         usage = _usage_of(net, report, size, skeleton)
         usage = usage._replace(
@@ -183,7 +182,7 @@ def known_usage(
 
 
 def _usage_of(net: Any, report: LoadReport, size: int | None, skeleton: Skeleton | None) -> Usage:
-    """What the file says, or what is known of its kind."""
+    """Return the usage that the file states, or that is known for its kind of net."""
     if report.testing is not None:
         return Usage.from_dict(report.testing)
     if skeleton is None:

@@ -1,4 +1,4 @@
-"""Frames of a video, one after the other."""
+"""Read the frames of a video, one after the other."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once; our one line is enough
-INEXACT = 2  # frames by which a container's count may be wrong: some tell the duration alone
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once; our own error line is enough
+INEXACT = 2  # frames by which a container's count may be wrong: some state only the duration
 
 
 def is_video(path: str | Path) -> bool:
-    """Return whether a file's ending is that of a video."""
+    """Return whether a file has the ending of a video."""
     return Path(path).suffix.lower() in VIDEOS
 
 
@@ -24,15 +24,15 @@ def read_frames(path: str | Path, *, progress: bool = False) -> Iterator[np.ndar
     """Read a video's frames with OpenCV, upright as its metadata says.
 
     Args:
-        path: Of the file.
+        path: The file.
         progress: Whether to show a bar of the frames.
 
     Yields:
         (H, W, 3) uint8, red first.
 
     Raises:
-        ValueError: Naming the file, for one that is missing or no video; after the last frame that
-            can be read, for one that is cut short.
+        ValueError: The file is missing or no video or, after the last frame that can be read, it is
+            cut short; the message names it.
     """
     path = Path(path)
     if not path.is_file():

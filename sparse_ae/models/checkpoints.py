@@ -32,12 +32,12 @@ class LoadReport(NamedTuple):
     """What a file holds, and what became of its tensors.
 
     Attributes:
-        path: of the file.
-        kind: of network, in words.
+        path: the file.
+        kind: kind of network, in words.
         matched: names of the net's tensors that were filled.
         left: names in the file that the net does not have.
         missing: names of the net that the file does not have.
-        testing: how to use the net on photos, None if the file does not say.
+        testing: how to use the net on photos; None if the file does not say.
     """
 
     path: Path
@@ -64,7 +64,7 @@ def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
 
     Args:
         expected: shapes of the net's tensors, by name.
-        tensors: of the file, by name.
+        tensors: the file's tensors, by name.
 
     Returns:
         One line that names the tensor and what was found; None if all tensors fit.
@@ -88,12 +88,12 @@ def first_mismatch(expected: Shapes, tensors: dict[str, Tensor]) -> str | None:
 def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path) -> nn.Module:
     """Build a net and fill it with tensors.
 
-    No memory is taken for the net before everything fits.
+    No memory is allocated for the net before everything fits.
 
     Args:
-        make: returns the net.
+        make: function that makes the net.
         tensors: all of the net's tensors, by name; counters of batch normalisation may be missing.
-        path: of the file, for messages.
+        path: the file, for messages.
 
     Returns:
         The net on the CPU, in evaluation mode.
@@ -121,11 +121,11 @@ def build(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path)
 
 
 def build_recognised(contents: Contents, path: Path) -> tuple[nn.Module, LoadReport]:
-    """Build the whole network that a file of others holds.
+    """Build the whole network that a third party's file holds.
 
     Args:
-        contents: of the file.
-        path: of the file, for messages.
+        contents: contents of the file.
+        path: the file, for messages.
 
     Returns:
         The net in evaluation mode, and the `LoadReport`.
@@ -147,7 +147,7 @@ def build_recognised(contents: Contents, path: Path) -> tuple[nn.Module, LoadRep
 
 
 def _recognised(contents: Contents, path: Path) -> Recognised:
-    """Recognise a file; ValueError, naming it, if that fails."""
+    """Recognise a file; raise ValueError, naming it, if that fails."""
     shapes = shapes_of(contents.tensors)
     try:
         found = recognise(shapes)
@@ -183,10 +183,10 @@ def is_ours(path: str | Path) -> bool:
 
 
 def load_start(net: nn.Module, path: str | Path) -> None:
-    """Fill what a net has in common with another of our nets: all that has the same shape.
+    """Fill a net from another of our nets, wherever their tensors have the same shape.
 
-    A net with other heads keeps the backbone; one that is wider or deeper at its coarse levels
-    keeps the fine ones. The rest stays as it was drawn.
+    A net with other heads takes the backbone; one that is wider or deeper at its coarse levels
+    takes the fine ones. The rest keeps its random first weights.
 
     Args:
         net: a PoseNet.

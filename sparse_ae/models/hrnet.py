@@ -15,8 +15,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-STEM_CHANNELS = 64  # of every width
-MODULES = {2: 1, 3: 4, 4: 3}  # Exchanges in the stage with so many branches
+STEM_CHANNELS = 64  # for every width
+MODULES = {2: 1, 3: 4, 4: 3}  # number of Exchanges in the stage with 2, 3 and 4 branches
 BLOCKS = 4  # residual blocks per branch of an Exchange, and of the first stage
 WEIGHT_STD = 1e-3  # initial weights of every convolution in HigherHRNet and the released code
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
@@ -84,7 +84,7 @@ class Exchange(nn.Module):
     """Four residual blocks per branch, then each branch becomes the sum of all, resized.
 
     Args:
-        channels: of the branches, fine to coarse.
+        channels: channels of the branches, fine to coarse.
         outputs: number of branches that are returned.
     """
 
@@ -118,7 +118,7 @@ class HRNet(nn.Module):
         width: channels of the finest branch; 32 and 48 are the published ones.
 
     Raises:
-        ValueError: a width below 1, or in the forward pass an H or W that is no multiple of 32.
+        ValueError: width is below 1 or, in the forward pass, H or W is no multiple of 32.
     """
 
     heads: tuple[str, ...] = ()  # prefixes of the names of a subclass's own parameters
@@ -153,12 +153,12 @@ class HRNet(nn.Module):
 
     @staticmethod
     def _new_branch(index: int, channels: list[int]) -> nn.ModuleList:
-        """Return what precedes a stage: branches as they are, a new one from the coarsest."""
+        """Return the layers before a stage: old branches unchanged, a new one from the coarsest."""
         grown = nn.Sequential(conv_norm_relu(channels[index - 1], channels[index], 2))
         return nn.ModuleList([*(nn.Identity() for _ in range(index)), grown])
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the finest branch.
+        """Compute the features of the finest branch.
 
         Args:
             image: (B, 3, H, W).

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparse_ae.models.small import ResidualBlock, enlarge
 
-# for each block: expansion, kernel, stride, output channels
+# expansion, kernel, stride and output channels of each block
 BLOCKS = (
     (1, 3, 1, 16),
     *((6, 3, 2, 24), (6, 3, 1, 24)),
@@ -75,7 +75,7 @@ class _Block(nn.Module):
 class Lite0(nn.Module):
     """Encoder: (B, 3, H, W), RGB from −1 to 1 → features at 1/2, 1/4, 1/8, 1/16 and 1/32.
 
-    H and W must be multiples of 32. `channels` are those of the five levels.
+    H and W must be multiples of 32. `channels` has the channels of the five levels.
     """
 
     channels = tuple(BLOCKS[index][3] for index in LEVELS)
@@ -107,8 +107,7 @@ class LiteNet(nn.Module):
         widths: channels of the decoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image's size.
 
     Raises:
-        ValueError: other than five widths, or in the forward pass an H or W that is no multiple
-            of 32.
+        ValueError: there are not five widths or, in the forward pass, H or W is no multiple of 32.
     """
 
     def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96, 128)) -> None:
@@ -117,7 +116,7 @@ class LiteNet(nn.Module):
             raise ValueError(f"widths: expected five numbers of channels, got {widths}")
         self.fine_channels, self.coarse_channels = widths[:2]
         self.encoder = Lite0()
-        self.adapt = nn.ModuleList(  # normalised: the spread of the features is 4 to 15, by level
+        self.adapt = nn.ModuleList(  # normalised: the features' spread is 4 to 15, by level
             nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
             for inputs, outputs in zip(Lite0.channels, widths, strict=True)
         )

@@ -1,4 +1,4 @@
-"""The network that a run's settings name."""
+"""Make the network that a run's settings name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sparse_ae.settings.sections import ModelSettings
 
 
 def make_net(model: ModelSettings, keypoints: int) -> PoseNet | HigherHRNet | CoupledNet:
-    """Make the network of the settings, its weights drawn by torch's generator or read.
+    """Make the network of the settings, with weights from torch's generator or from a file.
 
     Args:
         model: Which network, with which heads, and the weights to start from.
-        keypoints: K.
+        keypoints: Number of keypoints, K.
 
     Raises:
-        ValueError: For heads that a network does not have, and for weights that do not fit.
+        ValueError: The network lacks heads that the settings ask for, or the weights do not fit.
     """
     if model.network in NETWORKS:
         net = _make_hrnet(model, keypoints)
@@ -36,7 +36,7 @@ def make_net(model: ModelSettings, keypoints: int) -> PoseNet | HigherHRNet | Co
 
 
 def _make_hrnet(model: ModelSettings, keypoints: int) -> HigherHRNet | CoupledNet:
-    """One of the peers' networks."""
+    """Make HigherHRNet or the paper's network."""
     if model.swahr_head or model.offset_heads or model.tag_init != "small":
         raise ValueError(f"network {model.network!r} has no such heads as the method needs")
     started = {"tag_bias": TAG_BIAS} if model.network == "coupled" else {}

@@ -45,7 +45,7 @@ class HigherHRNet(HRNet):
             the heatmaps at H/2. Without it the net is the HRNet baseline of the same paper.
 
     Raises:
-        ValueError: keypoints, dim or width below 1.
+        ValueError: keypoints, dim or width is below 1.
 
     Source:
         Cheng et al., "HigherHRNet", CVPR 2020.
@@ -65,7 +65,7 @@ class HigherHRNet(HRNet):
         heads, deconvolutions = [nn.Conv2d(width, both, 1)], []
         if fine:
             heads.append(nn.Conv2d(width, keypoints, 1))
-            # each block in a Sequential of its own, as the official names have it
+            # each block has a Sequential of its own, to match the official names
             blocks = (nn.Sequential(BasicBlock(width)) for _ in range(FINE_BLOCKS))
             deconvolutions.append(nn.Sequential(_deconvolution(width + both, width), *blocks))
         self.final_layers = nn.ModuleList(heads)
@@ -123,11 +123,11 @@ class CoupledNet(nn.Module):
         width: 32 or 48 as released.
         fine: True for `ce_hrhrnet`, with heatmaps at H/4 and H/2; False for `ce_hrnet`, with
             heatmaps at H/4. Embeddings are at H/4.
-        tag_bias: initial bias of the embeddings, 0 as released. `pose_net.TAG_BIAS` keeps L_s away
-            from 0, where its gradient is largest.
+        tag_bias: initial bias of the embeddings, 0 as released. `pose_net.TAG_BIAS` keeps
+            embeddings away from 0, where the gradient of L_s is largest.
 
     Raises:
-        ValueError: keypoints, dim or width below 1.
+        ValueError: keypoints, dim or width is below 1.
 
     Source:
         github.com/CR320/CoupledEmbedding, `models/head`.

@@ -1,4 +1,4 @@
-"""Define what every pose network here takes and returns."""
+"""Define what every pose network in this package takes and returns."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def to_input(images: Tensor, net: Any) -> Tensor:
 
 
 def check_finite(output: PoseOutput) -> PoseOutput:
-    """Return the output as it is, if its maps are finite: nothing else can be decoded.
+    """Return the output unchanged if its maps are finite; others cannot be decoded.
 
     Args:
-        output: of a pose network.
+        output: output of a pose network.
 
     Returns:
         The same output.

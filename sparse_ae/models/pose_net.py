@@ -33,6 +33,7 @@ class PoseNet(nn.Module):
         keypoints: K.
         dim: D, the dimensions of the embeddings (tags); 0 for none.
         widths: five or six numbers of channels of the backbone, fine to coarse.
+        depths: residual blocks of "small" at each width but the first; by default one each.
         adapt: whether to have heads for the widths of the heatmaps' peaks (SWAHR).
         offsets: whether to have heads for centres and offsets.
         tag_init: "small" for small weights around the bias TAG_BIAS, or "large" or "orthogonal",
@@ -41,7 +42,7 @@ class PoseNet(nn.Module):
             weights.
 
     Raises:
-        ValueError: an unknown backbone or tag_init, or widths that the backbone does not take.
+        ValueError: backbone or tag_init is unknown, or the backbone does not take the widths.
 
     Example:
         >>> import torch
@@ -53,7 +54,7 @@ class PoseNet(nn.Module):
         (1, 17, 8, 32, 24)
     """
 
-    mean, std = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)  # of RGB in [0, 1], as the image is prepared
+    mean, std = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)  # of RGB in [0, 1], for `outputs.to_input`
 
     def __init__(
         self, keypoints: int, dim: int, widths: tuple[int, ...] = (32, 48, 64, 96, 128), *,
@@ -117,9 +118,9 @@ def save_checkpoint(
 
     Args:
         model: the net.
-        path: of the file; one that exists is replaced.
+        path: the file; an existing one is replaced.
         testing: how to use the net on photos, in plain values (those of
-            `evaluation.predictor.Usage`); files without it load as well.
+            `evaluation.predictor.Usage`); files without it can be loaded too.
 
     Raises:
         OSError: the file cannot be written; the message names it.
@@ -144,8 +145,8 @@ def write_weights(
 
     Args:
         model: the net.
-        path: of the file.
-        testing: as of `save_checkpoint`.
+        path: the file.
+        testing: as in `save_checkpoint`.
 
     Raises:
         OSError: the file cannot be written.
@@ -165,7 +166,7 @@ def load_checkpoint(path: str | Path) -> PoseNet | HigherHRNet | CoupledNet:
     the file is executed. For a backbone alone see `checkpoints.load_backbone`.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         The network, in evaluation mode.
@@ -191,7 +192,7 @@ def load_with_report(
     """Load a network as `load_checkpoint` does, and report what was found in the file.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         The network, in evaluation mode, and the `LoadReport`.

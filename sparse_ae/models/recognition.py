@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 WIDTH_FROM = "transition1.0.0.weight"  # (width, 256, 3, 3)
-# prefixes beside the backbone in files of HRNet-Image-Classification and of timm
+# prefixes of what is not backbone in files of HRNet-Image-Classification and of timm
 IMAGENET_PARTS = ("classifier.", "incre_modules.", "head.0.0.0.")
 # and in top-down files: the official ones, and those of mmpose, older and newer
 TOP_DOWN_PARTS = ("final_layer.", "keypoint_head.final_layer.", "head.final_layer.")
@@ -22,8 +22,8 @@ class Recognised(NamedTuple):
     """What a file holds.
 
     Attributes:
-        kind: in words.
-        settings: of the network, None if the file holds only a backbone.
+        kind: kind of network, in words.
+        settings: settings of the network; None if the file holds only a backbone.
     """
 
     kind: str
@@ -39,7 +39,7 @@ def recognise(shapes: Shapes) -> Recognised | None:
     """Recognise the network that tensors of these names and shapes belong to.
 
     Args:
-        shapes: of all tensors, by name.
+        shapes: shapes of all tensors, by name.
 
     Returns:
         The kind and, for a whole network, its settings; None if the network is not known.
@@ -75,12 +75,12 @@ def recognise(shapes: Shapes) -> Recognised | None:
 
 
 def backbone_prefix(names) -> str:
-    """Return what stands before the names of the backbone in a file: "backbone." or nothing."""
+    """Return the prefix of the backbone's names in a file, "backbone." or nothing."""
     return "backbone." if any(name.startswith("backbone.") for name in names) else ""
 
 
 def _pretraining(names) -> str:
-    """Say in words what a backbone was trained for."""
+    """Return in words what a backbone was trained for."""
     if any(name.startswith(IMAGENET_PARTS) for name in names):
         return "pre-trained on ImageNet"
     if any(name.startswith(TOP_DOWN_PARTS) for name in names):

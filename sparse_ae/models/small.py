@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-DEEPEST = 100  # blocks of one size: a weights file that names more would fill the memory
+DEEPEST = 100  # most blocks of one size: a weights file that names more would fill the memory
 
 
 class ConvNormReLU(nn.Sequential):
@@ -47,8 +47,8 @@ class SmallNet(nn.Module):
         depths: Residual blocks at each size but the first, on the way down; by default one each.
 
     Raises:
-        ValueError: For widths and depths that do not fit, or in the forward pass for an H or W that
-            is no multiple of the coarsest stride, 32 or 64.
+        ValueError: widths and depths do not fit or, in the forward pass, H or W is no multiple of
+            the coarsest stride, 32 or 64.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SmallNet(nn.Module):
                              f"{tuple(image.shape[2:])}")  # fmt: skip
         levels = [self.stem(image)]  # 1/2
         for stage in self.down:
-            levels.append(stage(levels[-1]))  # 1/4, 1/8, 1/16, 1/32
+            levels.append(stage(levels[-1]))  # 1/4, 1/8, 1/16, 1/32; with six widths 1/64
         x = levels[-1]
         for lateral, up, skip in zip(
             reversed(self.lateral), reversed(self.up), reversed(levels[1:-1]), strict=True

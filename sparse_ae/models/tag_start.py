@@ -1,4 +1,4 @@
-"""Initialise the embedding head in other ways than with small weights around one bias."""
+"""Initialise the embedding head in other ways than PoseNet's small weights around one bias."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Both common formats are read: safetensors, which cannot hold code, and what torch.save writes, a
 pickle, from which only tensors and plain containers are taken (`weights_only`). Wrappers and
-prefixes that official files have are removed.
+prefixes in official files are removed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Contents(NamedTuple):
     """What a weights file holds.
 
     Attributes:
-        tensors: by name, without wrappers and prefixes.
+        tensors: tensors by name, without wrappers and prefixes.
         metadata: texts of a safetensors file, by name.
         besides: names of everything else in the file.
     """
@@ -39,10 +39,10 @@ class Contents(NamedTuple):
 
 
 def read_tensors(path: str | Path) -> Contents:
-    """Read the tensors of a file, on the CPU, as they are.
+    """Read the tensors of a file to the CPU, unchanged.
 
     Args:
-        path: of a safetensors file, or of one that torch.save wrote.
+        path: a safetensors file, or one that torch.save wrote.
 
     Returns:
         `Contents`.
@@ -85,9 +85,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     An existing file is overwritten piece by piece, so name one that nobody reads yet.
 
     Args:
-        path: of the file.
-        tensors: by name.
-        metadata: texts, by name.
+        path: the file.
+        tensors: tensors by name.
+        metadata: texts by name.
 
     Raises:
         OSError: the file cannot be written.
@@ -185,7 +185,7 @@ def _unwrap(data: Any, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
 def _without_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Remove the prefixes that training scripts put before all names.
 
-    Returns the tensors, and the names of those outside of the net.
+    Return the tensors, and the names of those that are not part of the net.
     """
     besides: list[str] = []
     while True:

@@ -1,4 +1,4 @@
-"""Read .npz files from anywhere: nothing in them is executed, and sizes are checked first."""
+"""Read .npz files from untrusted sources: execute nothing in them, and check sizes first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-MOST_BYTES = 2**27  # of all arrays of a file, in memory; ours are far smaller
+MOST_BYTES = 2**27  # most memory for all arrays of a file; ours are far smaller
 # what zipfile and NumPy raise for damaged files, besides ValueError
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
           MemoryError, OverflowError, LookupError, TypeError, AttributeError,
@@ -22,16 +22,16 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file into memory; nothing in the file is executed.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         The arrays by name.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is damaged, holds Python objects, or claims more numbers than it has
-            or than fit into MOST_BYTES. This is found before memory is taken for them. The message
-            is one line, without the path.
+        ValueError: the file is damaged, holds Python objects, or claims more numbers than it has or
+            than fit into MOST_BYTES; this is checked before memory is allocated for them. The
+            message is one line, without the path.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""The assignment problem, compiled: which rows take which columns, at the lowest total cost."""
+"""Solve the assignment problem, compiled: give each row a column, at the lowest total cost."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
+AT = np.uintp  # for indices known not to be negative: with signed ones loops are slow
 
 
 @kernel
 def assign(cost):
     """Assign each row of a cost matrix a column of its own, at the lowest total cost.
 
-    The shortest augmenting path algorithm, a row at a time. Of several cheapest assignments it
-    finds the one that `scipy.optimize.linear_sum_assignment` finds: sums are formed in its order,
-    and of equally near columns one that is free goes before others, and the last free one that is
-    looked at before the others of these.
+    This is the shortest augmenting path algorithm, row by row. Of several cheapest assignments it
+    finds the one that `scipy.optimize.linear_sum_assignment` finds: it forms sums in the same
+    order; of equally near columns it prefers free ones, and of these the last that it examines.
 
     Args:
         cost: (n, m) float64, finite, n at most m.
@@ -37,7 +36,7 @@ def assign(cost):
         left, reached = _shortest_path(
             cost, start, row_price, column_price, row_of, distance, before, unreached
         )
-        # the columns that the search has reached are behind those that are left
+        # `unreached` has the columns that the search has reached after those that are left
         row_price[start] += reached
         for i in range(left, columns):
             column = unreached[i]
@@ -56,11 +55,11 @@ def assign(cost):
 
 @kernel
 def _shortest_path(cost, row, row_price, column_price, row_of, distance, before, unreached):
-    """Search the shortest path from a row to a free column.
+    """Find the shortest path from a row to a free column.
 
-    Fills in each column's distance and the row before it, and orders `unreached`: the columns not
-    reached come first, then the reached ones, the latest first. Returns how many are not reached,
-    and how far the free one is.
+    Fill in each column's distance and the row before it, and order `unreached`: columns that were
+    not reached come first, then the reached ones, the latest first. Return how many were not
+    reached, and the distance of the free one.
     """
     columns = cost.shape[1]
     for j in range(columns):

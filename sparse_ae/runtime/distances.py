@@ -1,7 +1,7 @@
-"""Distances of one embedding from many, compiled: to the bit those that NumPy computes.
+"""Compute distances of one embedding from many, compiled, bit for bit as NumPy does.
 
-NumPy adds up to eight numbers one after the other, more of them in eight sums, and more than 128
-in two halves. Groups of persons depend on the last bit where two distances are nearly equal.
+NumPy adds fewer than eight numbers one after the other, more of them in eight sums, and more than
+128 in two halves. Grouping depends on the last bit where two distances are nearly equal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def distances_from(tag, means, square):
     Args:
         tag: (D,) float32.
         means: (D, P) float32.
-        square: (D, P) float32 or float64, room for the work.
+        square: (D, P) float32 or float64, workspace.
 
     Returns:
         (P,) distances, the first row of `square`.
@@ -37,8 +37,8 @@ def distances_from(tag, means, square):
 
 @kernel
 def _sum_rows(rows):
-    """Add up rows into the first one, in NumPy's order: both halves apart, if they are many."""
-    parts = [(0, len(rows), 0)]  # first, count; count 0: add the row of the third to the first's
+    """Add up rows into the first one, in NumPy's order: more than 128 rows in two halves."""
+    parts = [(0, len(rows), 0)]  # first, count, other; if count is 0, add row other to row first
     while len(parts):
         first, count, other = parts.pop()
         if count > 128:
@@ -52,7 +52,7 @@ def _sum_rows(rows):
 
 @kernel
 def _sum_by_eight(rows, first, count):
-    """Add up to 128 rows into the first one in NumPy's order: every eighth apart."""
+    """Add up to 128 rows into the first one, in NumPy's order: in eight interleaved sums."""
     if count < 8:
         for i in range(1, count):
             _add_row(rows, first, first + i)

@@ -35,7 +35,7 @@ def all_reduce_sum(value: Tensor) -> Tensor:
     """Sum a tensor over the processes; gradients pass.
 
     Args:
-        value: of the same shape in all processes.
+        value: a tensor of the same shape in all processes.
 
     Returns:
         The sum, the same in all processes.
@@ -53,7 +53,7 @@ def all_reduce_mean(value: Tensor) -> Tensor:
     """Average a tensor over the processes; gradients pass.
 
     Args:
-        value: of the same shape in all processes.
+        value: a tensor of the same shape in all processes.
 
     Returns:
         The mean, the same in all processes; float32 for integers.
@@ -78,7 +78,7 @@ def any_rank(flag: bool) -> bool:
     """Return whether a flag is set in any process.
 
     Args:
-        flag: of this process.
+        flag: the flag of this process.
 
     Returns:
         True if it is set in at least one process; the same in all processes.
@@ -105,8 +105,8 @@ def share_norms(net: nn.Module, device: torch.device) -> nn.Module:
     """Make batch normalisation use the batches of all processes.
 
     Args:
-        net: changed in place on CPUs.
-        device: on which the net will train.
+        net: the net; changed in place on CPUs.
+        device: the device on which the net will train.
 
     Returns:
         The net, whose parameters keep their names; unchanged with one process.
@@ -128,8 +128,8 @@ def share_norms(net: nn.Module, device: torch.device) -> nn.Module:
 class SharedNorm(nn.BatchNorm2d):
     """Batch normalisation over the batches of all processes: (B, C, H, W) → (B, C, H, W).
 
-    In training, mean and variance are those over all processes. Every process must have the same
-    B, H and W. Computed in float32.
+    In training, mean and variance are those over all processes, computed in float32. Every process
+    must have the same B, H and W.
     """
 
     def forward(self, image: Tensor) -> Tensor:

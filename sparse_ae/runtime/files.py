@@ -1,8 +1,8 @@
 """Write files completely or not at all, alone or several together.
 
-Several files together are first written to their `pending_path`s. The new files count from the
-moment when the last one is there; until then the old ones do, whatever happens. Whoever finds the
-last one pending moves all of them to their places (`complete_commit`).
+Files that are written together first go to their `pending_path`s. The new files count from the
+moment when the last one is there; until then the old ones do, whatever happens. Any process that
+finds the last one pending moves all of them to their places (`complete_commit`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def write_whole(path: Path, content: Content) -> None:
     The content is on disk when this returns.
 
     Args:
-        path: of the file; one that exists is replaced.
+        path: the file; an existing one is replaced.
         content: the bytes, or a function that writes them to the path that it is given.
 
     Raises:
@@ -64,7 +64,7 @@ def pending_path(path: Path) -> Path:
     """Return where the new content of a file waits until `write_together` has written all files.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         A hidden path in the same folder.
@@ -76,7 +76,7 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
     """Write several files of one folder: all of them or, if this fails, none.
 
     Args:
-        contents: paths with their contents, as of `write_whole`; files that exist are replaced.
+        contents: paths with their contents, as in `write_whole`; existing files are replaced.
 
     Raises:
         OSError: the folder cannot be written to; the message names it.
@@ -102,10 +102,10 @@ def write_together(contents: Sequence[tuple[Path, Content]]) -> None:
 def complete_commit(paths: Sequence[Path]) -> None:
     """Finish a `write_together` that was killed after it had written all files.
 
-    Does nothing if there is none. Call this before reading such files.
+    If there is none, do nothing. Call this before reading such files.
 
     Args:
-        paths: of the files, in the order of `write_together`.
+        paths: the files, in the order of `write_together`.
 
     Raises:
         OSError: the folder cannot be written to; the message names it.
@@ -125,8 +125,8 @@ def remove_parts(folder: Path, name: str) -> None:
     """Remove half-written versions of a file that killed processes left.
 
     Args:
-        folder: of the file.
-        name: of the file.
+        folder: folder of the file.
+        name: name of the file.
     """
     for part in folder.glob(f".{name}.*.part"):
         number = part.name.removesuffix(".part").rpartition(".")[2]
@@ -138,10 +138,10 @@ def is_alive(process: int) -> bool:
     """Return whether a process runs on this machine.
 
     Args:
-        process: its number.
+        process: id of the process.
 
     Returns:
-        True also if it cannot be found out, and for this process itself.
+        True also for this process itself, and where it cannot be found out.
     """
     if os.name != "posix" or process == os.getpid():
         return True

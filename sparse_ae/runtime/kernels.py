@@ -1,4 +1,4 @@
-"""Compiled functions: numba's njit, kept on disk where that can be, and announced where not."""
+"""Compile functions with numba's njit, cache them on disk if possible, and announce the wait."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def kernel(function, **options):
     A division by zero gives infinity, as in NumPy. The interpreter's lock is released, so threads
     can share a batch. The machine code is cached on disk; where no folder for that can be written,
     as in a read-only install, every process compiles anew. The first compilation of a process logs
-    a warning, one line on stderr unless logging is set up otherwise. In a notebook it does not:
-    outputs there are compared and published.
+    a warning, one line on stderr unless logging is set up otherwise. In a notebook it does not,
+    because outputs there are compared and published.
 
-    The cache notices changes of the function's own file only: after a change of a kernel that
-    other files call, delete their compiled code (`__pycache__`).
+    The cache notices only changes of the function's own file: after changing a kernel that other
+    files call, delete their compiled code (`__pycache__`).
 
     Args:
-        function: what to compile.
-        options: further ones of njit.
+        function: the function to compile.
+        options: further options of njit.
 
     Returns:
         The compiled function.

@@ -12,7 +12,7 @@ import torch
 
 from sparse_ae.runtime.workers import available_cores
 
-if TYPE_CHECKING:  # imported where a run starts: whoever only wants the losses need not have it
+if TYPE_CHECKING:  # imported only where a run starts: the losses do not need it
     from lightning_fabric import Fabric
 
 ACCELERATORS = ("auto", "cpu", "cuda")
@@ -27,17 +27,17 @@ class Options:
         accelerator: one of ACCELERATORS; "auto" takes a GPU if there is one.
         devices: processes per machine, each with its own GPU if there are GPUs; "auto" takes as
             many as torchrun or SLURM started, else one.
-        nodes: machines.
+        nodes: number of machines.
         compile: whether to use torch.compile, which first takes minutes.
-        workers: processes that load or draw images, per training process; None takes the cores
-            that are left over, at least one; 0 takes none.
+        workers: processes that load or draw images, per training process; None takes the cores that
+            are left over, at least one; 0 takes none.
         resume: whether to continue from the state that an interrupted run saved.
         save_every: steps between two saved states.
         tensorboard: whether to write curves for TensorBoard too.
         skip_broken: whether to leave out broken photos and records, and list them at the end.
 
     Raises:
-        ValueError: a value out of range; the message names the option of the command line.
+        ValueError: a value is out of range; the message names the option of the command line.
     """
 
     accelerator: str = "auto"
@@ -69,13 +69,13 @@ def launch_fabric(options: Options) -> Fabric:
     If torchrun or SLURM has started the processes, this joins them; otherwise it starts them.
 
     Args:
-        options: accelerator, devices and nodes are used.
+        options: only accelerator, devices and nodes are used.
 
     Returns:
         The launched Fabric.
 
     Raises:
-        ValueError: the devices are not there.
+        ValueError: the devices do not exist.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
@@ -103,7 +103,7 @@ def launch_fabric(options: Options) -> Fabric:
 
 
 def _devices_and_nodes(options: Options) -> tuple[int, int]:
-    """Return processes per machine, and machines: as asked for, else as torchrun or SLURM says."""
+    """Return processes per machine, and machines: as requested, else as torchrun or SLURM says."""
     if options.devices != "auto":
         return int(options.devices), options.nodes
     environ = os.environ
@@ -125,7 +125,7 @@ def count_workers(options: Options, processes_here: int = 1) -> int:
     """Return how many processes load or draw images, per training process.
 
     Args:
-        options: workers is used.
+        options: only workers is used.
         processes_here: training processes on this machine.
 
     Returns:

@@ -9,8 +9,9 @@ def uses_bfloat16(precision: str, kind: str = "cpu") -> bool:
     """Return whether to compute in bfloat16.
 
     Args:
-        precision: "float32", "bfloat16", or "auto": bfloat16 where there are instructions for it.
-        kind: Of device, "cpu" or "cuda".
+        precision: "float32", "bfloat16", or "auto", which is bfloat16 if the device has
+            instructions for it.
+        kind: Kind of device, "cpu" or "cuda".
     """
     if precision == "auto" and kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,6 +1,6 @@
 """Record where a run's numbers come from: code, packages, machine, command and data.
 
-It is enough to repeat the run, and names no folder of the machine that made it.
+This is enough to repeat the run, and names no folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def provenance(
     """Describe the origin of a record, ready for JSON.
 
     Args:
-        data_digest: of the data that the run saw.
+        data_digest: digest of the data that the run saw.
         command: what was typed; by default the process's own arguments. Paths in it are made
             relative to the repository; of paths outside only the last part is kept.
-        device: that the run used, such as "cpu" or "cuda"; by default a GPU if there is one.
+        device: device that the run used, such as "cpu" or "cuda"; by default a GPU if there is one.
         since: when the run began, in seconds of time.monotonic().
 
     Returns:
@@ -98,7 +98,7 @@ def clean_command(words: Iterable[str]) -> str:
     """Write a command in one line, as it can be typed in the repository's root on any machine.
 
     Args:
-        words: of the command.
+        words: words of the command.
 
     Returns:
         The line; absolute paths are relative to the repository or cut to their last part.

@@ -8,7 +8,7 @@ import sys
 import typing
 
 LARGEST = sys.float_info.max
-LONGEST = 120  # characters of a value in a message
+LONGEST = 120  # most characters of a value in a message
 # a YAML file of a few lines can repeat one list a thousand million times
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxlist, SHORT.maxlong = 3, 60, 8, 60
@@ -18,7 +18,7 @@ def short_repr(value) -> str:
     """Return a value as text for a message, shortened if it is long.
 
     Args:
-        value: of any type.
+        value: a value of any type.
 
     Returns:
         At most 120 characters.
@@ -33,12 +33,12 @@ def short_repr(value) -> str:
 
 
 def as_type(name: str, expected, value):
-    """Convert a value to the type of a setting. A list is a tuple, an integer a number.
+    """Convert a value to the type of a setting: a list to a tuple, an integer to a float if needed.
 
     Args:
-        name: of the setting, for messages.
+        name: name of the setting, for messages.
         expected: int, float, bool, str, or a tuple of them such as tuple[int, ...].
-        value: from a file.
+        value: value from a file.
 
     Returns:
         The value, of the expected type.

@@ -31,8 +31,8 @@ def map_in_processes(
     waits for the tasks that were handed out.
 
     Args:
-        function: of one task.
-        tasks: in order.
+        function: called with one task.
+        tasks: the tasks, in order.
         workers: number of processes; with 1, or with one task, this process does the work.
 
     Yields:
@@ -73,7 +73,7 @@ def map_in_processes(
 
 @contextlib.contextmanager
 def _ignoring_ctrl_c():
-    """Make processes that start meanwhile ignore Ctrl-C: their parent handles and reports it.
+    """Make processes that start meanwhile ignore Ctrl-C, which their parent handles and reports.
 
     Otherwise a process that is still importing would end with a traceback.
     """

@@ -1,4 +1,4 @@
-"""An exponential moving average of a net's weights, which is often better than the last ones."""
+"""An exponential moving average of a net's weights, which is often better than the last weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class WeightAverage:
     """The running average of a net's weights and batch statistics.
 
     Args:
-        net: Whose weights are averaged.
-        decay: Weight of the average so far in every step. In the first steps it is at most
-            (1 + step) / (10 + step), so the net's random first weights are soon forgotten.
+        net: Net whose weights are averaged.
+        decay: Weight of the average so far in every step. In the first steps it is at most (1 +
+            step) / (10 + step), so the net's random first weights are soon forgotten.
 
     Attributes:
         weights: The average, by the names of the net's state.

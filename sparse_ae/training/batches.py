@@ -27,7 +27,7 @@ class Batch(NamedTuple):
         offsets: For a method with offsets, the stacked OffsetTargets at the coarse stride.
         masks: (B, h, w) bool for each stride, False where the loss ignores a cell; None if it
             ignores nothing.
-        ids: (B,) of the images.
+        ids: (B,) ids of the images.
     """
 
     image: Tensor
@@ -44,7 +44,7 @@ class Targets(NamedTuple):
     """Which targets a method needs.
 
     Attributes:
-        strides: Of the heatmaps, coarse to fine, pixels.
+        strides: Strides of the heatmaps, coarse to fine, pixels.
         sigma: Standard deviation of a heatmap's peak, cells.
         offsets: Whether offsets from persons' centres are needed too.
     """
@@ -65,7 +65,7 @@ def on_device(values, device):
 
 
 def collate(samples: Sequence[Sample], targets: Targets) -> Batch:
-    """Make a batch of square views of one size; missing persons count as invisible."""
+    """Make a batch of square views of one size; persons that pad it are invisible."""
     size, kinds = samples[0].image.shape[0], samples[0].keypoints.shape[1]
     most = max(1, *(len(sample.boxes) for sample in samples))
     joints = np.zeros((len(samples), most, kinds, 2), np.float32)

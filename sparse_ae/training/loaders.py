@@ -24,7 +24,7 @@ from sparse_ae.training.batches import Batch
 AHEAD = 4  # batches that each worker prepares before they are asked for
 DIED = re.compile(r"DataLoader worker \(pid\(?s?\)? [^)]*\)[^.]*")
 ELSEWHERE = "Caught "  # how torch begins an error that a living worker raised
-_started = weakref.WeakKeyDictionary()  # each worker's parent process
+_started = weakref.WeakKeyDictionary()  # id of each worker's parent process
 
 
 def open_loader(
@@ -33,15 +33,15 @@ def open_loader(
     """Return the batches of the steps, in order.
 
     Args:
-        of_step: Gives the batch of a step.
-        steps: Their numbers.
+        of_step: Data set that gives the batch of a step.
+        steps: Numbers of the steps.
         workers: Processes that prepare batches ahead; 0 to prepare them in this process.
-        pinned: Whether batches lie in memory from which a GPU copies while it computes.
+        pinned: Whether to put batches in pinned memory, from which a GPU copies while it computes.
     """
     options = {}
     if workers:
         options = {"prefetch_factor": AHEAD}
-        get_temp_dir()  # so this process removes the folder, even if workers are killed
+        get_temp_dir()  # made here: this process then removes it, even if workers are killed
     loader = DataLoader(
         of_step, batch_size=None, sampler=steps, num_workers=workers, pin_memory=pinned,
         worker_init_fn=_in_worker, collate_fn=_as_is, **options,
@@ -53,7 +53,7 @@ def open_loader(
 
 
 def worker_crash_reason(error: BaseException) -> str | None:
-    """Return why a worker process died, as an error of the training process tells; else None.
+    """Return why a worker process died, if an error of the training process says so; else None.
 
     Torch learns of a dead worker by a signal, which interrupts whatever the training process does.
     If the worker had just put a batch into the queue, the connection for that batch ends instead.
@@ -84,8 +84,8 @@ def _in_worker(_number: int):
 def _tell_unless_dropped(kind: type[BaseException], error: BaseException, trace):
     """Print an error of a worker's thread, unless it says that a connection was dropped.
 
-    Then the training process has ended, and reports its own error. Errors of images do not pass
-    here.
+    In that case the training process has ended, and reports its own error. Errors of images do not
+    pass through here.
     """
     if not issubclass(kind, EOFError | ConnectionError):
         sys.__excepthook__(kind, error, trace)
@@ -95,8 +95,8 @@ def _tell_unless_dropped(kind: type[BaseException], error: BaseException, trace)
 def _end_workers():
     """Kill the workers that an error left behind.
 
-    Python would send them SIGTERM, which they ignore, and then wait for ever. A run that ended by
-    itself has none left.
+    Python would send them SIGTERM, which they ignore, and then wait for ever. A run that ended
+    normally has none left.
     """
     own = {worker for worker, number in _started.items() if number == os.getpid()}
     left = own & {*multiprocessing.active_children()}

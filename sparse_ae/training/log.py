@@ -20,10 +20,10 @@ class TrainingLog:
             validation, which is empty unless the net was validated since the point before.
         done: The step from which a run continues. Rows of later steps are removed; with 0 the file
             starts anew.
-        tensorboard: A folder for the same curves; None for no such curves.
+        tensorboard: A folder for the same curves; None to write none.
 
     Raises:
-        ValueError: TensorBoard is asked for and not installed.
+        ValueError: TensorBoard is requested but not installed.
         OSError: The file cannot be written.
     """
 
@@ -41,8 +41,8 @@ class TrainingLog:
         """Write a row; it is on disk when this returns.
 
         Args:
-            step: Of the point.
-            losses: By name.
+            step: Step of the point.
+            losses: Losses by name.
             always: learning_rate and images_per_second.
             validation: The figure, if the net was validated since the point before.
 

@@ -45,11 +45,11 @@ class Training(NamedTuple):
         curve: Columns (T,): step; loss_heatmap and the method's other losses, each a mean since the
             point before; and for a method with embeddings line_first_component, line_correlation
             and line_effective_rank, means over the images of the last batch.
-        seconds: Of training.
+        seconds: Duration of the training.
         images_per_second: Mean over the run.
         validation: Columns (V,) validation_step and validation_value, if the net was validated; the
             net has the weights of the highest value.
-        broken: What the data left out, a line each.
+        broken: What the data left out, one line each.
     """
 
     model: nn.Module
@@ -72,11 +72,11 @@ def train(
     the same seed gives the same result.
 
     Args:
-        net: With its first weights.
-        stream: Of batches, as many as `optim` has steps.
+        net: Net with its first weights.
+        stream: The batches, as many as `optim` has steps.
         loss: Which losses the net minimises.
         optim: Optimiser, schedule and number of steps.
-        options: On which machine the run trains, and what it saves on the way.
+        options: Devices on which the run trains, and what it saves on the way.
         fabric: By default `launch_fabric(options)`.
         record: Where the run's record will be. The log and, every options.save_every steps, the
             state are written beside it.
@@ -84,14 +84,14 @@ def train(
             it.
         validate: (net, step) → a figure, the higher the better; called every optim.validate_every
             steps and at the end.
-        name: Of the run, for the progress bar.
+        name: Name of the run, for the progress bar.
         progress: Whether to show the bar.
 
     Returns:
         The trained net, its curve, and how long it took.
 
     Raises:
-        FloatingPointError: A loss is no longer finite.
+        FloatingPointError: A loss or a weight is no longer finite.
         ChildProcessError: A process that loads images died.
         MemoryError: There is too little memory.
         ValueError: The state does not fit the run.
@@ -140,12 +140,12 @@ def _learn(
 
     Args:
         run: The state after the steps that are done.
-        stream: Of batches.
+        stream: The batches.
         clock: Measures the time.
         save_every: Steps between two calls of `save`.
         save: Saves the state; None to save nothing.
-        validate: As `train` takes it.
-        name: Of the progress bar; None for no bar.
+        validate: As in `train`.
+        name: Name for the progress bar; None for no bar.
     """
     bar = tqdm(
         stream.batches(run.step), name, run.optim.steps, initial=run.step,
@@ -172,7 +172,7 @@ def _learn(
 
 
 class _Clock:
-    """Measures the seconds of training, also before an interruption, and writes the log."""
+    """Measures the seconds of training, also those before an interruption, and writes the log."""
 
     def __init__(self, run: TrainState, log: TrainingLog | None):
         self._run, self._log = run, log
@@ -196,7 +196,7 @@ class _Clock:
 
 @contextlib.contextmanager
 def _named(run: TrainState) -> Iterator[None]:
-    """Report dead processes and a lack of memory in the user's words."""
+    """Turn errors about dead processes or lack of memory into messages in the user's words."""
     try:
         yield
     except (RuntimeError, EOFError, ConnectionError) as error:

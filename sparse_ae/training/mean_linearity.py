@@ -1,4 +1,4 @@
-"""How linear the embeddings of a training batch are."""
+"""Measure how linear the embeddings of a training batch are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def mean_linearity(tags: Tensor | None, visible: Tensor) -> dict[str, float]:
         visible: (B, P, K) bool.
 
     Returns:
-        Each measure's mean over the images where it is defined, nan if there is none; {} for None.
+        Each measure's mean over the images where it is defined, nan if there is none; {} if tags is
+        None.
     """
     if tags is None:
         return {}

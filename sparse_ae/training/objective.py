@@ -32,8 +32,8 @@ def training_losses(
 
     Args:
         model: Takes images, returns a PoseOutput.
-        batch: On the model's device.
-        loss: Which losses.
+        batch: Batch on the model's device.
+        loss: Settings of the losses.
         precision: As for `uses_bfloat16`.
 
     Returns:

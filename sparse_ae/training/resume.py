@@ -35,9 +35,9 @@ def write_state(
 
     Args:
         path: The file.
-        settings: Of the run, plain values.
-        header: What else is no tensor, plain values.
-        tensors: By name.
+        settings: Settings of the run, plain values.
+        header: Everything else that is not a tensor, plain values.
+        tensors: Tensors by name.
 
     Raises:
         OSError: The file cannot be written. The older state is then still there, and whole.
@@ -58,8 +58,8 @@ def read_state(path: Path, settings: Mapping) -> tuple[dict, dict[str, Tensor]]:
     """Return header and tensors of the state of a run with these settings.
 
     Raises:
-        ValueError: The file is damaged or cut short, or its settings or its versions of sparse_ae
-            or torch differ from this run's, which would change the result. The message names the
+        ValueError: The file is damaged or cut short; or its settings, or its versions of sparse_ae
+            or torch, differ from this run's, which would change the result. The message names the
             file, the reason and what to do.
     """
     try:

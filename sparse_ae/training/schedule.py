@@ -15,7 +15,7 @@ def make_schedule(optimizer: Optimizer, optim: OptimSettings) -> LRScheduler:
     `factor`. The rate depends on the number of the step alone.
 
     Raises:
-        ValueError: Milestones that do not rise, or lie outside of the run.
+        ValueError: Milestones do not rise, or lie outside the run.
     """
     if optim.schedule == "one-cycle":
         return OneCycleLR(optimizer, optim.learning_rate, optim.steps)

@@ -2,7 +2,8 @@
 
 The seed and the number of a step alone decide which images the step has, and how each is augmented.
 The number of workers, the processes that share a batch and earlier steps change nothing, so a run
-resumes from the number of its step.
+resumes from the number of its step. The one exception is the view that replaces a broken photo: it
+also depends on whether the photo was met before.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ class Stream:
         size: Side of the views, pixels.
         targets: Which targets the network learns.
         batch: Images in a step, over all processes.
-        steps: In the whole run.
-        seed: Of the run.
+        steps: Number of steps in the whole run.
+        seed: Seed of the run.
         mixed_in: Another data set with the same skeleton, and the share of the images that come
             from it instead.
         workers: Processes that load or render ahead; 0 to do it in this process.
-        pinned: Whether batches lie in memory from which a GPU copies while it computes.
+        pinned: Whether to put batches in pinned memory, from which a GPU copies while it computes.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Stream:
         return dataset.random_view(index, self.size, self.augment, rng)
 
     def broken(self) -> list[str]:
-        """Return what the data has left out so far, a line each."""
+        """Return what the data has left out so far, one line each."""
         return list(self.dataset.broken)
 
 

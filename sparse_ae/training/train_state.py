@@ -33,15 +33,15 @@ class TrainState:
     """A net in training; starts at step 0.
 
     Args:
-        model: With its first weights.
+        model: Net with its first weights.
         loss: Which losses it minimises.
         optim: Optimiser and schedule.
-        fabric: On which devices it trains.
-        compiled: Whether torch.compile is used.
+        fabric: Lightning Fabric, with the devices on which it trains.
+        compiled: Whether to use torch.compile.
 
     Attributes:
         step: How many steps are done.
-        seconds: Of training, as `train` sets them.
+        seconds: Seconds of training, set by `train`.
         newly_validated: The last figure of `add_validation`, until the log takes it.
     """
 
@@ -204,7 +204,7 @@ class TrainState:
         return header, tensors
 
     def restore(self, header: Mapping, tensors: Mapping[str, Tensor]):
-        """Go back to where `state` was called, in a run with the same settings."""
+        """Restore what `state` returned, in a run with the same settings."""
         self.step, self.seconds = header["step"], header["seconds"]
         self._model.load_state_dict(part_of(tensors, "weights."))
         restore_optimizer(self._optimizer, header["groups"], tensors)
