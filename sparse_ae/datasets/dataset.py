@@ -94,8 +94,10 @@ class PoseDataset(ABC):
         self, index: int, size: int, augment: AugmentSettings, rng: np.random.Generator
     ) -> Sample:
         """Return a random square view for training, `size` pixels a side."""
+        start = rng.bit_generator.state
 
         def load(i):
+            rng.bit_generator.state = start  # a broken photo tried before must not use numbers up
             matrix, mirrored = random_view(*self.sizes[i].tolist(), size, rng, augment)
             sample = self.view(i, matrix, mirrored, (size, size))
             return sample._replace(image=jitter_colour(sample.image, rng, augment.colour))

@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.optimize import linear_sum_assignment
 
 from sparse_ae.decoding import host_maps
-from sparse_ae.decoding.people import People
+from sparse_ae.decoding.people import People, as_array
 
 REACH = 0.3  # largest distance of a joint from its regressed position, in person sizes; CenterNet's
 TWIN = 0.1  # two persons' joints nearer than this, in person sizes, are the same; DEKR has 0.05
@@ -68,7 +67,7 @@ def offset_decode(
     Raises:
         ValueError: Shapes are wrong, maps are not finite, or settings are out of range.
     """
-    heatmaps, centre, offsets = (_array(maps) for maps in (heatmaps, centre, offsets))
+    heatmaps, centre, offsets = (as_array(maps) for maps in (heatmaps, centre, offsets))
     if heatmaps.ndim != 3 or 0 in heatmaps.shape:
         raise ValueError(f"heatmaps: expected (K, H, W), got shape {heatmaps.shape}")
     kinds, height, width = heatmaps.shape
@@ -100,7 +99,7 @@ def regress(centre, offsets, *, min_score=0.1, max_people=30, nms=5) -> Regresse
     centre's peak. If more than half of the joints of two persons are within TWIN times the
     higher-scored one's size of each other, only that one stays.
     """
-    centre, offsets = _array(centre), _array(offsets)
+    centre, offsets = as_array(centre), as_array(offsets)
     if centre.ndim != 2 or 0 in centre.shape:
         raise ValueError(f"centre: expected (H, W), got shape {centre.shape}")
     for name, maps in (("centre", centre), ("offsets", offsets)):
@@ -138,7 +137,7 @@ def regress_at(points, offsets, shape) -> np.ndarray:
     Raises:
         ValueError: Shapes are wrong, or points are not finite.
     """
-    points, offsets = np.asarray(points, np.float32), _array(offsets)
+    points, offsets = np.asarray(points, np.float32), as_array(offsets)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError(f"points: expected finite (M, 2), got shape {points.shape}")
     if offsets.ndim != 3 or len(offsets) % 2 or 0 in offsets.shape:
@@ -238,13 +237,6 @@ def _joint_peaks(heatmaps, min_score, count, nms):
     peaks = np.ascontiguousarray(peaks)
     host_maps.adjust(peaks, peaks[..., 2] > 0, heatmaps)
     return peaks, (score > 0).sum(axis=1)
-
-
-def _array(maps) -> np.ndarray:
-    """Return a contiguous float32 array of a tensor or of anything that numpy takes."""
-    if isinstance(maps, torch.Tensor):
-        maps = maps.detach().float().cpu().numpy()
-    return np.ascontiguousarray(maps, dtype=np.float32)
 
 
 def _require_finite(name, values):

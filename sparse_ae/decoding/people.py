@@ -6,7 +6,6 @@ follows HigherHRNet (lib/core/group.py). Where the two differ, `rule` chooses.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import torch
 from sparse_ae.decoding import device_maps, host_maps, refinement, small_tags
 from sparse_ae.decoding.enlarge import enlarge_bilinear, has_torchs_bits
 from sparse_ae.grouping import RULES, group
+from sparse_ae.runtime.workers import available_cores
 
 
 class People(NamedTuple):
@@ -94,7 +94,7 @@ def decode(
     _check(heatmaps, tags, skeleton, settings)
     if _on_device(heatmaps):
         return _decode_on_device(heatmaps[None], tags[None], skeleton, settings)[0]
-    return _decode_on_host(_array(heatmaps), _array(tags), skeleton, settings)
+    return _decode_on_host(as_array(heatmaps), as_array(tags), skeleton, settings)
 
 
 def decode_batch(
@@ -133,8 +133,8 @@ def decode_batch(
         raise ValueError(f"workers: expected a whole number from 1 on, got {workers!r}")
     if _on_device(heatmaps):
         return _decode_on_device(heatmaps, tags, skeleton, settings)
-    heatmaps, tags = _array(heatmaps), _array(tags)
-    workers = min(workers or _cores(), max(len(heatmaps), 1))
+    heatmaps, tags = as_array(heatmaps), as_array(tags)
+    workers = min(workers or available_cores(), max(len(heatmaps), 1))
 
     def one(i):
         return _decode_on_host(heatmaps[i], tags[i], skeleton, settings)
@@ -231,21 +231,16 @@ def _on_device(maps) -> bool:
     return isinstance(maps, torch.Tensor) and maps.device.type != "cpu"
 
 
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _require_finite(name, finite):
     """Raise ValueError, naming the maps, if they are not finite."""
     if not finite:
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
-def _array(maps) -> np.ndarray:
+def as_array(maps) -> np.ndarray:
     """Return a contiguous float32 array of a tensor or of anything that numpy takes."""
     if isinstance(maps, torch.Tensor):
-        maps = maps.detach().float().numpy()
+        maps = maps.detach().float().cpu().numpy()
     return np.ascontiguousarray(maps, dtype=np.float32)
 
 

@@ -6,7 +6,6 @@ This is enough to repeat the run, and names no folder of the machine that made i
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import re
 import shlex
@@ -19,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sparse_ae import __version__
+from sparse_ae.runtime.workers import available_cores
 
 PACKAGES = ("torch", "numpy", "numba", "scipy", "pycocotools")
 # numbers depend on these alone: a changed page or a new record does not make a run "dirty"
@@ -52,7 +52,7 @@ def provenance(
         "dirty": None if changes is None else bool(changes),
         "packages": versions(),
         "device": device_name(device),
-        "cores": _cores(),
+        "cores": available_cores(),
         "threads": _threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -132,13 +132,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return run.stdout.strip()
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _threads() -> int:

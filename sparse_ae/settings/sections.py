@@ -67,8 +67,9 @@ class DataSettings(Section):
     """Crowds rendered before training; the same, each scene rendered when its turn comes; photos of
     COCO or CrowdPose in their official folders; photos of one's own."""
     split: Literal["official", "by_id"] = "official"
-    """Of COCO: by_id divides val2017 by the photos' ids: zlib.crc32(str(id).encode()) % 10 of 0 and 1 are
-    test photos, 2 validation photos, all others and train2017, if it is there, training photos."""
+    """Of COCO: by_id divides val2017 by the photos' ids. Where zlib.crc32(str(id).encode()) % 10 is
+    0 or 1, it tests on the photo, at 2 it validates; it trains on all others, and on train2017 if
+    it is there."""
     crowd_share: Share = 0.0
     """Of photos: the share of the training images that are rendered crowds."""
     train_set: FileAndFolder = ()

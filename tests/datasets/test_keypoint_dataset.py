@@ -228,6 +228,18 @@ def test_a_broken_photo_is_told_or_skipped_and_listed(tmp_path, damage, message,
     assert [image["id"] for image in photos.ground_truth()["images"]] == [1, 3]
 
 
+def test_the_view_in_place_of_a_broken_photo_is_the_same_whenever_it_is_asked_for(tmp_path):
+    """Which photos were tried before depends on workers and on resuming; views must not."""
+    photos = data_set(tmp_path, skip_broken=True)
+    cut_short(tmp_path / "images" / "002.jpg")
+    first, again = (photos.random_view(1, 64, AugmentSettings(), np.random.default_rng(5))
+                    for _ in range(2))  # fmt: skip
+    assert len(photos.broken) == 1
+    assert first.id == again.id == 3
+    assert np.array_equal(first.matrix, again.matrix)
+    assert np.array_equal(first.image, again.image)
+
+
 def test_nothing_that_can_be_read(tmp_path):
     photos = data_set(tmp_path, skip_broken=True)
     for path in (tmp_path / "images").iterdir():
