@@ -38,13 +38,13 @@ from sparse_ae.targets import clear_targets, heatmap_targets
 
 ROUNDS, QUICK_ROUNDS = 15, 1
 SECONDS = 2.0  # a pair of quick calls is repeated for so long
-SLOW = 1.0  # seconds from which on a call needs none before it to warm memory up
+SLOW = 1.0  # seconds from which a call needs no other before it to warm memory up
 WEIGHTS = Path(__file__).parents[1] / "data" / "weights" / "crowds-rve.safetensors"
 GROWTH = 1.3  # cost ~ size ** exponent; linear, with room for caches that get too small
 
 
 def loss_work(persons, dim, images=8, size=128, ratio=None, at_once=False) -> Work:
-    """Embedding loss, forward and backward, reading the tags from their maps included."""
+    """Make the embedding loss's row: forward and backward, reading tags from maps included."""
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(images, 17, dim, size, size, generator=generator, requires_grad=True)
     joints = torch.rand(images, persons, 17, 2, generator=generator) * size
@@ -65,8 +65,10 @@ def loss_work(persons, dim, images=8, size=128, ratio=None, at_once=False) -> Wo
 
 
 def targets_work(size, persons=30, ratio=None, again=False) -> Work:
-    """Heatmap targets of one image; again: into maps that are cleared afterwards, as one who draws
-    many images into the same memory does."""
+    """Make the row of one image's heatmap targets.
+
+    With `again`, they are drawn into maps that are then cleared, to be drawn into once more.
+    """
     joints = scenes.joints(np.random.default_rng(0), persons, size)
     visible = np.ones(joints.shape[:2], bool)
     maps = np.zeros((joints.shape[1], size, size), np.float32)
@@ -85,7 +87,7 @@ def targets_work(size, persons=30, ratio=None, again=False) -> Work:
 
 
 def decode_work(persons, size, dim, noise=False, ratio=None, limit=None) -> Work:
-    """Decoding with refinement."""
+    """Make the row of decoding with refinement."""
     heatmaps, tags = scenes.maps(persons, size, dim, noise=noise)
     return Work(
         f"decode, {persons} persons, {size}², D {dim}" + ", tags noise" * noise,
@@ -97,7 +99,7 @@ def decode_work(persons, size, dim, noise=False, ratio=None, limit=None) -> Work
 
 
 def group_work(persons, size, dim, ratio=None, limit=None) -> Work:
-    """Grouping alone, of the candidates of a scene."""
+    """Make the row of grouping alone, on the candidates of a scene."""
     heatmaps, tags = scenes.maps(persons, size, dim)
     maxima = host_maps.run_maxima(heatmaps)
     xy, score = host_maps.peaks(heatmaps, maxima, np.float32(0.1), 2, 30)
@@ -113,7 +115,7 @@ def group_work(persons, size, dim, ratio=None, limit=None) -> Work:
 
 
 def batch_work(images, size) -> Work:
-    """A batch on all cores, against one image after the other."""
+    """Make the row of a batch on all cores, against one image after another."""
     parts = [scenes.maps(15, size, 8, seed=seed) for seed in range(images)]
     heatmaps, tags = (np.stack(part) for part in zip(*parts, strict=True))
     return Work(
@@ -124,7 +126,7 @@ def batch_work(images, size) -> Work:
 
 
 def evaluation_work(images) -> Work:
-    """Average precision as CrowdPose counts it, against faster-coco-eval where that is there."""
+    """Make the row of CrowdPose's average precision, against faster-coco-eval if installed."""
     annotations, found = scenes.crowds(images)
     return Work(
         f"evaluation, {images} images, {len(found)} detections; faster-coco-eval",
@@ -135,7 +137,7 @@ def evaluation_work(images) -> Work:
 
 
 def crowd_work(count=64, limit=None) -> Work:
-    """What an evaluation takes, network and measures of embeddings included."""
+    """Make the row of a whole evaluation, network and measures of embeddings included."""
     net, size = load(WEIGHTS).net, 128
     data = CrowdDataset(CrowdConfig("val", size=size, skeleton="crowdpose"), count)
     data.arrays(progress=False)
@@ -149,7 +151,7 @@ def crowd_work(count=64, limit=None) -> Work:
 
 
 def works(quick: bool) -> list[Work]:
-    """The rows of the table; small ones for --quick."""
+    """Return the rows of the table, small ones for --quick."""
     if quick:
         return [
             loss_work(3, 2, 2, 32), heatmap_work("Γ + W", 3, 32, 2), swahr_work(3, 32, 2),
@@ -186,7 +188,7 @@ def works(quick: bool) -> list[Work]:
 
 
 def copy_speed(quick: bool) -> float:
-    """Bytes that a copy of a large array reads and writes in a second."""
+    """Return how many bytes copying a large array reads and writes per second."""
     there = np.ones(2**20 if quick else 2**25)
     copy, taken = there.copy(), []
     for _ in range(QUICK_ROUNDS if quick else ROUNDS):
@@ -197,11 +199,11 @@ def copy_speed(quick: bool) -> float:
 
 
 def measure(work: Work, quick: bool) -> dict:
-    """A row: medians of alternating runs, in milliseconds, and whether the targets are met.
+    """Measure a row: medians of alternating runs, in milliseconds, and whether targets are met.
 
-    Before each timed call comes one of the same function that is not timed: a virtual machine takes
-    memory back that was not used for a few seconds, and a loop that takes as long would leave the
-    other function nothing but cold memory.
+    An untimed call of the same function precedes each timed one: a virtual machine takes back
+    memory that was unused for a few seconds, and a loop that takes as long would leave only cold
+    memory to the other function.
     """
     functions = [work.ours] + [work.other] * (work.other is not None)
     seconds: list[list[float]] = [[] for _ in functions]
@@ -227,8 +229,11 @@ def measure(work: Work, quick: bool) -> dict:
 
 
 def growth(quick: bool) -> list[dict]:
-    """How our cost grows: curves of milliseconds over persons and over cells, and the exponent of
-    the power of their size that fits best (1: linear; less, where something constant is in it)."""
+    """Measure how our cost grows with persons and with cells, in milliseconds.
+
+    The exponent is that of the power of their number that fits best (1: linear; less if part of the
+    cost is constant).
+    """
     persons, sizes = ((2, 4), (32, 64)) if quick else ((4, 8, 16, 32), (128, 256, 512))
     dim = 2 if quick else 8
     curves = {

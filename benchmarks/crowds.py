@@ -2,8 +2,8 @@
 
     python benchmarks/crowds.py [--quick] [--out FILE.json]
 
-Prints a table of scenes a second by size and workers, and what the machine was. `make bench` runs
-it. About two minutes, on an idle machine; --quick takes seconds, and its figures mean little.
+Prints a table of scenes per second by size and workers, and the machine. `make bench` runs it. It
+takes about two minutes on an idle machine; --quick takes seconds, and its figures mean little.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from sparse_ae.datasets.crowd_coco import person_entries
 from sparse_ae.runtime.workers import available_cores, map_in_processes
 
 PERSONS = 10
-CHUNK = 4  # scenes of a task: few, so that all workers end at about the same time
-STARTS, QUICK_STARTS = 3, 1  # fresh processes, of which the median counts
+CHUNK = 4  # scenes per task: few, so that all workers end at about the same time
+STARTS, QUICK_STARTS = 3, 1  # fresh processes, whose median counts
 FIRST = (
     "from sparse_ae.crowds import CrowdConfig, render_scene; "
     f"render_scene(CrowdConfig(size=256, persons=({PERSONS}, {PERSONS})), 0)"
@@ -37,8 +37,7 @@ FIRST = (
 
 
 class Chunk(NamedTuple):
-    """What a worker tells: its id, when its first scene began and each was done (seconds), and the
-    most memory that it ever held (MB)."""
+    """A worker's report: id, times of its first start and of each scene's end (s), peak MB."""
 
     worker: int
     began: float
@@ -47,13 +46,13 @@ class Chunk(NamedTuple):
 
 
 def configuration(size: int) -> CrowdConfig:
-    """Default scenes, but for their size and number of persons."""
+    """Return the default configuration, except for size and number of persons."""
     return CrowdConfig(size=size, persons=(PERSONS, PERSONS))
 
 
 @cache
 def warm(config: CrowdConfig):
-    """Load bodies and compiled code, once a process."""
+    """Load bodies and compiled code, once per process."""
     render_scene(config, 0)
 
 
@@ -69,16 +68,15 @@ def draw(task: tuple[CrowdConfig, int]) -> Chunk:
 
 
 def most_memory() -> float:
-    """The most memory that this process ever held, in MB."""
+    """Return the peak memory of this process, in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # what resource tells of a process begins with its parent's figure
+    if status.exists():  # resource's figure of a process begins with its parent's
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS tells bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS gives bytes
 
 
 def rate(chunks: list[Chunk]) -> float:
-    """Scenes a second while all workers are at work: not before the last of them has begun, nor
-    after the first has ended."""
+    """Return scenes per second while all workers work, from the last start to the first end."""
     workers = {chunk.worker for chunk in chunks}
     spans = [[c for c in chunks if c.worker == worker] for worker in workers]
     begin = max(min(c.began for c in span) for span in spans)
@@ -88,7 +86,7 @@ def rate(chunks: list[Chunk]) -> float:
 
 
 def measure(size: int, workers: int, seconds: float, pilot: float) -> dict:
-    """A row: about so many seconds of drawing by so many workers; pilot: seconds of a scene."""
+    """Measure a row: about `seconds` of drawing by `workers`; pilot: seconds per scene."""
     config = configuration(size)
     tasks = max(2 * workers, round(seconds * workers / pilot / CHUNK))
     chunks = list(map_in_processes(draw, [(config, CHUNK * i) for i in range(tasks)], workers))
@@ -105,7 +103,7 @@ def measure(size: int, workers: int, seconds: float, pilot: float) -> dict:
 
 
 def one_core(size: int, seconds: float) -> dict:
-    """Milliseconds of processor time a scene: to draw it, and to make its PNG and annotations."""
+    """Measure processor milliseconds per scene: to draw it, and to make its PNG and annotations."""
     config, drawn, written = configuration(size), [], []
     warm(config)
     end = time.perf_counter() + seconds
@@ -122,7 +120,7 @@ def one_core(size: int, seconds: float) -> dict:
 
 
 def start_up(starts: int) -> float:
-    """Seconds from the start of a fresh process to its first scene, compiled code on disk."""
+    """Return seconds from a fresh process's start to its first scene, compiled code on disk."""
     taken = []
     for _ in range(1 + starts):
         before = time.perf_counter()
@@ -132,7 +130,7 @@ def start_up(starts: int) -> float:
 
 
 def show(found: dict):
-    """Print the table, a column a size."""
+    """Print the table, a column per size."""
     sizes = [row["size"] for row in found["one_core"]]
     rows = {(row["workers"], row["size"]): row for row in found["workers"]}
     counts = sorted({workers for workers, _ in rows})
@@ -182,7 +180,7 @@ def main():
     found["start_seconds"] = start_up(QUICK_STARTS if options.quick else STARTS)
 
     from sparse_ae.runtime.provenance import (
-        provenance,  # only now: it takes torch, the crowds do not
+        provenance,  # only now: it needs torch, crowds do not
     )
 
     found["provenance"] = provenance("", device="cpu")

@@ -2,9 +2,9 @@
 
     SPARSE_AE_DATA=... python benchmarks/loading.py [--workers 2] [--quick] [--out FILE.json]
 
-Prints milliseconds of processor time a photo, step by step, on one core, and photos a second of a
-DataLoader. The aim is 150 a second with two workers, at 512 × 512. The rate means something on an
-idle machine only: the load before it is printed, too.
+Prints milliseconds of processor time per photo, step by step, on one core, and photos per second of
+a DataLoader. The aim is 150 per second with two workers, at 512 × 512. The rate is meaningful only
+on an idle machine, so the load before it is printed, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_STEPS = 1_000_000  # more than a measurement takes
 
 
 def steps(data: KeypointDataset, size: int, rounds: int) -> dict[str, float]:
-    """Medians over photos and rounds of milliseconds of processor time, step by step."""
+    """Return median milliseconds of processor time over photos and rounds, step by step."""
     taken: dict[str, list[float]] = {}
 
     def timed(name, function, *arguments, photos=1):
@@ -66,14 +66,14 @@ def steps(data: KeypointDataset, size: int, rounds: int) -> dict[str, float]:
 
 
 def rate(data: KeypointDataset, size: int, workers: int, seconds: float) -> float:
-    """Photos a second that so many workers deliver, in batches, to a process that drops them."""
+    """Return photos per second that workers deliver, in batches, to a process that drops them."""
     augment = AugmentSettings(colour=0.0)
     stream = Stream(data, augment, size, Targets(), batch=BATCH, steps=MOST_STEPS, seed=0,
                     workers=workers)  # fmt: skip
     batches = stream.batches()
     for _ in range(
         1 + AHEAD * workers
-    ):  # processes start, and what they prepared meanwhile is used
+    ):  # processes start, and what they prepared meanwhile is used up
         next(batches)
     done, begin = 0, time.perf_counter()
     while time.perf_counter() < begin + seconds:

@@ -1,8 +1,7 @@
-"""Rows of the core's benchmark that read whole maps: heatmap losses, Γ, SWAHR's, enlarging, and
-from a network's output to people.
+"""Rows of the core benchmark that read whole maps: heatmap losses, Γ, enlarging and decoding.
 
-Each loss is taken forward and backward. Maps lie in memory as they come from a network: contiguous
-in float32, or, as in training on a CPU, channels last in bfloat16.
+Each loss runs forward and backward. Maps have the memory layout of a network's output: contiguous
+in float32 or, as in training on a CPU, channels last in bfloat16.
 """
 
 from __future__ import annotations
@@ -28,8 +27,11 @@ IMAGES, KINDS = 8, 17
 
 
 class Work(NamedTuple):
-    """One row: what is done, how by the library, how else, the least ratio of their times, the most
-    milliseconds, and of memory-bound work the bytes that must be read and written."""
+    """One row of the benchmark.
+
+    It has a name, the library's function, the other one, the least ratio of their times, the most
+    milliseconds, and, if memory-bound, the bytes that must be read and written.
+    """
 
     name: str
     ours: Callable
@@ -53,14 +55,14 @@ def _targets(persons, size, images):
 
 
 def _taken(loss, *leaves):
-    """The gradients of a loss, or of a sum of losses."""
+    """Compute the gradients of a loss, or of a sum of losses."""
     given = [leaf.detach().requires_grad_() for leaf in leaves]
     found = loss(*given)
     (found if isinstance(found, torch.Tensor) else sum(found)).backward()
 
 
 def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ratio=None) -> Work:
-    """The heatmap loss; form: "plain", "Γ + W" with scales given, or "Γ of tags, W, mask"."""
+    """Make the heatmap loss's row: "plain", "Γ + W" (scales given) or "Γ of tags, W, mask"."""
     generator = torch.Generator().manual_seed(0)
     target = _targets(persons, size, images)
     pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
@@ -78,7 +80,7 @@ def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ra
             return _taken(lambda pred: loss(pred, target, scale), pred)
         return _taken(lambda pred: loss(pred, target, from_tags(tags), mask=mask), pred)
 
-    # the prediction and the target are read, the gradient is written; and what else is read
+    # prediction and target are read, the gradient is written, and other inputs are read
     read = {"plain": (), "Γ + W": (scale,)}.get(form, (tags, mask))
     moved = sum(part.nbytes for part in (pred, pred, target, *read))
     return Work(
@@ -91,7 +93,7 @@ def heatmap_work(form, persons=30, size=128, images=IMAGES, *, trained=False, ra
 
 
 def swahr_work(persons=30, size=128, images=IMAGES, *, ratio=None) -> Work:
-    """SWAHR's losses."""
+    """Make the row of SWAHR's losses."""
     generator = torch.Generator().manual_seed(0)
     target = _targets(persons, size, images)
     pred = 0.5 * target + 0.3 * torch.rand(target.shape, generator=generator)
@@ -108,7 +110,7 @@ def swahr_work(persons=30, size=128, images=IMAGES, *, ratio=None) -> Work:
 
 
 def enlarge_work(size, target, channels=136, images=1, *, ratio=None) -> Work:
-    """Bilinear enlargement, into the same memory again and again; torch takes new memory."""
+    """Make the row of bilinear enlargement into the same memory; torch takes new memory."""
     maps = torch.rand(images, channels, size, size, generator=torch.Generator().manual_seed(0))
     out = torch.empty(images, channels, target, target)
     return Work(
@@ -121,7 +123,7 @@ def enlarge_work(size, target, channels=136, images=1, *, ratio=None) -> Work:
 
 
 class _Given:
-    """In the place of a network: gives maps that are there already."""
+    """A stand-in for a network, which returns given maps."""
 
     keypoints, mean, std = KINDS, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
 
@@ -129,7 +131,7 @@ class _Given:
         self.output = output
 
     def parameters(self):
-        """None."""
+        """Return an empty iterator."""
         return iter(())
 
     def __call__(self, _):
@@ -137,7 +139,7 @@ class _Given:
 
 
 def photo_work(persons=15, size=512, *, ratio=None, limit=None) -> Work:
-    """From a network's output for a photo and its mirror image to people."""
+    """Make the row from a network's output, for a photo and its mirror image, to people."""
     heatmaps, tags = scenes.small_maps(persons, size // 4, 8, np.random.default_rng(0))
     mirrored = np.ascontiguousarray(heatmaps[COCO.flip, :, ::-1]), tags[COCO.flip, ..., ::-1].copy()
     coarse, embeddings = (

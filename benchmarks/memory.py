@@ -3,10 +3,10 @@
     python benchmarks/memory.py [--quick] [--pages] [--out FILE.json]
 
 Evaluates a net on 5,000 scenes and trains one for 200 epochs, each in a process of its own, and
-samples on the way the memory that is theirs alone (RssAnon of Linux: what cannot be read again from
-a file, as scenes on disk can). Then what a run of the preset `smoke`, and with --pages the building
-of the book's pages, take, second by second, all processes together. Five minutes, and ten more with
---pages. `grows` is what the last quarter of the samples has more than the second one, on average.
+samples their private memory (RssAnon of Linux, without what can be read again from a file, such as
+scenes on disk). Then samples what a run of the preset `smoke` and, with --pages, building the
+book's pages take, all processes together. It takes five minutes, and ten more with --pages. `grows`
+is by how much the last quarter of the samples exceeds the second one, on average.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MB = 2**20
 
 
 def own_megabytes() -> float:
-    """Of this process: memory that no file holds."""
+    """Return this process's memory that no file holds, in MB."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("RssAnon:"):
             return round(int(line.split()[1]) * 1024 / MB, 1)
@@ -37,7 +37,7 @@ def own_megabytes() -> float:
 
 
 def evaluation(count: int) -> dict:
-    """Samples over the evaluation of a small net, trained for a few steps, on so many scenes."""
+    """Sample an evaluation of a small net, trained for a few steps, on `count` scenes."""
     from sparse_ae.companion.experiment import evaluate_on, fit
     from sparse_ae.evaluation import evaluation as module
     from sparse_ae.settings import load_settings
@@ -58,7 +58,7 @@ def evaluation(count: int) -> dict:
 
 
 def training(epochs: int) -> dict:
-    """Samples over a training of so many epochs."""
+    """Sample a training of this many epochs."""
     from sparse_ae.companion.experiment import fit
     from sparse_ae.settings import load_settings
     from sparse_ae.training.train_state import TrainState
@@ -79,7 +79,7 @@ def training(epochs: int) -> dict:
 
 
 def series(what: str, samples: list) -> dict:
-    """Samples as a record keeps them."""
+    """Return samples as a record keeps them."""
     done, megabytes = zip(*samples, strict=True)
     quarter = len(megabytes) // 4
     growth = statistics.mean(megabytes[-quarter:]) - statistics.mean(
@@ -90,8 +90,10 @@ def series(what: str, samples: list) -> dict:
 
 
 def most_together(command: list[str], environment: dict) -> dict:
-    """What a command and its processes held, second by second, each page of memory counted once
-    where the system tells so (PSS): seconds, megabytes, the peak. RuntimeError where it fails."""
+    """Return the memory of a command and its processes over time: seconds, megabytes, the peak.
+
+    Shared memory is counted once (PSS). A command that fails raises RuntimeError.
+    """
     import psutil
 
     began, samples = time.monotonic(), []
@@ -119,7 +121,7 @@ def most_together(command: list[str], environment: dict) -> dict:
 
 
 def measured_apart(name: str, number: int, environment: dict) -> dict:
-    """`evaluation` or `training` in a process of its own."""
+    """Run `evaluation` or `training` in a process of its own."""
     command = [sys.executable, __file__, "--only", name, "--number", str(number)]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, text=True,
                           stdout=subprocess.PIPE)  # fmt: skip
@@ -127,7 +129,7 @@ def measured_apart(name: str, number: int, environment: dict) -> dict:
 
 
 def measure(quick: bool, pages: bool) -> dict:
-    """The record."""
+    """Measure everything, and return the record."""
     from sparse_ae.runtime.provenance import provenance
 
     share = 50 if quick else 1

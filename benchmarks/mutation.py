@@ -3,11 +3,11 @@
     pip install -e '.[dev,mutation]' -c constraints.txt
     python benchmarks/mutation.py --out benchmarks/results/mutation.json
 
-Which files are changed and which tests look is in pyproject.toml, [tool.mutmut]. Takes most of an
+pyproject.toml, [tool.mutmut], says which files are changed and which tests run. It takes most of an
 hour on two cores. A fault that no test finds either shows a missing test, or changes nothing that
-anyone could see: those are in equivalent_mutants.yaml, each with the reason, and the record names
-every other. Compiled functions (`kernels.kernel`) are passed over: mutmut leaves decorated
-functions as they are, and each of these is held to a plain loop by its tests.
+anyone could see. The latter are in equivalent_mutants.yaml, each with the reason; the record names
+all others. Compiled functions (`kernels.kernel`) are skipped, since mutmut does not change
+decorated functions; tests compare each of them with a plain loop.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from sparse_ae.companion.records import provenance
 HERE = Path(__file__).resolve().parent
 REASONS = HERE / "equivalent_mutants.yaml"
 RESULT = re.compile(r"^\s*sparse_ae\.([\w.]+)\.([^\s.]+): ([a-z ]+)$", re.MULTILINE)
-FOUND = ("killed", "timeout", "segfault", "suspicious")  # what was seen to go wrong
+FOUND = ("killed", "timeout", "segfault", "suspicious")  # states of faults that tests found
 
 
 def read_results(text: str) -> list[tuple[str, str, str]]:
-    """Module, name and what became of every mutant, of what `mutmut results --all true` prints."""
+    """Return module, name and state of every mutant, from `mutmut results --all true`'s output."""
     return [match.groups() for match in RESULT.finditer(text)]
 
 
 def change(diff: str) -> tuple[str, str]:
-    """The lines that a mutant takes away and puts in instead, of what `mutmut show` prints."""
+    """Return the lines that a mutant removes and adds, from the output of `mutmut show`."""
     lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
     taken, put = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
@@ -47,9 +47,9 @@ def change(diff: str) -> tuple[str, str]:
 def summary(
     results: list[tuple[str, str, str]], changes: dict[tuple[str, str], tuple[str, str]]
 ) -> dict:
-    """Counts by module, the share found, and the survivors that nothing explains.
+    """Return counts by module, the share found, and the survivors that nothing explains.
 
-    changes: of each survivor, by module and name.
+    `changes` has the change of each survivor, by module and name.
     """
     reasons = yaml.safe_load(REASONS.read_text(encoding="utf-8"))
     known = {(one["module"], one["line"], one["instead"]): one["why"] for one in reasons}
@@ -75,7 +75,7 @@ def summary(
 
 
 def mutmut(*arguments: str) -> str:
-    """What mutmut prints. SystemExit where it fails or is not installed."""
+    """Return what mutmut prints; raise SystemExit if it fails or is not installed."""
     run = subprocess.run([sys.executable, "-m", "mutmut", *arguments], cwd=HERE.parent,
                          capture_output=True, text=True, check=False)  # fmt: skip
     if run.returncode:

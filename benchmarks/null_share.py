@@ -29,7 +29,7 @@ from sparse_ae.metrics.null_share import simulated_shares
 UNITS = 16
 # rounds of descent, and the standard error below which all crowds weigh the same
 STAGES = ((3000, 1e-3), (6000, 4e-4))
-CHUNK = 150  # rounds between two looks at the loss
+CHUNK = 150  # rounds between two reports of the loss
 
 
 class Crowd(NamedTuple):
@@ -47,8 +47,7 @@ class Crowd(NamedTuple):
 
 
 def draw_crowd(generator: np.random.Generator) -> Crowd:
-    """Draw persons' joints alike or not, and spreads within persons of all sizes, small ones above
-    all."""
+    """Draw equal or unequal numbers of joints, and spreads of all sizes, favouring small ones."""
     persons = generator.integers(1, MOST_PERSONS + 1)
     dim = generator.integers(2, MOST_DIMS + 1)
     low, high = sorted(generator.integers(1, MOST_JOINTS + 1, 2))

@@ -1,10 +1,10 @@
-"""What sparse_ae is measured against: the same results by plain loops, to be checked by eye.
+"""What sparse_ae is measured against: the same results from plain loops, easy to check by eye.
 
-A person and a joint at a time, the way the published codebases write it, with their choices of
+They take one person and joint at a time, as the published codebases do, and with their choices of
 library calls: torch for windows, whole maps and gradients, NumPy for a whole map, SciPy for an
-assignment (they take a slower one). Refinement looks for the joints that a person lacks, as the
-released code does, and not for all of them, as HigherHRNet does. tests/benchmarks/test_reference.py
-holds every function against the library.
+assignment (theirs is slower). Refinement looks only for the joints that a person lacks, as the
+released code does, not for all, as HigherHRNet does. tests/benchmarks/test_reference.py compares
+every function with the library.
 
 B images, P persons, K joints, D embedding dimensions, H×W cells.
 """
@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 
 def embedding_loss(tag_maps, joints, visible, *, at_once=False):
-    """Pull and push of the released form, each the mean over the images.
+    """Compute pull and push of the released form, each the mean over the images.
 
     tag_maps: (B, K, D, H, W); joints: (B, P, K, 2); visible: (B, P, K). at_once: read a person's
     tags from the maps in one go, not joint by joint as HigherHRNet does.
@@ -55,7 +55,7 @@ def embedding_loss(tag_maps, joints, visible, *, at_once=False):
 
 
 def heatmap_loss(pred, target, scale=None, *, beta=0.55, focal=True, mask=None):
-    """L_r of maps (B, K, H, W), every cell by the same formula; mask: (B, H, W)."""
+    """Compute L_r of maps (B, K, H, W), every cell by the same formula; mask: (B, H, W)."""
     pred = pred.float()
     if scale is not None:
         target = target ** (beta / scale) ** 2
@@ -69,7 +69,7 @@ def heatmap_loss(pred, target, scale=None, *, beta=0.55, focal=True, mask=None):
 
 
 def scale_from_tags(tag_maps):
-    """Bin centres weighted by the magnitudes of tags (B, K, D, H, W); none of them 0."""
+    """Average bin centres, weighted by the magnitudes of tags (B, K, D, H, W); none of them 0."""
     magnitude = tag_maps.detach().float().abs()
     weight = magnitude / magnitude.sum(2, keepdim=True)
     centres = (torch.arange(tag_maps.shape[2]) + 0.5) / tag_maps.shape[2]
@@ -77,7 +77,7 @@ def scale_from_tags(tag_maps):
 
 
 def swahr_losses(pred, target, scale):
-    """SWAHR's losses of maps (B, K, H, W), every cell by the same formula."""
+    """Compute SWAHR's losses of maps (B, K, H, W), every cell by the same formula."""
     drawn = (target > 0).float()
     log = torch.where(target > 0, target, torch.ones_like(target)).log()
     turn = scale * log
@@ -88,7 +88,7 @@ def swahr_losses(pred, target, scale):
 
 
 def heatmap_targets(joints, visible, size, sigma=2):
-    """(K, size, size) heatmaps of joints (P, K, 2), visible (P, K)."""
+    """Draw (K, size, size) heatmaps of joints (P, K, 2), visible (P, K)."""
     reach = 3 * sigma + 1
     x = np.arange(2 * reach + 1, dtype=float)
     y = x[:, None]
@@ -113,7 +113,7 @@ def heatmap_targets(joints, visible, size, sigma=2):
 
 
 def peaks(heatmaps, tags, min_score=0.1, nms=5, count=30):
-    """Each joint's candidates: a list of K lists of (x, y, score, tag)."""
+    """Return each joint's candidates, a list of K lists of (x, y, score, tag)."""
     maps = torch.from_numpy(heatmaps)
     around = F.max_pool2d(maps[None], nms, stride=1, padding=nms // 2)[0]
     score, cell = (maps * (maps == around)).flatten(1).topk(count, dim=1)
@@ -130,7 +130,7 @@ def peaks(heatmaps, tags, min_score=0.1, nms=5, count=30):
 
 
 def group(candidates, order, tag_threshold=1.0):
-    """Persons by the released rule: a list of dictionaries, joint → (x, y, score, tag)."""
+    """Group by the released rule; return a list of dictionaries, joint → (x, y, score, tag)."""
     persons = []
     for joint in order:
         found = candidates[joint]
@@ -157,7 +157,7 @@ def group(candidates, order, tag_threshold=1.0):
 
 
 def refine(person, heatmaps, tags):
-    """Look for each joint that a person lacks in the whole map; the person's mean tag."""
+    """Add each joint that a person lacks from the whole map; return the person's mean tag."""
     mean = np.mean([part[3] for part in person.values()], axis=0)
     missing = [k for k in range(len(heatmaps)) if k not in person]
     for k in missing:
@@ -168,7 +168,7 @@ def refine(person, heatmaps, tags):
 
 
 def adjust(x, y, heatmap):
-    """A quarter of a cell from the cell's centre, towards the higher neighbour in x and in y."""
+    """Return the point a quarter cell off the cell's centre, towards the higher neighbours."""
     height, width = heatmap.shape
     right = heatmap[y, min(x + 1, width - 1)] > heatmap[y, max(x - 1, 0)]
     below = heatmap[min(y + 1, height - 1), x] > heatmap[max(y - 1, 0), x]
@@ -176,7 +176,7 @@ def adjust(x, y, heatmap):
 
 
 def decode(heatmaps, tags, order):
-    """Keypoints (P, K, 3), scores (P,) and mean tags (P, D) of maps (K, H, W), (K, D, H, W)."""
+    """Decode maps (K, H, W), (K, D, H, W) to keypoints (P, K, 3), scores (P,), mean tags (P, D)."""
     persons = group(peaks(heatmaps, tags), order)
     keypoints = np.zeros((len(persons), len(heatmaps), 3), np.float32)
     scores = np.zeros(len(persons), np.float32)
@@ -191,8 +191,10 @@ def decode(heatmaps, tags, order):
 
 
 def coco_evaluation(annotations, found, sigmas):
-    """A function that evaluates detections in CrowdPose's mode by faster-coco-eval; None where that
-    is not installed."""
+    """Return a function that evaluates detections as CrowdPose does, with faster-coco-eval.
+
+    Returns None if that is not installed.
+    """
     try:
         from faster_coco_eval import COCO, COCOeval_faster
     except ImportError:

@@ -1,5 +1,4 @@
-"""Records of benchmarks as a page shows them: core.py's as text, as a table and as a picture,
-loading.py's as a table."""
+"""Benchmark records for a page: core.py's as text, table and picture, loading.py's as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 
 def show(record: dict) -> str:
-    """The record as text."""
+    """Return the record as text."""
 
     def number(value, form):
         return "" if value is None else format(value, form)
@@ -41,12 +40,12 @@ def show(record: dict) -> str:
 
 
 def _share(record: dict, row: dict) -> float:
-    """Of a copy's speed, that at which a row's bytes are moved."""
+    """Return the speed at which a row's bytes are moved, as a share of a copy's speed."""
     return 1e3 * row["moved_bytes"] / row["ours_ms"] / record["copy_bytes_per_second"]
 
 
 def table(record: dict) -> pd.DataFrame:
-    """The rows with an aim for a page, formatted."""
+    """Return the rows that have an aim, formatted for a page."""
     lines = []
     for row in record["rows"]:
         if row["met"] is None:
@@ -65,14 +64,14 @@ def table(record: dict) -> pd.DataFrame:
 
 
 def loading_table(record: dict) -> pd.DataFrame:
-    """A record of benchmarks/loading.py as rows for a page, formatted."""
+    """Return a record of benchmarks/loading.py as rows, formatted for a page."""
     steps = record["one_core_ms"]
     return pd.DataFrame({"ms": [f"{ms:.2f}" for ms in steps.values()]},
                         index=pd.Index(list(steps), name="step"))  # fmt: skip
 
 
 def loading_note(record: dict) -> str:
-    """HTML below it: what came of it with workers, and on which machine."""
+    """Return the HTML note below that table: the rate with workers, and the machine."""
     origin = record["provenance"]
     return (
         f"<p>Together, {record['workers']} worker processes deliver "
@@ -87,7 +86,7 @@ def loading_note(record: dict) -> str:
 
 
 def growth_figure(record: dict):
-    """Milliseconds over persons and over cells, beside the line of a cost in proportion."""
+    """Draw milliseconds over persons and over cells, beside the line of a proportional cost."""
     figure, axes = plt.subplots(1, 2, figsize=(8.1, 3.6), layout="constrained", sharey=True)
     for axis, by in zip(axes, ("persons", "cells"), strict=True):
         for row, colour in zip(

@@ -10,13 +10,13 @@ from sparse_ae.targets import heatmap_targets
 
 STRIDE = 4  # maps are made small and enlarged, as the published codebases do
 SEEN = 0.65  # share of joints with a peak; half of the others leave a trace too weak to count
-NEAR = 0.2  # share of a peak's height down to which the tags around are the person's
-BORDER = 3  # cells: an enlarged map repeats its outermost ones, and a peak there is two
+NEAR = 0.2  # share of a peak's height above which tags around it are the person's
+BORDER = 3  # cells: an enlarged map repeats its outermost ones, which makes a peak there two
 AREA = 0.53  # of a person, as a share of its box
 
 
 def joints(generator, persons, size, kinds=17):
-    """(P, K, 2) joints of persons of different size, anywhere in the map."""
+    """Draw (P, K, 2) joints of persons of different size, anywhere in the map."""
     extent = generator.uniform(0.05, 0.25, (persons, 1, 1)) * size
     middle = generator.uniform(0.1, 0.9, (persons, 1, 2)) * size
     place = middle + extent * generator.normal(0, 1, (persons, kinds, 2)) / 2
@@ -24,10 +24,10 @@ def joints(generator, persons, size, kinds=17):
 
 
 def maps(persons, size, dim, *, kinds=17, noise=False, seed=0):
-    """heatmaps (K, size, size) and tags (K, D, size, size), enlarged from `small_maps`.
+    """Draw heatmaps (K, size, size) and tags (K, D, size, size), enlarged from `small_maps`.
 
-    With `noise` tags are random in every cell that is no joint's, which leaves refinement nothing
-    to go by.
+    With `noise`, tags are random in every cell without a joint, which leaves refinement nothing to
+    go by.
     """
     generator = np.random.default_rng(seed)
     heatmaps, tags = small_maps(persons, size // STRIDE, dim, generator, kinds)
@@ -41,10 +41,10 @@ def maps(persons, size, dim, *, kinds=17, noise=False, seed=0):
 
 
 def small_maps(persons, small, dim, generator, kinds=17):
-    """heatmaps (K, small, small) and tags (K, D, small, small), as a network gives them.
+    """Draw heatmaps (K, small, small) and tags (K, D, small, small), as a network gives them.
 
-    Tags are a person's own around its joints; elsewhere those of the nearest person, as networks
-    colour a whole body.
+    Tags are a person's own around its joints; elsewhere they are those of the nearest person, since
+    networks colour a whole body.
     """
     place = joints(generator, persons, small, kinds)
     seen = generator.random((persons, kinds))
@@ -67,14 +67,14 @@ def small_maps(persons, small, dim, generator, kinds=17):
 
 
 def enlarge(part, size):
-    """(K, C, h, w) → (K, C, size, size), bilinear."""
+    """Enlarge (K, C, h, w) bilinearly to (K, C, size, size)."""
     return F.interpolate(
         torch.from_numpy(part), size=(size, size), mode="bilinear", align_corners=False
     ).numpy()
 
 
 def crowds(images, kinds=14, seed=0):
-    """COCO annotations and detections of crowded images, four to five persons each."""
+    """Draw COCO annotations and detections of crowded images, one to eight persons each."""
     generator = np.random.default_rng(seed)
     persons, found = [], []
     for image in range(1, images + 1):

@@ -1,11 +1,11 @@
 """Measure the net that ships on photos, and write its card's figures.
 
     SPARSE_AE_DATA=… python experiments/card.py     # measures: ten minutes on one core
-    python experiments/card.py --check              # exits 1 where the card is not the record's
+    python experiments/card.py --check              # exits with 1 if the card is out of date
 
-The record is data/weights/people.json; the card is data/weights/README.md. The shipped weights are
-measured as they ship, in 16 bits. The threshold's precision is that of the validation photos, on
-which the threshold was chosen.
+The record is data/weights/people.json; the card is data/weights/README.md. The weights are measured
+as they ship, in 16 bits. The threshold's precision is measured on the validation photos, on which
+the threshold was chosen.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCORES = (0.2, 0.25)
 
 
 def measure(split: str) -> dict:
-    """AP of each use, seconds a photo with the mirror image, and what each threshold shows."""
+    """Measure AP and seconds per photo of each use, and what each threshold shows."""
     data = open_dataset(load_settings("people", "rve", 1).data, split)
     found = {"photos": len(data)}
     for name, decode in USES.items():
@@ -54,7 +54,7 @@ def measure(split: str) -> dict:
 
 
 def thresholds(net: Predictor, data: PoseDataset, split: str) -> list[dict]:
-    """Of the people with at least a score: how many of 1 are right, and what share is found."""
+    """Return, per least score, the share of people shown that is right, and of people found."""
     truth = data.ground_truth()
     category, results = truth["categories"][0]["id"], []
     for index in tqdm(range(len(data)), f"{split} thresholds", unit=" photos"):
@@ -71,7 +71,7 @@ def thresholds(net: Predictor, data: PoseDataset, split: str) -> list[dict]:
 
 
 def table(record: dict) -> str:
-    """The figures as Markdown, in percent."""
+    """Return the figures as Markdown, in percent."""
     val, test = record["val"], record["test"]
     rows = [
         ("", f"{val['photos']} validation photos", f"{test['photos']} test photos"),
@@ -91,7 +91,7 @@ def table(record: dict) -> str:
 
 
 def updated() -> str:
-    """The card with the record's figures."""
+    """Return the card's text with the record's figures."""
     before, rest = CARD.read_text(encoding="utf-8").split(START)
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     return f"{before}{START}{table(record)}{END}{rest.split(END)[1]}"

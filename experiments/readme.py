@@ -1,7 +1,7 @@
 """Write the README's table and picture from the committed records of the evidence.
 
 python experiments/readme.py            # after the records changed
-python experiments/readme.py --check    # exits 1 where the README is not what they say
+python experiments/readme.py --check    # exits with 1 if the README is out of date
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SEEDS = (1, 2, 3, 4, 5)  # those that are committed
 
 
 def committed():
-    """Records and arrays of the committed seeds."""
+    """Return records and arrays of the committed seeds."""
     records, arrays = read_runs(EVIDENCE, RESULTS)
     records = [record for record in records if record["seed"] in SEEDS]
     return records, {run: found for run, found in arrays.items() if run[1] in SEEDS}
 
 
 def table() -> str:
-    """The claims with their verdicts, as Markdown."""
+    """Return the claims with their verdicts, as Markdown."""
     records, arrays = committed()
     claims = verdict_rows(cached_table("verdicts", records, arrays, RESULTS))
     rows = [list(claims.columns), ["---"] * len(claims.columns), *claims.values.tolist()]
@@ -39,14 +39,14 @@ def table() -> str:
 
 
 def updated() -> str:
-    """The README with its table as the records have it."""
+    """Return the README's text with the table from the records."""
     before, rest = README.read_text(encoding="utf-8").split(START)
     comment, rest = rest.split("\n", 1)
     return f"{before}{START}{comment}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
 def draw() -> None:
-    """Four test scenes with the persons that the first committed run of `rve` found."""
+    """Draw four test scenes with the people that the first committed run of `rve` found."""
     records, arrays = committed()
     record = next(record for record in records if record["method"] == "rve")
     figure = example_people_figure(record, arrays["rve", record["seed"]])

@@ -3,8 +3,8 @@
     python experiments/steps.py
 
 Trains Associative Embedding with eight dimensions, without and with the scale loss, as the preset
-evening does, for its first 600 steps, and keeps the embeddings at the true joints of one validation
-scene after every ten steps. Costs about four minutes on one core per method.
+evening does but in 600 steps, and keeps the embeddings at the true joints of one validation scene
+after every ten steps. Takes about four minutes on one core per method.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from sparse_ae.skeleton import get_skeleton
 from sparse_ae.training.loop import train
 
 METHODS, STEPS, EVERY = ("ae8", "ae8_scale"), 600, 10
-LEAST = 6  # people of the scene that is followed, the first crowded one with so many
+LEAST = 6  # people in the scene that is followed, the first crowded one with this many
 
 
 def choose_scene(crowd: CrowdConfig, least: int = LEAST):
-    """The number of the first hard scene with at least so many people, and the scene."""
+    """Return the number of the first hard scene with at least `least` people, and the scene."""
     numbers = (i for i in range(1000) if render_scene(crowd, i).crowd_index >= 0.8)
     number = next(i for i in numbers if len(render_scene(crowd, i).keypoints) >= least)
     return number, render_scene(crowd, number)

@@ -1,8 +1,8 @@
 """sparse_ae: regularised vector embeddings for bottom-up human pose estimation.
 
-What most users want stands here and is imported when it is asked for: the losses
-`grouping_loss`, `scale_loss` and `heatmap_loss`, `group` and `decode` from maps to people, and
-`load`, which gives a net that finds people in images.
+The top level has what most users want, imported on access: the losses `grouping_loss`, `scale_loss`
+and `heatmap_loss`; `group` and `decode`, from maps to people; and `load`, which returns a net that
+finds people in images.
 """
 
 import importlib
@@ -21,7 +21,7 @@ __all__ = list(_WHERE)
 
 
 def __getattr__(name: str):
-    """What stands at the top, from where it is."""
+    """Import a top-level name from its module."""
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

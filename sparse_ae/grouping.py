@@ -1,10 +1,10 @@
-"""Candidates → persons: which of the joints found in an image belong together.
+"""Group the joints found in an image into persons.
 
-Two rules, both from associative embedding (Newell et al., 2017): joint kinds are visited in a
-fixed order, and each kind's candidates are assigned to the persons found so far by the distance
-between embeddings. They differ in the cost of a pair and in what happens to far candidates:
-"released" is the rule of the released code of Coupled Embedding (models/evaluate.py),
-"higherhrnet" the rule of HigherHRNet (lib/core/group.py, detection values used, nobody ignored).
+Both rules come from associative embedding (Newell et al., 2017): joint kinds are visited in a fixed
+order, and each kind's candidates are assigned to the persons found so far by the distance between
+embeddings. They differ in the cost of a pair and in what happens to far candidates. "released" is
+the rule of Coupled Embedding's released code (models/evaluate.py), "higherhrnet" that of
+HigherHRNet (lib/core/group.py, with detection values used and nobody ignored).
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from sparse_ae.runtime.distances import distances_from
 from sparse_ae.runtime.kernels import kernel
 
 RULES = ("released", "higherhrnet")
-FAR = 1e5  # released: the cost of a pair that should not be, and of founding a person
-NEW = 1e10  # higherhrnet: the cost of founding a person
+FAR = 1e5  # released: the cost of a pair too far apart, and of starting a person
+NEW = 1e10  # higherhrnet: the cost of starting a person
 NAN_SCORE = 4  # see `_fault`
-LARGEST = 1e15  # of a candidate's numbers: sums of their squares are finite in float32
+LARGEST = 1e15  # allowed number of a candidate: sums of squares stay finite in float32
 
 
 def group(
     xy, score, tag, order, *, min_score=0.1, tag_threshold=1.0, rule="released", max_people=None
 ) -> np.ndarray:
-    """Form persons of candidates, each joint of a person from one candidate.
+    """Group candidates into persons, with at most one candidate per joint of a person.
 
-    HigherHRNet keys a person by its first tag value, so that equal values overwrite each other;
-    here every founder is a person of its own. Of several assignments with the same cost the
-    solver's choice stands, so results may depend on the order of candidates with nearly equal tags.
+    HigherHRNet keys a person by its first tag value, so equal values overwrite each other; here
+    every founder is a person of its own. Among assignments of equal cost the solver chooses one, so
+    results may depend on the order of candidates with nearly equal tags.
 
     Args:
-        xy: (K, N, 2) positions, in any unit; they are passed through.
+        xy: (K, N, 2) positions in any unit, passed through unchanged.
         score: (K, N) detection scores. Candidates with a score of min_score or less are left out:
             pad a joint that has fewer than N candidates with score 0.
         tag: (K, N, D) embeddings; read only where the score is above min_score.
@@ -40,12 +40,12 @@ def group(
         min_score: see score.
         tag_threshold: the largest embedding distance (L2) at which a candidate joins a person.
         rule: "released" or "higherhrnet".
-        max_people: with "higherhrnet", only the first so many persons take further joints (30 in
-            its settings); None, the default, lets all. "released" has no such limit.
+        max_people: with "higherhrnet", only the first `max_people` persons take further joints (30
+            in its settings); None means no limit. "released" never has one.
 
     Returns:
-        (P, K, 3 + D) float32: x, y, score, tag; a joint that was not found is all zero. Persons
-        come in the order of their founding.
+        (P, K, 3 + D) float32: x, y, score, tag; a joint that was not found is all zero. Persons are
+        in the order in which they were started.
 
     Raises:
         ValueError: Shapes are wrong, order is no permutation, rule is unknown, min_score is
@@ -63,7 +63,7 @@ def group(
         [[0.  0.2]
          [5.  5.1]]
     """
-    with np.errstate(over="ignore"):  # what overflows is infinite, and told
+    with np.errstate(over="ignore"):  # overflow gives inf, refused below
         xy, score, tag = (np.asarray(values, dtype=np.float32) for values in (xy, score, tag))
     _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people)
     released = rule == "released"
@@ -77,9 +77,9 @@ def group(
 
 @kernel
 def _group(candidates, kept, order, threshold, released, limit):
-    """`group` by the kept of candidates (K, N, 3 + D)."""
+    """Compiled part of `group`, on the candidates (K, N, 3 + D) that are `kept`."""
     kinds, most, numbers = candidates.shape
-    people = np.zeros((kept.sum(), kinds, numbers), np.float32)  # as if nobody had two joints
+    people = np.zeros((kept.sum(), kinds, numbers), np.float32)  # at most one per candidate
     total = np.zeros((numbers - 3, len(people)), np.float32)  # (D, P) sum of each person's tags
     count = np.zeros(len(people), np.float32)  # number of its joints
     found = np.empty(most, np.int64)
@@ -102,14 +102,14 @@ def _group(candidates, kept, order, threshold, released, limit):
             if not near[i, person]:
                 person, persons = persons, persons + 1
             people[person, joint] = own[i]
-            total[:, person] += own[i, 3:]  # a person occurs once
+            total[:, person] += own[i, 3:]  # each person occurs once
             count[person] += 1
     return people[:persons].copy()
 
 
 @kernel
 def _released_costs(candidates, means, threshold):
-    """`pair_costs`, with columns for founders, of (n, 3 + D) and means (D, P)."""
+    """Compute `pair_costs` of (n, 3 + D) and means (D, P), with columns for founders."""
     n, columns = len(candidates), means.shape[1]
     cost = np.full((n, max(n, columns)), FAR)
     near = np.zeros(cost.shape, np.bool_)
@@ -126,7 +126,7 @@ def _released_costs(candidates, means, threshold):
 
 @kernel
 def _higherhrnet_costs(candidates, means, threshold):
-    """As `_released_costs`, by the other rule."""
+    """Do as `_released_costs` by the rule "higherhrnet"."""
     n, columns = len(candidates), means.shape[1]
     cost = np.full((n, max(n, columns)), NEW)
     near = np.zeros(cost.shape, np.bool_)
@@ -140,20 +140,20 @@ def _higherhrnet_costs(candidates, means, threshold):
 
 
 def pair_costs(tags, scores, means, tag_threshold=1.0, rule="released"):
-    """Compute what it costs to let each of n candidates join each of P persons.
+    """Compute the cost of letting each of n candidates join each of P persons.
 
-    "higherhrnet" has no limit on the cost: a pair far apart is assigned like any other and then
+    "higherhrnet" does not limit the cost: a pair far apart is assigned like any other and then
     refused. It computes in float64 from float32 tags and means, the released code in float32.
 
     Args:
-        tags: (n, D) float32 of the candidates.
-        scores: (n,) float32 of the candidates.
-        means: (P, D) float32 of the persons' tags.
+        tags: (n, D) float32 tags of the candidates.
+        scores: (n,) float32 scores of the candidates.
+        means: (P, D) float32 mean tags of the persons.
         tag_threshold: as in `group`.
         rule: as in `group`.
 
     Returns:
-        cost (n, P); near (n, P) bool, where a candidate may join; and the cost of founding a person
+        cost (n, P); near (n, P) bool, where a candidate may join; and the cost of starting a person
         instead.
     """
     if rule == "released":
@@ -166,13 +166,13 @@ def pair_costs(tags, scores, means, tag_threshold=1.0, rule="released"):
 
 
 def _distances(tags, means):
-    """(n, P) Euclidean distances between (n, D) and (P, D)."""
+    """Return (n, P) Euclidean distances between (n, D) and (P, D)."""
     difference = tags[:, None, :] - means[None, :, :]
     return np.sqrt((difference * difference).sum(axis=2))
 
 
 def _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people):
-    """One ValueError that names the argument, what was expected and what came."""
+    """Raise ValueError, naming the argument, what was expected and what was given."""
     if score.ndim != 2:
         raise ValueError(f"score: expected (K, N), got shape {score.shape}")
     joints, n = score.shape
@@ -208,8 +208,10 @@ def _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people):
 
 @kernel
 def _fault(xy, score, tag, kept):
-    """What is wrong with candidates: NAN_SCORE; 1, 2 or 3 for xy, tags or scores that are not
-    finite, −1, −2 or −3 for those that are too large; 0 if nothing is. Others are not read.
+    """Return what is wrong with the scores and the kept candidates, 0 if nothing is.
+
+    It is NAN_SCORE; 1, 2 or 3 for xy, tags or scores that are not finite; or −1, −2 or −3 for those
+    that are too large.
     """
     if np.isnan(score).any():
         return NAN_SCORE
@@ -230,7 +232,7 @@ def _fault(xy, score, tag, kept):
 
 @kernel
 def _larger(largest, values):
-    """The larger of a magnitude and those of values; once it is not finite, it stays that."""
+    """Return the largest of a magnitude and those of values; once not finite, it stays so."""
     for value in values:
         if not abs(value) <= largest and np.isfinite(largest):
             largest = abs(value)

@@ -1,8 +1,8 @@
-"""Describe the keypoints of a person for evaluation, mirroring, drawing and grouping.
+"""The keypoints of a person, for evaluation, mirroring, drawing and grouping.
 
-Sources: COCO's names, sigmas and limbs are those of its keypoint task (cocodataset.org), and
-CrowdPose's those of its own evaluation code (github.com/jeffffffli/CrowdPose). The grouping order
-is that of the released code (github.com/CR320/CoupledEmbedding).
+Sources: COCO's names, sigmas and limbs come from its keypoint task (cocodataset.org), CrowdPose's
+from its evaluation code (github.com/jeffffffli/CrowdPose), and the grouping orders from the
+released code (github.com/CR320/CoupledEmbedding).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Skeleton:
     """The K keypoints of a person; `len(skeleton)` is K.
 
     Attributes:
-        name: of the skeleton.
+        name: name of the skeleton.
         keypoints: K different names, in the order of the data set's annotations.
         sigmas: K standard deviations for the object keypoint similarity, as a share of the
             person's size (the square root of its area).
@@ -143,13 +143,13 @@ def read_skeleton(path) -> Skeleton:
     of `keypoints`.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
         The `Skeleton`.
 
     Raises:
-        ValueError: the file is no YAML, or a key is missing, unknown or wrong; the message names
+        ValueError: the file is not YAML, or a key is missing, unknown or wrong; the message names
             file and key.
         OSError: the file cannot be read.
 
@@ -189,11 +189,11 @@ def read_skeleton(path) -> Skeleton:
 
 
 def _read_keys(path: Path) -> dict:
-    """Read a YAML file that has exactly the keys of a skeleton, `order` by default."""
-    import yaml  # only here: losses and metrics use this module, and are lifted out without it
+    """Read a YAML file that has exactly the keys of a skeleton; `order` has a default."""
+    import yaml  # only here: losses and metrics use this module, and must work without yaml
 
     try:
-        # names that look the same are the same, as é in one sign and in two
+        # names that look the same must be equal, such as é as one character or two
         content = yaml.safe_load(normalize("NFC", path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no YAML: {' '.join(str(error).split())}") from None

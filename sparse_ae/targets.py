@@ -1,4 +1,4 @@
-"""What the network is trained towards: heatmaps of joints, and the scale of persons."""
+"""Training targets: heatmaps of joints, and the scale of persons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
+AT = np.uintp  # an index known to be non-negative: loops over signed ones are slow
 LANES = 8  # float32 numbers that most processors handle at once
 
 
@@ -18,7 +18,7 @@ class Patches(NamedTuple):
 
     Attributes:
         table: (n, side, side rounded up to LANES) float32, padded with zeros.
-        sides: (n,) how much of each is filled.
+        sides: (n,) filled rows and columns of each.
         reach: (n,) cells to each side of a joint, less one.
     """
 
@@ -52,8 +52,8 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray
             or `out` does not fit.
 
     Source:
-        The heatmap generator of HigherHRNet (target_generators.py). For a sigma whose patch has no
-        whole number of cells its Gaussian sits off its centre; here it does not.
+        The heatmap generator of HigherHRNet (target_generators.py). If a patch's size is not a
+        whole number of cells, its Gaussian is off-centre; here it never is.
 
     Example:
         >>> joints, visible = [[[1.5, 0.0]]], [[True]]  # one person, one joint, in cell (1, 0)
@@ -61,19 +61,19 @@ def heatmap_targets(joints, visible, size, *, sigma=2.0, out=None) -> np.ndarray
         [0.61 1.   0.61]
     """
     joints, visible, shape = _check(joints, visible, size)
-    persons = np.zeros(len(joints), np.int64)  # all of them draw the one patch
+    persons = np.zeros(len(joints), np.int64)  # all draw the same patch
     return _drawn(joints, visible, shape, persons, _one_patch(sigma), out)
 
 
 def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
-    """Set back to 0 what `heatmap_targets` drew, to draw into the same maps again.
+    """Reset to 0 what `heatmap_targets` drew, to draw into the same maps again.
 
     Args:
         heatmaps: (K, H, W) float32, cleared in place.
-        joints, visible, sigma: those that were drawn.
+        joints, visible, sigma: what was drawn.
 
     Raises:
-        ValueError: As `heatmap_targets`.
+        ValueError: As in `heatmap_targets`.
     """
     joints, visible, shape = _check(joints, visible, np.shape(heatmaps)[1:])
     persons = np.zeros(len(joints), np.int64)
@@ -81,18 +81,18 @@ def clear_targets(heatmaps, joints, visible, *, sigma=2.0) -> None:
 
 
 def scale_aware_targets(joints, visible, size, sigma) -> np.ndarray:
-    """Draw heatmaps whose Gaussians are as wide as each person asks for.
+    """Draw heatmaps with a Gaussian width for each person.
 
     Args:
         joints, visible, size: as in `heatmap_targets`.
         sigma: (P,) cells, one for each person.
 
     Returns:
-        (K, H, W) float32. For a sigma that is a whole number, what `heatmap_targets` draws; for
-        others the Gaussian sits off its cell by up to half a cell, as in the source.
+        (K, H, W) float32. For a whole-number sigma this is what `heatmap_targets` draws; for others
+        the Gaussian is off its cell by up to half a cell, as in the source.
 
     Raises:
-        ValueError: As `heatmap_targets`.
+        ValueError: As in `heatmap_targets`.
 
     Source:
         The scale-aware generator of HigherHRNet and SWAHR (target_generators.py), to the bit.
@@ -136,7 +136,7 @@ def person_scale(boxes, side) -> np.ndarray:
 
 
 def _check(joints, visible, size):
-    """float64 joints (P, K, 2), bool visible (P, K) and (K, H, W), or what is wrong with them."""
+    """Return float64 joints (P, K, 2), bool visible (P, K) and (K, H, W), or raise ValueError."""
     joints, visible = np.asarray(joints, np.float64), np.asarray(visible)
     if joints.ndim != 3 or joints.shape[2] != 2:
         raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
@@ -149,13 +149,13 @@ def _check(joints, visible, size):
 
 
 def _patch(sigma, centre, side):
-    """(side, side) float32 Gaussian of height 1 about `centre`, in cells from its corner."""
+    """Return a (side, side) float32 Gaussian of height 1 at `centre`, in cells from its corner."""
     square = (np.arange(side, dtype=np.float64) - centre) ** 2
     return np.exp(-(square + square[:, None]) / (2 * sigma**2)).astype(np.float32)
 
 
 def _one_patch(sigma) -> Patches:
-    """The Gaussian that all joints have."""
+    """Return the one Gaussian that all joints have."""
     if np.ndim(sigma) or not 0 < sigma < np.inf:
         raise ValueError(f"sigma: expected a positive number of cells, got {sigma!r}")
     return _kept_patch(float(sigma))
@@ -163,13 +163,13 @@ def _one_patch(sigma) -> Patches:
 
 @lru_cache(maxsize=64)
 def _kept_patch(sigma: float) -> Patches:
-    """Keep the Gaussian: computing it takes as long as drawing some dozens of joints."""
+    """Return the cached Gaussian; computing it takes as long as drawing dozens of joints."""
     reach = int(3 * sigma + 1)
     return _table([_patch(sigma, reach, 2 * reach + 1)], np.array([reach - 1.0]))
 
 
 def _table(patches, reach) -> Patches:
-    """Patches of several sizes in one array."""
+    """Return patches of several sizes in one array."""
     sides = np.array([len(patch) for patch in patches], np.int64)
     widest = sides.max(initial=1)
     table = np.zeros((len(patches), widest, -(-widest // LANES) * LANES), np.float32)
@@ -179,7 +179,7 @@ def _table(patches, reach) -> Patches:
 
 
 def _drawn(joints, visible, shape, persons, patches, out=None, clear=False):
-    """The heatmaps of persons (P,) that each have one of the patches."""
+    """Draw or clear heatmaps; `persons` (P,) is the index of each person's patch."""
     heatmaps = np.empty(shape, np.float32) if out is None else out
     if getattr(heatmaps, "shape", None) != shape or heatmaps.dtype != np.float32:
         raise ValueError(f"out: expected {shape} float32, got {_told(out)}")
@@ -191,15 +191,17 @@ def _drawn(joints, visible, shape, persons, patches, out=None, clear=False):
 
 
 def _told(array):
-    """An array's shape and type, or its class if it is none."""
+    """Return an array's shape and type, or the class of anything else."""
     shape, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
     return f"{tuple(shape)} {kind}" if shape is not None else type(array).__name__
 
 
 @kernel
 def _draw(heatmaps, joints, visible, persons, table, sides, reach, fresh, clear):
-    """Draw into the heatmaps (K, H, W), or `clear` where would be drawn; `fresh` ones are filled
-    with zeros first. False for a visible joint that is not finite.
+    """Draw into heatmaps (K, H, W), or with `clear` reset the same cells to 0.
+
+    `fresh` heatmaps are first filled with zeros. Returns False for a visible joint that is not
+    finite.
 
     The patch of a joint in column x begins at round(x − reach − 1) and ends before
     round(x + reach + 2), halves to even. It is drawn LANES cells at a time: the table is padded

@@ -1,4 +1,4 @@
-"""The console script `sparse-ae`: subcommands that call the library, no logic of its own."""
+"""The console script `sparse-ae`: subcommands that only call the library."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ EXTRAS = {"lightning_fabric": "train", "matplotlib": "book", "pandas": "book", "
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; 0 if it went well, 1 with one line for an error, 130 if interrupted, by
-    Ctrl-C or SIGTERM. `verify` gives codes of its own."""
+    """Run one subcommand, and return its exit code.
+
+    The code is 0 for success, 1 for an error, which is printed in one line, and 130 for an
+    interrupt by Ctrl-C or SIGTERM. `verify` has codes of its own.
+    """
     parser = build_parser()
     options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what is no text
+    for stream in (sys.stdout, sys.stderr):  # a file's name may not be valid text
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as error:
         return _interrupted(error)
-    except SystemError as error:  # of a compiled function that was interrupted as it was called
+    except SystemError as error:  # a compiled function was interrupted when called
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise
         return _interrupted(error.__cause__)
@@ -62,12 +65,12 @@ def _interrupted(error: KeyboardInterrupt) -> int:
 
 @contextlib.contextmanager
 def _interruptible():
-    """SIGTERM is like Ctrl-C: what is half-written is removed, and processes are told to end."""
+    """Treat SIGTERM like Ctrl-C: half-written files are removed, and processes told to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _interrupt)}
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may ignore it
         before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
@@ -77,8 +80,11 @@ def _interruptible():
 
 
 def _interrupt(_number, frame) -> None:
-    """KeyboardInterrupt; while a subcommand imports what it needs, the end at once: nothing has
-    begun, and compiled modules swallow the exception as they load, or make an ImportError of it."""
+    """Raise KeyboardInterrupt, or exit at once while a subcommand is importing.
+
+    Nothing has begun then, and compiled modules swallow the exception as they load, or turn it into
+    an ImportError.
+    """
     importer = None
     while frame is not None:
         if "importlib._bootstrap" in frame.f_code.co_filename:
@@ -91,7 +97,7 @@ def _interrupt(_number, frame) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The subcommands with their options."""
+    """Return the parser, with all subcommands and their options."""
     parser = argparse.ArgumentParser(
         prog="sparse-ae",
         description="The living companion of 'Regularizing Vector Embedding in Bottom-Up Human "

@@ -1,4 +1,4 @@
-"""`python -m sparse_ae.cli`: the same as `sparse-ae`."""
+"""Run `sparse-ae` as `python -m sparse_ae.cli`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`sparse-ae crowds`: rendered scenes as a data set, a picture, or in the cache."""
+"""`sparse-ae crowds`: render scenes into a data set, a picture, or the cache."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sparse_ae.cli.options import PRESET
 
 
 def add_crowds(add) -> None:
-    """The subcommand and its options."""
+    """Add the subcommand and its options."""
     command = add("crowds", crowds, "render crowds: a COCO data set, a picture")
-    command.formatter_class = argparse.HelpFormatter  # the texts tell the defaults
+    command.formatter_class = argparse.HelpFormatter  # the help texts state the defaults
     command.description = (
         "Render the crowds of a preset. With --out they become a data set in COCO's format: "
         "pictures, annotations, and a manifest that says what they are; the same command again "
@@ -59,7 +59,7 @@ def crowds(options: argparse.Namespace) -> None:
         return
     usual = ["train", "val", "test"] if options.out else ["train", "test"]
     if data.source == "rendered" and not options.out:
-        usual = ["test"]  # the others are drawn while it trains
+        usual = ["test"]  # the others are rendered during training
     for split in options.split or usual:
         scenes = open_crowds(data, split)
         scenes.workers = scenes.workers if options.workers is None else options.workers
@@ -76,7 +76,7 @@ def crowds(options: argparse.Namespace) -> None:
 
 
 def _preview(scenes, path: Path, keypoints: bool) -> Path:
-    """The first scenes as one picture."""
+    """Write the first scenes as one picture, and return its path."""
     import cv2
 
     from sparse_ae.crowds import contact_sheet
@@ -94,7 +94,7 @@ def _preview(scenes, path: Path, keypoints: bool) -> Path:
 
 @contextlib.contextmanager
 def _resumable():
-    """An interrupt tells how to go on."""
+    """On an interrupt, say how to go on."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`sparse-ae export`: a net in a file for other programs."""
+"""`sparse-ae export`: write a net to a file for other programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def add_export(add) -> None:
-    """The subcommand and its options."""
+    """Add the subcommand and its options."""
     command = add("export", export, "write a net as ONNX: image (H, W, 3) uint8, red first, H and "
                   "W multiples of 64 -> heatmaps (K, H/2, W/2), the mean of both sizes, and "
                   "embeddings (K, D, H/4, W/4); compared with torch first")  # fmt: skip
@@ -20,11 +20,11 @@ def add_export(add) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write the file, and say how near it is to torch."""
+    """Write the file, and print how much its outputs differ from torch's."""
     from sparse_ae.evaluation.export import export_onnx
     from sparse_ae.evaluation.predictor import load
 
-    if not options.onnx.parent.is_dir():  # before a minute goes into it
+    if not options.onnx.parent.is_dir():  # before spending a minute on it
         raise ValueError(f"--onnx {options.onnx}: no such folder; make it first")
     net = load(options.weights, size=options.size, device="cpu")
     difference = export_onnx(net, options.onnx)

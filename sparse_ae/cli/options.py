@@ -1,4 +1,4 @@
-"""What several subcommands have in common."""
+"""Options that several subcommands share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = "experiments/results"
 
 
 def run_options(command: argparse.ArgumentParser) -> None:
-    """--preset, --method and --seed of a run, and --root of its record."""
+    """Add --preset, --method, --seed and --set of a run, and --root of its record."""
     command.add_argument("--preset", default=PRESET, help="name in experiments/presets, or a file")
     command.add_argument("--method", default="rve", help=", ".join(ALL))
     command.add_argument("--seed", type=int, default=0, help="an integer from 0 on")
@@ -27,7 +27,7 @@ def run_options(command: argparse.ArgumentParser) -> None:
 
 
 def read_settings(options: argparse.Namespace) -> Settings:
-    """Return the settings of the run that the options name. ValueError for what is none."""
+    """Return the settings of the run that the options name; raise ValueError for bad options."""
     import yaml
 
     from sparse_ae.settings import load_settings
@@ -48,7 +48,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
 
 
 def machine_options(command: argparse.ArgumentParser) -> None:
-    """What a training runs on, and what it leaves on the way: `launch.Options`."""
+    """Add the runtime options of a training, `launch.Options`."""
     add = command.add_argument_group("options that change no result").add_argument
     add("--resume", action="store_true", help="go on where an interrupted run was saved last")
     add("--save-every", type=int, default=500, metavar="STEPS", help="how often it is saved")
@@ -66,7 +66,7 @@ def machine_options(command: argparse.ArgumentParser) -> None:
 
 
 def read_machine_options(options: argparse.Namespace) -> Options:
-    """The options of `machine_options`, checked."""
+    """Return the checked options of `machine_options`."""
     from sparse_ae.runtime.launch import Options
 
     fields = dataclasses.fields(Options)
@@ -74,17 +74,17 @@ def read_machine_options(options: argparse.Namespace) -> Options:
 
 
 def root_option(command: argparse.ArgumentParser) -> None:
-    """--root of the records."""
+    """Add --root, the folder of the records."""
     command.add_argument("--root", default=ROOT, help="folder of the records")
 
 
 def preset_option(command: argparse.ArgumentParser, text: str = "whose records") -> None:
-    """--preset of records that are there."""
+    """Add --preset, the preset of existing records."""
     command.add_argument("--preset", default=PRESET, help=text)
 
 
 def told(error: BaseException, options: argparse.Namespace) -> str:
-    """Return an error's words; advice for Python becomes that for the command, if it has such."""
+    """Return an error's message, with advice for Python turned into advice for the command."""
     message = str(error) or "out of memory"
     if not hasattr(options, "skip_broken"):
         return message.replace(", or leave it out with skip_broken=True", "")

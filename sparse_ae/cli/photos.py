@@ -12,7 +12,7 @@ VIEW_DEFAULTS = {"size": None, "scales": [1.0], "no_flip": False, "bf16": False}
 
 
 def add_photos(add) -> None:
-    """The subcommand and its options."""
+    """Add the subcommand and its options."""
     command = add("predict", predict, "find the people in photos: pictures and a JSON")
     option = command.add_argument
     option("photos", nargs="+", metavar="PHOTO",
@@ -24,7 +24,7 @@ def add_photos(add) -> None:
 
 
 def view_options(command: argparse.ArgumentParser) -> None:
-    """How photos are looked at: --size, --scales, --no-flip, --bf16."""
+    """Add the options for viewing photos: --size, --scales, --no-flip, --bf16."""
     option = command.add_argument
     option("--size", type=int, metavar="PX", help="short side of the photo (as in training)")
     option(
@@ -39,7 +39,7 @@ def view_options(command: argparse.ArgumentParser) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Pictures with skeletons, and the persons in COCO's results format."""
+    """Write pictures with skeletons, and the people in COCO's results format."""
     from sparse_ae.evaluation.photo_files import RESULTS, find_photos, predict_files
 
     if not 0 <= options.min_score <= 1:
@@ -73,7 +73,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     if not options.weights:
         raise ValueError("--data needs --weights")
-    for name in ("detections", "record"):  # before hours go into it
+    for name in ("detections", "record"):  # before spending hours on it
         path = getattr(options, name)
         if path and not path.parent.is_dir():
             raise ValueError(f"--{name} {path}: no such folder; make it first")
@@ -98,7 +98,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def _write_figures(options: argparse.Namespace, data, used, metrics: dict[str, float]) -> None:
-    """Figures as a JSON, with what they come from; one that is not defined is null."""
+    """Write figures and their provenance as JSON; undefined figures are null."""
     import hashlib
     import json
     import math

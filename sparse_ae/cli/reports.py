@@ -1,4 +1,4 @@
-"""`sparse-ae summarise` and `figures`: what records come to."""
+"""`sparse-ae summarise` and `figures`: tables and figures from records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sparse_ae.cli.options import preset_option, root_option
 
 
 def add_reports(add) -> None:
-    """The subcommands and their options."""
+    """Add the subcommands and their options."""
     command = add("summarise", summarise, "compute a preset's tables from its records")
     preset_option(command)
     root_option(command)
@@ -21,7 +21,7 @@ def add_reports(add) -> None:
 
 
 def summarise(options: argparse.Namespace) -> None:
-    """All of a preset's tables with intervals; those that fit its records are left as they are."""
+    """Compute all of a preset's tables with intervals, except those that still fit its records."""
     from tqdm import tqdm
 
     from sparse_ae.companion.cached_tables import cached_table, table_names, table_path
@@ -40,7 +40,7 @@ def summarise(options: argparse.Namespace) -> None:
 
 
 def figures(options: argparse.Namespace) -> None:
-    """Every figure of a preset's records, as SVG files."""
+    """Write every figure of a preset's records as an SVG file."""
     from sparse_ae.companion.figures.export import write_figures
 
     for path in write_figures(options.preset, options.root, options.out):

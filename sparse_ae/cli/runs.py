@@ -19,7 +19,7 @@ from sparse_ae.cli.photos import evaluate as evaluate_on_photos
 
 
 def add_runs(add) -> None:
-    """The subcommands and their options."""
+    """Add the subcommands and their options."""
     command = add("train", train, "train one model, evaluate it, write its record")
     run_options(command)
     command.add_argument(
@@ -51,7 +51,7 @@ def add_runs(add) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    """One run, from scenes to record."""
+    """Make one run, from scenes to record."""
     from sparse_ae.companion.experiment import forget_state, is_made, run
 
     settings = read_settings(options)
@@ -84,7 +84,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    """The best of each method's settings in the preset's search, by AP on validation crowds."""
+    """Search for the best of each method's settings in the preset, by AP on validation crowds."""
     from sparse_ae.companion.search import search as choose
 
     for method in options.method:

@@ -1,4 +1,4 @@
-"""`sparse-ae verify`: a record made again, and compared."""
+"""`sparse-ae verify`: make a record again, and compare."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sparse_ae.cli.options import told
 EQUAL, DIFFERS, CANNOT = 0, 1, 2  # exit codes
 AGAINST = {"run": "its run, made again", "evaluation": "its evaluation, made again",
            "arrays": "the arrays beside it"}  # fmt: skip
-AT_ONCE = 12  # differences that are told one by one
+AT_ONCE = 12  # differences that are listed one by one
 
 
 def add_verify(add) -> None:
-    """The subcommand and its options."""
+    """Add the subcommand and its options."""
     command = add("verify", verify, "make a record again: equal to the bit, or what differs; "
                   "exits with 0 if equal, 1 if not, 2 if it cannot be told")  # fmt: skip
     option = command.add_argument
@@ -28,7 +28,7 @@ def add_verify(add) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Equal, or what differs and what may be the reason; an exit code."""
+    """Print whether the record is equal, or what differs and why; return an exit code."""
     from sparse_ae.companion.verify import verify as check
     from sparse_ae.runtime.launch import Options
 

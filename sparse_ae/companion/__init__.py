@@ -1,1 +1,1 @@
-"""What only this book needs: experiments, records, statistics, tables and figures."""
+"""Code that only the book needs: experiments, records, statistics, tables and figures."""

@@ -1,9 +1,9 @@
 """Tables computed from all runs of a preset, and kept as CSV files beside the records.
 
-Ten thousand resamples of average precision for six methods take minutes; a page must not. Each
+Ten thousand resamples of average precision for six methods take minutes, too long for a page. Each
 table is kept as `<root>/<preset>/summary/<name>.csv`. Its first line has two digests: one of the
-runs and of the code that made it, one of the table itself. If either does not fit, for example
-after an edit by hand, the table is computed again.
+runs and the code that made it, one of the table itself. If either does not match, for example after
+an edit by hand, the table is computed again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sparse_ae.settings.presets import read_base, read_runs
 log = logging.getLogger(__name__)
 BASE = "ae8"  # what methods are compared with
 SCALE = "ae8_scale"  # and what variants of L_s, Γ and W are
-# the modules whose code decides what a table says
+# the modules whose code determines the content of a table
 CODE = (
     "statistics.bootstrap",
     "statistics.comparisons",
@@ -47,7 +47,7 @@ def methods_with_runs(arrays: Mapping) -> list[str]:
 
 
 def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
-    """AP and grouping accuracy over every knob, as levels and as differences from BASE."""
+    """Compute AP and grouping accuracy over every knob, as levels and as differences from BASE."""
     parts = []
     for knob in dict.fromkeys(setting.knob for setting in KNOB_SETTINGS):
         for name in ("AP", "grouping_accuracy"):
@@ -60,7 +60,7 @@ def _knobs(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 
 
 def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
-    """The differences from BASE at the lowest and highest setting of every knob."""
+    """Compute the differences from BASE at the lowest and highest setting of every knob."""
     parts, methods = [], methods_with_runs(arrays)
     for knob in dict.fromkeys(setting.knob for setting in KNOB_SETTINGS):
         for name in ("AP", "grouping_accuracy"):
@@ -70,7 +70,7 @@ def _ends(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
 
 
 def _crowding(records, arrays: Mapping) -> pd.DataFrame:  # noqa: ARG001
-    """AP over the crowd index, as levels and as differences from BASE."""
+    """Compute AP over the crowd index, as levels and as differences from BASE."""
     parts = [curves.average_precision_by_crowding(arrays, methods_with_runs(arrays), base)
              .assign(base=base or "none") for base in (None, BASE)]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
@@ -95,12 +95,12 @@ TABLES: dict[str, Callable] = {
 }
 
 
-# those of a preset whose methods are compared with the BASE of another, read with `read_with_base`
+# for a preset whose methods are compared with the BASE of another; read with `read_with_base`
 TABLES_WITH_BASE = ("differences", "over_scale")
 
 
 def table_names(preset: str) -> tuple[str, ...]:
-    """Return the names of the tables that are kept of a preset."""
+    """Return the names of the tables that are kept for a preset."""
     if read_base(preset) is not None and BASE not in read_runs(preset).methods:
         return TABLES_WITH_BASE
     return tuple(TABLES)
@@ -109,14 +109,14 @@ def table_names(preset: str) -> tuple[str, ...]:
 def cached_table(
     name: str, records, arrays: Mapping, root: str | Path | None = None, *, keep: bool = True
 ) -> pd.DataFrame:
-    """Return one of TABLES: read if it was kept of just these runs, else computed and kept.
+    """Return one of TABLES: read if the kept one is of exactly these runs, else computed and kept.
 
     Args:
         name: A key of TABLES.
-        records: Of one preset, as of `read_runs`, or of `read_with_base`.
-        arrays: Of the same runs.
+        records: Records of one preset, from `read_runs` or `read_with_base`.
+        arrays: Arrays of the same runs.
         root: Folder of all records.
-        keep: False for a part of the preset's runs: their table must not replace that of all runs.
+        keep: False for a part of the preset's runs, whose table must not replace that of all runs.
 
     Returns:
         The table, as its CSV file has it. Without runs it is empty, and not kept.
@@ -142,16 +142,16 @@ def cached_table(
 
 
 def is_fresh(name: str, records, arrays: Mapping, root: str | Path | None = None) -> bool:
-    """Return whether the kept table was made of just these runs by this code."""
+    """Return whether the kept table was made from exactly these runs by this code."""
     path = table_path(name, records[0]["preset"], root)
     return _kept(path, table_digest(name, arrays)) is not None
 
 
 def table_path(name: str, preset: str, root: str | Path | None = None) -> Path:
-    """Return where a table is kept.
+    """Return the path at which a table is kept.
 
     Raises:
-        ValueError: For a name that is no key of TABLES.
+        ValueError: If the name is not a key of TABLES.
     """
     if name not in TABLES:
         raise ValueError(f"unknown summary {name!r}: expected one of {', '.join(TABLES)}")
@@ -160,9 +160,9 @@ def table_path(name: str, preset: str, root: str | Path | None = None) -> Path:
 
 
 def table_digest(name: str, arrays: Mapping) -> str:
-    """Return 16 hexadecimal digits of a table's name, the runs' arrays and the code.
+    """Return a digest, 16 hexadecimal digits, of a table's name, the runs' arrays and the code.
 
-    Comments and docstrings of the code do not count.
+    Docstrings and lines of comments do not count; comments beside code do.
     """
     found = hashlib.sha256(name.encode())
     for (method, seed), run in sorted(arrays.items()):
@@ -187,7 +187,7 @@ def _bare(source: str) -> str:
 
 
 def _kept(path: Path, wanted: str) -> str | None:
-    """Return the table of a file as CSV if its digests fit, else None."""
+    """Return the table of a file as CSV if its digests match, else None."""
     if not path.is_file():
         return None
     head, _, body = path.read_text(encoding="utf-8").partition("\n")

@@ -1,8 +1,8 @@
-"""Completed runs, read from their records: which there are, and which the reader made.
+"""Completed runs, read from their records, and which of them the reader made.
 
-Pages show two presets. The evidence, by which the claims are judged (`read_evidence`), is the same
-for every reader. The reader's own run, one seed made by `make book`, stands beside those of its
-preset that came with the repository.
+Pages show two presets. The evidence that judges the claims (`read_evidence`) is the same for every
+reader. The reader's own run, one seed made by `make book`, is shown beside those of its preset that
+came with the repository.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sparse_ae.companion.records import read_arrays, read_records, record_path
 from sparse_ae.runtime.provenance import REPOSITORY
 from sparse_ae.settings.presets import read_base
 
-EVIDENCE = "evening"  # the preset by whose runs the claims are judged
+EVIDENCE = "evening"  # the preset whose runs judge the claims
 HOUR = 3600  # seconds
 
 
@@ -43,7 +43,7 @@ def read_runs(preset: str | None = None, root: str | Path | None = None):
 
 
 def evidence_preset() -> str:
-    """Return the preset by whose runs the claims are judged: SPARSE_AE_EVIDENCE, else EVIDENCE."""
+    """Return the preset whose runs judge the claims: SPARSE_AE_EVIDENCE, else EVIDENCE."""
     return os.environ.get("SPARSE_AE_EVIDENCE", EVIDENCE)
 
 
@@ -55,12 +55,12 @@ def read_evidence(root: str | Path | None = None):
 def read_with_base(preset: str, root: str | Path | None = None):
     """Read the runs of a preset and those of the preset that it builds on, as `read_runs` does.
 
-    Runs of the base follow if they were evaluated on the same test crowds. Without a run of the
-    preset itself nothing is returned.
+    The base's runs follow if they were evaluated on the same test crowds and the preset has no run
+    of the same method and seed. Without a run of the preset itself, nothing is returned.
 
     Args:
         preset: Name of the preset, or its file.
-        root: As of `read_runs`.
+        root: See `read_runs`.
     """
     records, arrays = read_runs(preset, root)
     base = read_base(preset)
@@ -86,7 +86,7 @@ def own_seed() -> int:
 def is_own(record: dict) -> bool:
     """Return whether a run is the reader's own.
 
-    It is if it has the preset and seed that `make book` is set to.
+    The reader's own run has the preset and seed that `make book` is set to.
     """
     return record["preset"] == preset_and_root(None, None)[0] and record["seed"] == own_seed()
 
@@ -115,9 +115,9 @@ def paired_difference(records, metric, method="rve", base="ae8") -> np.ndarray:
 
 
 def core_hours(records: Sequence[dict]) -> float:
-    """Return how many hours the runs took, one core each.
+    """Return how many hours the runs took, at one core each.
 
-    Where a record does not tell, the time of the training alone counts.
+    If a record lacks the whole time, the training time counts.
     """
     return (
         sum(
@@ -129,9 +129,9 @@ def core_hours(records: Sequence[dict]) -> float:
 
 
 def preset_and_root(preset: str | None, root: str | Path | None) -> tuple[str, Path]:
-    """Return what was given, else what the environment says, else the reader's default.
+    """Return the preset and root as given, else from the environment, else the reader's default.
 
-    Of a preset that is given as a file, its records' name is returned.
+    A preset that is given as a file becomes the name that its records have.
     """
     preset = preset or os.environ.get("SPARSE_AE_PRESET", "reader")
     if preset.endswith((".yaml", ".yml")):

@@ -1,6 +1,6 @@
 """One experiment, from a preset to its record: data, training, evaluation, files.
 
-Only this module knows all settings; each wing gets its section.
+Only this module knows all settings; each other part of the package gets its section.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def run(
     """Train, evaluate, and write the record and the weights.
 
     Until the evaluation is over, only the training's log and state are written
-    (`training.loop.train`). The state is removed when the record is there.
+    (`training.loop.train`). The state is removed once the record is written.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         root: Folder of all records.
-        options: What the run is made on; none changes a result.
-        progress: Whether to show bars.
+        options: Runtime options; none changes a result.
+        progress: Whether to show progress bars.
 
     Returns:
         The record; None in all processes but the first.
@@ -79,7 +79,7 @@ def run(
         FloatingPointError: If a loss, a weight or a map is not finite; there is no record then.
     """
     began, options = time.monotonic(), options or Options()
-    # bad data are told before a folder is made
+    # bad data are reported before a folder is made
     recorded = identity(settings, skip_broken=options.skip_broken)
     path = path_of(settings, root)
     check_writable(root, settings.run.preset, settings.run.method)
@@ -112,16 +112,16 @@ def run(
 def measure(
     settings: Settings, net: nn.Module, *, progress: bool = True, skip_broken: bool = False
 ) -> tuple[dict[str, float], dict[str, np.ndarray], PoseDataset, list[dict]]:
-    """Evaluate a net on the test images, with all that a record keeps.
+    """Evaluate a net on the test images, and return everything that a record keeps.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         net: The trained network.
-        progress: Whether to show bars.
+        progress: Whether to show progress bars.
         skip_broken: Whether to leave out broken photos.
 
     Returns:
-        Metrics, arrays, the images, and the detections (of photos; else an empty list).
+        Metrics, arrays, the images, and the detections (on photos; else an empty list).
     """
     result, data = evaluate_on(settings, net, "test", progress=progress, skip_broken=skip_broken)
     arrays = {**result.per_image, **result.matches, **result.examples}
@@ -145,7 +145,7 @@ def measure(
 
 @contextlib.contextmanager
 def _resumable(state: Path) -> Iterator[None]:
-    """Tell whoever interrupts the run of the training's state, if there is one."""
+    """On an interrupt, say where the training's state is, if there is one."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -162,7 +162,7 @@ def usage_of(settings: Settings) -> Usage:
 
 
 def precision_of(settings: Settings, net: nn.Module) -> str:
-    """Return the precision in which a run's net computes on its present device."""
+    """Return the precision in which a run's net computes on its current device."""
     kind = next(net.parameters(), torch.empty(0)).device.type
     return "bfloat16" if uses_bfloat16(settings.optim.precision, kind) else "float32"
 
@@ -173,16 +173,16 @@ def fit(
 ) -> Training:  # fmt: skip
     """Train on the data of the settings.
 
-    Nothing is written, except log and state beside `record`. On a CPU one thread trains: two runs
-    side by side use two cores best this way, and sums keep their order, so one seed gives one
-    result. A warning lists what was left out of the data.
+    Nothing is written, except log and state beside `record`. Training on a CPU uses one thread: two
+    runs side by side then make best use of two cores, and sums keep their order, so one seed gives
+    one result. A warning lists what was left out of the data.
 
     Args:
-        settings: Of the run.
-        options: What the run is made on.
+        settings: Settings of the run.
+        options: Runtime options.
         record: Path of the run's record.
-        identity: Of `identity`, kept with the training's state.
-        progress: Whether to show bars.
+        identity: Result of `identity`, kept with the training's state.
+        progress: Whether to show progress bars.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -212,7 +212,7 @@ def validation(
     nothing could be scored.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         skip_broken: Whether to leave out broken photos.
     """
     data = open_dataset(settings.data, "val", skip_broken=skip_broken)
@@ -232,10 +232,10 @@ def evaluate_on(
     """Evaluate a net on the images of a split.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         net: The network.
         split: "train", "val" or "test".
-        progress: Whether to show bars.
+        progress: Whether to show progress bars.
         skip_broken: Whether to leave out broken photos.
 
     Returns:
@@ -248,7 +248,7 @@ def evaluate_on(
 def _evaluate(
     settings: Settings, net: nn.Module, data: PoseDataset, *, progress: bool, name: str = ""
 ) -> Evaluation:
-    """Evaluate by the run's settings; only of the test images examples are kept."""
+    """Evaluate by the run's settings; examples are kept for the test split only."""
     if not settings.data.photos:
         data.arrays(progress=progress)
     return evaluate(
@@ -263,7 +263,7 @@ def fit_and_evaluate(
     settings: Settings, split: str, *, progress: bool = True
 ) -> tuple[Training, Evaluation, PoseDataset]:
     """Train, and evaluate on the images of `split`; nothing is written."""
-    open_dataset(settings.data, split)  # bad data are told before hours go into the training
+    open_dataset(settings.data, split)  # bad data are reported before hours of training
     training = fit(settings, progress=progress)
     return training, *evaluate_on(settings, training.model, split, progress=progress)
 
@@ -275,10 +275,10 @@ def evaluate_weights(
     """Evaluate weights that `run` saved, on a split of the preset's data.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         weights: Path of the weights.
         split: "train", "val" or "test".
-        progress: Whether to show bars.
+        progress: Whether to show progress bars.
         skip_broken: Whether to leave out broken photos.
 
     Raises:
@@ -289,10 +289,10 @@ def evaluate_weights(
 
 
 def load_weights(settings: Settings, weights: str | Path) -> nn.Module:
-    """Load the net of weights that `run` saved, to compute with one thread.
+    """Load a net from weights that `run` saved, and set torch to one thread.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         weights: Path of the weights.
 
     Raises:

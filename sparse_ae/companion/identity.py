@@ -1,4 +1,4 @@
-"""Which run it is: by its settings and data, by the path of its record, by its command."""
+"""The identity of a run: its settings and data, the path of its record, and its command."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from sparse_ae.training.resume import remove_state, state_path
 
 
 def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]:
-    """Return what says which run it is, as its record keeps it.
+    """Return what identifies a run, as its record keeps it.
 
-    Equal identities mean an equal run of the same code: the digests cover the scenes' bodies, the
-    photos' annotations and which of them are there, a skeleton that is read from a file, and the
-    weights that a run starts from.
+    Equal identities mean equal runs of the same code: the digests cover the scenes' bodies, the
+    photos' annotations and which photos exist, a skeleton that is read from a file, and the weights
+    that a run starts from.
 
     Args:
-        settings: Of the run.
-        skip_broken: Whether photos may be missing, and records broken; without any the digests are
+        settings: Settings of the run.
+        skip_broken: Whether photos may be missing, and records broken; if none are, the digests are
             the same.
 
     Returns:
-        settings: All of them, by section; data: What they were made on.
+        A dict with `settings`, all of them by section, and `data`, what the run is made on.
 
     Raises:
-        ValueError: For data that are not there.
+        ValueError: For missing data.
     """
     data: dict[str, Any] = {}
     photos, splits = settings.data.photos, ["train", "test"]
-    if photos and has_split(settings.data, "val"):  # of crowds, the settings say all
+    if photos and has_split(settings.data, "val"):  # for crowds, the settings say all
         splits.append("val")
     for split in splits:
         opened = open_dataset(settings.data, split, skip_broken=skip_broken)
@@ -64,7 +64,7 @@ def identity(settings: Settings, *, skip_broken: bool = True) -> dict[str, dict]
 def plain_settings(settings: Settings) -> dict[str, dict]:
     """Return all settings as plain values.
 
-    Of a file only its name is kept: where it lies is the machine's affair.
+    Files are reduced to their names, since their folders depend on the machine.
     """
     plain = settings.to_dict()
     for name in ("train_set", "val_set", "test_set"):
@@ -75,13 +75,13 @@ def plain_settings(settings: Settings) -> dict[str, dict]:
 
 
 def path_of(settings: Settings, root: str | Path = ROOT) -> Path:
-    """Return where the record of a run lies."""
+    """Return the path of a run's record."""
     run = settings.run
     return record_path(run.preset, run.method, run.seed, root)
 
 
 def is_made(settings: Settings, root: str | Path = ROOT) -> bool:
-    """Return whether a complete record of just this run is there, by its content, not its age."""
+    """Return whether a complete record of exactly this run exists, by its content, not its age."""
     return is_done(path_of(settings, root), settings_digest(identity(settings)))
 
 
@@ -93,8 +93,8 @@ def forget_state(settings: Settings, root: str | Path = ROOT) -> None:
 def command_of(settings: Settings) -> str:
     """Return the command that repeats this run, even if a notebook made it.
 
-    Settings that differ from the preset's become --set options. A preset that is a file elsewhere
-    cannot be compared with; then there are none.
+    Settings that differ from the preset's become --set options, but not for a preset that is a file
+    elsewhere, which cannot be compared.
     """
     run = settings.run
     words = ["sparse-ae", "train", "--preset", run.preset, "--method", run.method,
@@ -111,10 +111,10 @@ def command_of(settings: Settings) -> str:
 
 
 def _as_yaml(value) -> str:
-    """A value in one line, as --set reads it: JSON would write 1e-05, which is a text of YAML."""
+    """Return a value in one line for --set; JSON would write 1e-05, which YAML reads as text."""
     return yaml.safe_dump(value, default_flow_style=True, width=float("inf")).split("\n")[0]
 
 
 def name_of(settings: Settings) -> str:
-    """Return what progress bars call a run."""
+    """Return a run's name in progress bars."""
     return f"{settings.run.method} seed {settings.run.seed}"

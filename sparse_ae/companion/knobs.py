@@ -1,4 +1,4 @@
-"""Test crowds in which one property varies and the others stay: where does a method break?"""
+"""Test crowds in which one property varies and the others stay, to see where a method breaks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparse_ae.settings import DataSettings, DecodeSettings
 PER_IMAGE = ("grouping_accuracy", "group_margin", "closest_gap", "persons", "crowd_index")
 KNOB_DEFAULTS = {"persons": (4, 8), "scales": (0.22, 0.3), "scale_spread": (2.0, 2.0),
                  "occlusion": 0.1, "crowding": ((0.4, 0.8),)}  # fmt: skip
-HALF_WIDTH = 0.1  # of the crowd index, about the value that the knob is turned to
+HALF_WIDTH = 0.1  # of the crowd index, around the value of its knob
 
 
 class KnobSetting(NamedTuple):
@@ -35,7 +35,7 @@ class KnobSetting(NamedTuple):
 
 
 def _about(value: float) -> tuple[float, float]:
-    """The range of the crowd index about the value of its knob."""
+    """Return the range of the crowd index around the value of its knob."""
     return round(value - HALF_WIDTH, 6), round(value + HALF_WIDTH, 6)
 
 
@@ -49,11 +49,11 @@ KNOB_SETTINGS = (
 def knob_crowds(turned: KnobSetting, data: DataSettings, count: int) -> CrowdDataset:
     """Return `count` test crowds of one knob setting.
 
-    All else is as KNOB_DEFAULTS says; size, bodies and skeleton are the preset's.
+    Everything else comes from KNOB_DEFAULTS; size, bodies and skeleton are the preset's.
 
     Args:
         turned: The setting.
-        data: Of the preset.
+        data: Data settings of the preset.
         count: Number of scenes.
     """
     crowd = dataclasses.replace(crowd_config(data, "test"), **{**KNOB_DEFAULTS, **turned.changes})
@@ -61,7 +61,7 @@ def knob_crowds(turned: KnobSetting, data: DataSettings, count: int) -> CrowdDat
 
 
 def knobs_digest(data: DataSettings, count: int) -> str:
-    """Return 16 hexadecimal digits that are equal for equal crowds at all settings."""
+    """Return a digest, 16 hexadecimal digits, of the crowds at all settings."""
     return settings_digest({f"{turned.knob} {turned.value}": knob_crowds(turned, data, count).digest
                             for turned in KNOB_SETTINGS})  # fmt: skip
 
@@ -74,11 +74,11 @@ def evaluate_knobs(
 
     Args:
         net: The network.
-        data: Of the preset.
-        decode: How its maps become people.
+        data: Data settings of the preset.
+        decode: Settings for decoding its maps.
         count: Scenes per setting.
-        precision: In which the net computes.
-        progress: Whether to show bars.
+        precision: Precision in which the net computes.
+        progress: Whether to show progress bars.
 
     Returns:
         The arrays that a record keeps: `knob_setting` (I,), index of KNOB_SETTINGS;

@@ -2,8 +2,8 @@
 
 One run is two files: `<root>/<preset>/<method>/seed-<n>.json` (settings, metrics, provenance) and
 `seed-<n>.npz` beside it (figures of every image and a few example scenes). Both replace an older
-record at once, together with the weights. Whenever a run is killed, the old record or the new one
-is there, complete. A record names no folder of the machine that made it.
+record at once, together with the weights: whenever a run is killed, either the old or the new
+record is there, complete. A record names no folder of the machine that made it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
     "write_record",
 ]  # fmt: skip
 SCHEMA = 3
-METRICS = (  # of photos and of crowds; what is not defined is null
+METRICS = (  # on photos and on crowds; undefined ones are null
     "AP", "AP50", "AP75", "AP_easy", "AP_medium", "AP_hard", "APM", "APL", "AR",
     *MEASURES, "excess_share", "grouping_accuracy_hard", "group_margin_hard", "closest_gap_hard",
     "group_margin_negative", "train_seconds", "images_per_second",
@@ -66,7 +66,7 @@ FILES = {"weights": ".safetensors", "detections": ".detections.json", "arrays": 
 
 
 def record_path(preset: str, method: str, seed: int, root: str | Path = ROOT) -> Path:
-    """Return where the record of one run lies: `<root>/<preset>/<method>/seed-<seed>.json`.
+    """Return the path of a run's record: `<root>/<preset>/<method>/seed-<seed>.json`.
 
     Args:
         preset: Name of the preset, without slashes.
@@ -96,15 +96,15 @@ def settings_digest(settings: Mapping) -> str:
 def is_done(path: str | Path, digest: str) -> bool:
     """Return whether a run is complete and was made with these settings.
 
-    The content of the record decides, not the age of its file: in a fresh clone all files are as
-    old.
+    The content of the record decides, not the age of its file, because in a fresh clone all files
+    have the same age.
 
     Args:
-        path: Of the record.
+        path: Path of the record.
         digest: `settings_digest` of the run's identity.
     """
     try:
-        record = read_record(path)  # which settles what a killed run left
+        record = read_record(path)  # completes what a killed run left
         with zipfile.ZipFile(Path(path).with_suffix(".npz")) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
     except (ValueError, OSError, zipfile.BadZipFile):
@@ -117,8 +117,8 @@ def check_writable(root: str | Path, preset: str, method: str) -> Path:
 
     Args:
         root: Folder of all records.
-        preset: Of the run.
-        method: Of the run.
+        preset: Preset of the run.
+        method: Method of the run.
 
     Returns:
         The folder.
@@ -179,7 +179,7 @@ def record_files(path: str | Path) -> tuple[Path, ...]:
     """Return a run's weights, detections, arrays and record, in the order of writing.
 
     Args:
-        path: Of the record.
+        path: Path of the record.
     """
     return tuple(Path(path).with_suffix(ending) for ending in FILES.values())
 
@@ -188,14 +188,14 @@ def read_record(path: str | Path) -> dict:
     """Read one run's record.
 
     Args:
-        path: Of the JSON file.
+        path: Path of the JSON file.
 
     Returns:
         The fields of FIELDS; an undefined metric is nan.
 
     Raises:
-        ValueError: If the file is missing, is no record, or was moved; the message names file and
-            field.
+        ValueError: If the file is missing, is not a record, or was moved; the message names file
+            and field.
     """
     path = Path(path)
     complete_commit(record_files(path))
@@ -226,7 +226,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays beside a record into memory.
 
     Args:
-        path: Of the record or of its arrays.
+        path: Path of the record or of its arrays.
 
     Raises:
         ValueError: If the file is missing or damaged, or lacks an array.
@@ -251,10 +251,10 @@ def read_records(preset: str, root: str | Path = ROOT) -> list[dict]:
         root: Folder of all records.
 
     Returns:
-        The records, sorted by method and seed; an empty list where there is none.
+        The records, sorted by method and seed; an empty list if there are none.
 
     Raises:
-        ValueError: If a file is no record.
+        ValueError: If a file is not a record.
     """
     paths = [path for path in (Path(root) / preset).glob("*/seed-*.json") if "." not in path.stem]
     return sorted(map(read_record, paths), key=lambda record: (record["method"], record["seed"]))
@@ -269,7 +269,7 @@ def _check(record: object, path: Path) -> None:
             raise ValueError(f"{path}: field {field!r} is missing")
         if not isinstance(record[field], kind) or isinstance(record[field], bool):
             raise ValueError(f"{path}: field {field!r} must be {kind.__name__}")
-        if field == "schema" and record[field] != SCHEMA:  # the first: others have other fields
+        if field == "schema" and record[field] != SCHEMA:  # first: other schemas have other fields
             raise ValueError(f"{path}: field 'schema' is {record[field]}, this code reads {SCHEMA}")
     if unknown := set(record) - set(FIELDS):
         raise ValueError(f"{path}: unknown field {min(unknown)!r}")

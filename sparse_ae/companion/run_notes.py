@@ -45,11 +45,11 @@ def run_note(records: Sequence[dict]) -> str:
 
 
 def source_note(records: Sequence[dict], *methods: str) -> str:
-    """Say in HTML which runs a figure, a table or a page is made of, in a line that unfolds.
+    """Say in HTML which runs a figure, table or page is made from, in a line that unfolds.
 
     Args:
-        records: Of runs.
-        methods: Whose runs count; by default all.
+        records: Records of runs.
+        methods: Methods whose runs count; by default all.
 
     Returns:
         Methods, seeds, commit, the test images' digest, and the command that repeats a run.
@@ -85,10 +85,10 @@ def _shown(text: str | None, length: int | None = None) -> str:
 def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
     """Say in Markdown how many core-hours the runs took, and about how many the search before them.
 
-    The search's runs count by their steps, at the pace of the runs of their method.
+    The search's runs are estimated from their steps, at the pace of their method's runs.
 
     Args:
-        records: Of runs of one preset; without any the note is empty.
+        records: Records of runs of one preset; without any the note is empty.
         root: Folder of all records.
     """
     if not records:
@@ -116,7 +116,7 @@ def cost_note(records: Sequence[dict], root: str | Path | None = None) -> str:
 
 
 def _devices(records: Sequence[dict]) -> str:
-    """Return what the runs ran on; where there are several devices, with the seeds of each."""
+    """Return the devices that the runs ran on; if there are several, with the seeds of each."""
     runs_on: dict[str, list[dict]] = {}
     for record in records:
         device = record["provenance"].get("device") or "an unknown processor"

@@ -1,4 +1,4 @@
-"""Choose loss weights on validation crowds: the same number of settings for every method."""
+"""Choose loss weights on validation crowds, from the same number of settings for every method."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def search(preset: str, method: str, root: str | Path = ROOT, *, progress: bool 
     """Train a method with each setting of the preset's search, and compare AP on validation crowds.
 
     Each setting is trained with each of the search's seeds; test crowds are not touched. The file
-    is written after every run. Runs that it has already are used again: each carries the digest of
-    its settings. Nothing is chosen automatically: the preset file holds the settings in use.
+    is written after every run. Runs that it already has are reused, since each carries the digest
+    of its settings. Nothing is chosen automatically: the preset file holds the settings in use.
 
     Args:
         preset: Name of the preset.
         method: Name of the method.
         root: Folder of all records.
-        progress: Whether to show bars.
+        progress: Whether to show progress bars.
 
     Returns:
         The content of `<root>/<preset>/<method>/search.json`: the trials, each with its runs and
@@ -75,7 +75,7 @@ def _means(runs: list[dict]) -> dict[str, float]:
 
 
 def _try(settings: Settings, digest: str, progress: bool) -> dict:
-    """Train one run of a trial: seed, figures on validation crowds, provenance."""
+    """Train one run of a trial, and return its seed, validation figures and provenance."""
     began = time.monotonic()
     _, result, scenes = fit_and_evaluate(settings, "val", progress=progress)
     kept = {name: result.metrics[name] for name in KEPT}

@@ -1,4 +1,4 @@
-"""The batches that the settings of a run describe."""
+"""The training batches that the settings of a run describe."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def open_stream(
     """Open the stream of batches that the settings describe, with its crowds rendered.
 
     Args:
-        settings: Of the run.
+        settings: Settings of the run.
         options: Whether broken photos are left out, and how many processes load.
-        fabric: On which devices the run trains.
+        fabric: Devices that the run trains on.
         progress: Whether to show a bar while crowds are rendered.
 
     Raises:
-        ValueError: For data that are not there, and as `Settings.check_batch`.
+        ValueError: For missing data, and as in `Settings.check_batch`.
     """
     data, optim, first = settings.data, settings.optim, fabric.global_rank == 0
     settings.check_batch(fabric.world_size)
@@ -43,7 +43,7 @@ def open_stream(
         barrier()
     if data.source == "rendered":
         images.scene(0)  # compiles once, before the workers start
-    workers = 0  # crowds that are rendered are cheap to read
+    workers = 0  # rendered crowds are cheap to read
     if data.source != "crowds" or options.workers is not None:
         workers = count_workers(options, processes_here(fabric))
     targets = Targets(settings.model.strides, settings.loss.sigma, settings.model.offset_heads)
@@ -53,5 +53,5 @@ def open_stream(
 
 
 def processes_here(fabric: Fabric) -> int:
-    """Return how many processes that train share this machine's cores."""
+    """Return how many training processes share this machine's cores."""
     return max(1, fabric.world_size // fabric.strategy.num_nodes) if fabric.world_size > 1 else 1

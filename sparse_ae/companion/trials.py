@@ -1,7 +1,7 @@
 """The record of a search: which settings were tried, and what each gave on validation crowds.
 
 There is one file per method, `<root>/<preset>/<method>/search.json`, beside the records of its
-runs. Pages show it and `search.search` goes on with it, so it is checked when it is read.
+runs. Pages show it and `search.search` continues from it, so it is checked when it is read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sparse_ae.runtime.values import short_repr
 from sparse_ae.settings.settings import PresetSections
 
 ADVICE = "delete it and search again"
-PLAIN = re.compile(r"[\w-]{0,40}")  # a text such as `scale_form`; none that a page could run
-LARGEST = 1e12  # of a number, which is a mistake beyond
+PLAIN = re.compile(r"[\w-]{0,40}")  # such as a `scale_form`; nothing that a page could run
+LARGEST = 1e12  # larger numbers are mistakes
 FIGURES = ("AP", "AP_hard", "grouping_accuracy")  # that every trial has
 
 
@@ -24,7 +24,7 @@ def read_trials(path: str | Path) -> tuple[list[dict], dict]:
     """Read the trials of a search.
 
     Args:
-        path: Of `search.json`.
+        path: Path of `search.json`.
 
     Returns:
         The trials, each with settings, metrics and runs, and the best settings. Both are empty if
@@ -52,7 +52,7 @@ def read_trials(path: str | Path) -> tuple[list[dict], dict]:
 
 
 def _problem(trial) -> str | None:
-    """What is wrong with a trial, or None."""
+    """Return what is wrong with a trial, or None."""
     if not isinstance(trial, dict):
         return f"expected settings, metrics and runs, got {type(trial).__name__}"
     for field, kind in (("settings", dict), ("metrics", dict), ("runs", list)):

@@ -1,8 +1,8 @@
-"""Repeat the run of a record: it is equal to the bit, or differs, for what may be these reasons.
+"""Repeat the run of a record, and tell whether it is equal to the bit or why it may differ.
 
 On one machine, with the versions that a record names, equal settings give equal figures. So a
 record can be checked in three ways: by a whole run; by an evaluation of the weights beside it; and,
-in a moment, by its own arrays, from which most of its figures follow.
+quickly, by its own arrays, from which most of its figures follow.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sparse_ae.settings.settings import validated
 from sparse_ae.training.resume import flat
 
 TIMES = ("train_seconds", "images_per_second")  # differ from run to run
-ROUNDING = 1e-6  # of AP from arrays: they keep in single precision the scores that it ranks by
+ROUNDING = 1e-6  # of AP from arrays, which keep the scores it ranks by in single precision
 THRESHOLDS = 10
 EDITED = "the record was changed after it was written, or the arrays beside it are another run's"
 
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
     """A figure that is not what a record says, with both values as text.
 
     Attributes:
-        name: Such as "metrics.AP".
+        name: Name of the figure, such as "metrics.AP".
         recorded: What the record says.
         found: What came out now.
     """
@@ -58,7 +58,7 @@ class Verification(NamedTuple):
         what: "arrays", "run" or "evaluation": what the record was compared with.
         compared: How many figures and arrays.
         differences: Those that differ.
-        reasons: What may explain the differences: what is other than the record names.
+        reasons: What may explain the differences: what differs here from the record's provenance.
     """
 
     what: str
@@ -77,11 +77,11 @@ def verify(
     follow from its own arrays (`differences_from_arrays`), nothing is run.
 
     Args:
-        path: Of the record.
-        evaluation: Repeat only the evaluation, of weights that are there.
+        path: Path of the record.
+        evaluation: Repeat only the evaluation, with existing weights.
         weights: For `evaluation`; by default those beside the record.
-        options: What the run is made on.
-        progress: Whether to show bars.
+        options: Runtime options.
+        progress: Whether to show progress bars.
 
     Raises:
         ValueError: If it cannot be done: no record, no weights, or other crowds than those of the
@@ -135,7 +135,7 @@ def recorded_settings(record: Mapping, path: Path) -> Settings:
 
 
 def _unequal_numbers(recorded: Mapping, found: Mapping) -> list[Difference]:
-    """The metrics that are not the same to the bit; nan equals nan."""
+    """Return the metrics that are not the same to the bit; nan equals nan."""
     return [Difference(f"metrics.{name}", repr(value), repr(float(found[name])))
             for name, value in recorded.items()
             if not _same(value, float(found[name]))]  # fmt: skip
@@ -146,10 +146,10 @@ def _same(left: float, right: float) -> bool:
 
 
 def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list[Difference]:
-    """The arrays that differ, and in how many values.
+    """Return the arrays that differ, and in how many values.
 
-    Of an evaluation, only the arrays that it makes count; else an array that one side lacks differs
-    too.
+    For an evaluation, only the arrays that it makes count; otherwise an array that one side lacks
+    differs too.
     """
     names = sorted(found) if evaluation else sorted({*recorded, *found})
     differences = []
@@ -171,7 +171,7 @@ def _unequal_arrays(recorded: Mapping, found: Mapping, evaluation: bool) -> list
 
 
 def environment_changes(recorded: Mapping) -> list[str]:
-    """Return, a line each, what a record's provenance names and what is different here."""
+    """Return what differs here from a record's provenance, one line each."""
     here = provenance(recorded.get("data_digest", ""))
     lines = [f"{package} {version} then, {here['packages'].get(package)} now"
              for package, version in recorded.get("packages", {}).items()
@@ -190,8 +190,8 @@ def differences_from_arrays(record: Mapping, arrays: Mapping[str, np.ndarray]) -
 
     There are some if the record was changed by hand, or the arrays are another run's. Average
     precision and recall follow to ROUNDING, the embeddings' figures exactly, and the speed from
-    time, steps and batch. The time follows from nothing, nor do APM and APL of photos, which need
-    the areas of persons; crowds have neither.
+    time, steps and batch. The time cannot be checked, nor can APM and APL on photos, which need the
+    areas of persons; crowds have neither.
     """
     bits = np.arange(THRESHOLDS)[:, None]
     matched, skipped = ((arrays[f"match_{name}"][None] >> bits & 1).astype(bool)

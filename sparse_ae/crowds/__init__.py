@@ -1,4 +1,4 @@
-"""Draw rendered crowds: posed, dressed bodies in drawn light and surroundings, with exact labels.
+"""Rendered crowds: posed, dressed bodies in random light and surroundings, with exact labels.
 
 The labels are keypoints, their visibility, masks and the crowd index. Scene i is a pure function
 of a configuration and i.

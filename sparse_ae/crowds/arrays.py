@@ -1,4 +1,4 @@
-"""Scenes as padded arrays: what a process that renders hands back."""
+"""Scenes as padded arrays, the result of a rendering process."""
 
 from __future__ import annotations
 

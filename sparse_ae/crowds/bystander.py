@@ -12,15 +12,15 @@ from sparse_ae.crowds.people.bodies import Bodies
 
 TRIES = 48
 BYSTANDER_SHARE = 0.7  # share of the scenes with a bystander at occlusion 1
-MARGIN = 0.02  # share of the image's side that joints must be beyond the frame
-VERTEX_STRIDE = 12  # every 12th vertex tells where a body is
+MARGIN = 0.02  # share of the image's side by which joints must lie outside the frame
+VERTEX_STRIDE = 12  # every 12th vertex is enough to locate a body
 MIN_INSIDE = 0.02  # share of the vertices that must be in the frame
 
 
 def draw_bystander(rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, camera: Camera):
     """Draw a person whose body is in the frame while none of its joints, head top or neck is.
 
-    There is nothing to label on a bystander.
+    A bystander has nothing to label.
 
     Args:
         rng: Generator of this scene's bystander.

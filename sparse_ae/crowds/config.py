@@ -1,4 +1,4 @@
-"""The configuration of a set of scenes: what kind of crowds to draw."""
+"""The configuration of a set of scenes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EQUAL_PARTS = ((0.0, EASY), (EASY, HARD), (HARD, 2.0))  # ranges of the crowd in
 
 @dataclass(frozen=True)
 class CrowdConfig:
-    """Say which scenes to draw.
+    """The configuration of the scenes to draw.
 
     Every value is plain YAML or JSON; a list counts as a tuple. `persons`, `crowding`,
     `scale_spread`, `occlusion` and `scales` are the knobs: turning one leaves the distributions of
@@ -28,15 +28,15 @@ class CrowdConfig:
         persons: Fewest and most persons per scene, 1 to 30. A crowd index above 0.2 needs two
             persons, one above 0.8 needs three.
         crowding: Ranges of the crowd index. Each scene draws one range, all equally likely; by
-            default a third of the scenes each are easy, medium and hard. Where the persons have
-            no room to be that far apart, the camera sees all of them from farther away.
+            default a third of the scenes each are easy, medium and hard. If the persons have no
+            room to be that far apart, the camera sees all of them from farther away.
         scale_spread: Smallest and largest ratio between the largest and the smallest person of a
             scene, 1 to 10. At 1 everybody has the same scale. The paper's regularisers need
             differences of scale.
-        occlusion: Share of the persons with a thing in front of them, 0 to 1.
+        occlusion: Share of the persons with something in front of them, 0 to 1.
         scales: Smallest and largest scale of a scene's middle person, drawn log-uniformly. A scale
             is sqrt(box area) over the image's side; a standing person has about 0.6 of its height.
-        clutter: Largest number of things that stand behind people.
+        clutter: Largest number of props behind people.
         noise: Largest standard deviation of the sensor noise, on a scale of 255; drawn per scene.
             0 gives a picture without noise and compression; the lens may still blur it.
         layouts: Path of a COCO or CrowdPose keypoint JSON (.json or .json.gz) whose persons are
@@ -89,13 +89,13 @@ class CrowdConfig:
             raise ValueError(f"layouts {self.layouts!r}: expected the name of a JSON file")
 
     def _check_int(self, name: str, low: int, high: int):
-        """Check for an integer within low..high; True and False are none."""
+        """Check that a field is an integer within low..high, and not a bool."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError(f"{name} {value!r}: expected an integer from {low} to {high}")
 
     def _check_number(self, name: str, low: float, high: float):
-        """Check for a number within low..high; NaN is none."""
+        """Check that a field is a number within low..high, and not NaN."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"{name} {value!r}: expected a number")
@@ -103,7 +103,7 @@ class CrowdConfig:
             raise ValueError(f"{name} {value}: expected {low} to {high}")
 
     def _check_range(self, name, kind, low, high):
-        """Check for two numbers within low..high in rising order, and store them as a tuple."""
+        """Check that a field has two numbers within low..high in rising order; store a tuple."""
         value = getattr(self, name)
         numbers = "integers" if kind is int else "numbers"
         if not _is_range(value, kind, low, high):
@@ -113,7 +113,7 @@ class CrowdConfig:
         object.__setattr__(self, name, tuple(value))
 
     def _check_crowding(self):
-        """Check for pairs of numbers in rising order, and store them as tuples."""
+        """Check that `crowding` has pairs of numbers in rising order, and store them as tuples."""
         ranges = self.crowding
         if (
             not isinstance(ranges, (list, tuple))
@@ -135,7 +135,7 @@ def _plain(value):
 
 
 def _is_range(value, kind, low, high) -> bool:
-    """Tell whether a value is two numbers of a kind within low..high, in rising order."""
+    """Return whether a value is two numbers of a kind within low..high, in rising order."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         return False
     right = all(isinstance(v, kind) and not isinstance(v, bool) for v in value)

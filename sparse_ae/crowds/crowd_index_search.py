@@ -1,4 +1,4 @@
-"""A search for positions side by side that give a crowd its crowd index.
+"""A search for sideways positions that give a crowd the wanted crowd index.
 
 A set of joints is an integer with one bit per joint.
 """
@@ -58,8 +58,8 @@ def joints_in_box(box, person, shifts, joints, boxes, size):
 def crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, target):
     """Return the crowd index of an arrangement and its cost.
 
-    The cost is the distance to the wanted crowd index, plus penalties where persons stand within
-    each other, are cut off by the frame, or are hidden by nearer persons.
+    The cost is the distance to the wanted crowd index, plus penalties for people who overlap on the
+    ground, are cut off by the frame, or are hidden by nearer people.
 
     Args:
         own: (P,) sets of joints in the frame.
@@ -97,7 +97,7 @@ def crowd_index_and_cost(own, inside, shifts, depth, distance, joints, focal, ta
 
 @kernel
 def update_sets(person, own, inside, shifts, joints, boxes, size):
-    """Bring the sets of joints up to date after a person was moved."""
+    """Update the sets of joints after a person was moved."""
     own[person] = joints_in_frame(person, shifts[person], joints, size)
     for other in range(len(own)):
         if other != person:
@@ -113,9 +113,9 @@ def draw_search_moves(rng: np.random.Generator, persons: int) -> tuple[np.ndarra
         persons: P, the number of persons.
 
     Returns:
-        Starts (STARTS, P + 1), in shares of the image's side: everybody's distance from the middle
-        at full spread, then the middle. And moves (MOVES · P, 2): where the first number is below
-        0.3, a jump to the second one; otherwise a step by the second one.
+        Starts (STARTS, P + 1), in shares of the image's side: each person's distance from the
+        middle at full spread, then the middle. And moves (MOVES · P, 2): if the first number is
+        below 0.3, a jump to the second one; otherwise a step by the second one.
     """
     starts = rng.uniform(-0.5, 0.5, (STARTS, persons + 1))
     far = rng.random(MOVES * persons)
@@ -131,8 +131,8 @@ def search_positions(starts, moves, joints, boxes, distance, depth, size, focal,
     time.
 
     Args:
-        starts: Random starts of `draw_search_moves`.
-        moves: Random moves of `draw_search_moves`.
+        starts: Random starts from `draw_search_moves`.
+        moves: Random moves from `draw_search_moves`.
         joints: (P, K, 3) pixels, of persons in the image's middle.
         boxes: (P, 4) left, top, right, bottom in pixels, of persons in the image's middle.
         distance: (P,) metres along the ground.

@@ -1,4 +1,4 @@
-"""Layouts from photographs' annotations: a body at each person's place and scale, posed alike."""
+"""Layouts from annotated photographs: a body in a similar pose at each person's place and scale."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sparse_ae.crowds.layout import MIN_DISTANCE, SCALE_LIMITS, Layout, turn_bod
 from sparse_ae.crowds.people.bodies import CROWDPOSE_JOINTS, Bodies
 from sparse_ae.skeleton import COCO, CROWDPOSE
 
-CANDIDATES = 1500  # random bodies at random yaws; the one most alike is taken
+CANDIDATES = 1500  # random bodies at random yaws; the most similar one is taken
 MAX_UNZIP_RATIO = 60  # gzip shrinks a JSON to about a tenth
-MIN_JOINTS = 3  # labelled joints that a pose can be read from
+MIN_JOINTS = 3  # labelled joints needed to read a pose
 USUAL_TILT = (0.12, 0.15)  # mean and standard deviation of cameras' tilts, radians
 USUAL_HEIGHT = (1.6, 0.5)  # mean and standard deviation of cameras' heights, metres
 
@@ -85,7 +85,7 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
         The images in the file's order.
 
     Raises:
-        ValueError: If the file is no such JSON or has no such image; the message names the file.
+        ValueError: If the file is not such a JSON or has no such image; the message names the file.
     """
     expected = "expected COCO's or CrowdPose's keypoint annotations"
     try:
@@ -102,7 +102,7 @@ def read_photos(path: str, fewest: int, most: int) -> list[Photo]:
                 photos.append(Photo(image["width"], image["height"], np.stack(joints),
                                     np.array(boxes, np.float64).reshape(-1, 4)))  # fmt: skip
                 _check_photo(image["id"], photos[-1])
-    except UnicodeDecodeError as error:  # which holds the whole file
+    except UnicodeDecodeError as error:  # its repr holds the whole file
         found = f"byte {error.object[error.start]:#x} at {error.start}"
         raise ValueError(f"layouts {path}: no text in UTF-8 ({found}); save it as UTF-8") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError,
@@ -131,9 +131,9 @@ def _check_photo(name, photo: Photo) -> None:
 def imitate_photo(
     rng: np.random.Generator, config: CrowdConfig, bodies: Bodies, index: int
 ) -> Layout:
-    """Place bodies where the persons of an image are, the larger ones nearer.
+    """Place bodies where the people of an image are, the larger ones nearer.
 
-    The smallest persons are left out.
+    People below the smallest scale are left out.
 
     Args:
         rng: Generator of this scene's positions.
@@ -166,7 +166,7 @@ def imitate_photo(
 def best_matching_body(
     rng, config, bodies: Bodies, camera: Camera, joints: np.ndarray, box: np.ndarray
 ):
-    """Return the body, its yaw and its feet that fit a person's joints best.
+    """Return the body, yaw and feet that fit a person's joints best.
 
     Many random bodies at random yaws are scaled and moved to fit. The feet are given in metres
     right of, below and in front of the camera.
@@ -197,7 +197,7 @@ def best_matching_body(
 def fit_ground(camera: Camera, feet: np.ndarray) -> Camera:
     """Return the camera above the ground plane that fits feet (P, 3) best.
 
-    A usual height and tilt hold where the feet do not tell.
+    A usual height and tilt are assumed where the feet do not determine them.
     """
     down, depth = feet[:, 1], feet[:, 2]  # below a camera tilted by t: down = height - depth * t
     rows = np.concatenate((np.stack((np.ones_like(depth), -depth), 1) / 0.25, np.diag(

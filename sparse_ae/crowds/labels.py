@@ -1,4 +1,4 @@
-"""The labels of a rasterised scene: keypoints, visibility, boxes, masks; who deserves a label."""
+"""The labels of a rasterised scene: keypoints, visibility, boxes, masks; and who gets labels."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Labels(NamedTuple):
     areas: np.ndarray
 
     def can_be_labelled(self) -> np.ndarray:
-        """Tell who is in the frame and visible enough to deserve a label.
+        """Return who is in the frame and visible enough to be labelled.
 
-        Both skeletons must agree, whichever one is asked for, because scenes must not depend on it.
+        Both skeletons must agree, whichever is configured, because scenes must not depend on it.
 
         Returns:
             (P,) bool.
@@ -53,7 +53,7 @@ class Labels(NamedTuple):
 
 
 class ProjectedPeople(NamedTuple):
-    """Where P persons are in the picture, whatever hides them.
+    """Positions of P persons in the picture, regardless of what hides them.
 
     Attributes:
         joints: (P, 19, 3) x, y in samples and depth in metres.
@@ -73,7 +73,7 @@ def project_people(
 
     Args:
         bodies: The bank of bodies.
-        layout: Who stands where; its camera counts in pixels.
+        layout: Who stands where; its camera is in pixels.
         screen: (P, N, 3) points of the dressed bodies: x, y in samples, depth in metres.
         size: Side of the picture, pixels.
         factor: Side of a pixel, samples.
@@ -87,7 +87,7 @@ def project_people(
 
 
 def make_labels(people: ProjectedPeople, surface: Surface, size: int) -> Labels:
-    """Work out the labels that a rasterised surface shows.
+    """Compute the labels of a rasterised surface.
 
     Args:
         people: The persons in that picture.

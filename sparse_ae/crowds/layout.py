@@ -13,7 +13,7 @@ from sparse_ae.crowds.crowd_index_search import draw_search_moves, search_positi
 from sparse_ae.crowds.people.bodies import Bodies
 from sparse_ae.runtime.kernels import kernel
 
-OUTLINE_STRIDE = 5  # every 5th vertex of a dressed body tells its outline
+OUTLINE_STRIDE = 5  # every 5th vertex of a dressed body is enough for its outline
 SCALE_LIMITS = (0.02, 0.8)  # smallest and largest scale of a person
 MAX_PEOPLE = 30
 MIN_DISTANCE = 1.0  # metres from the camera
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
 
 
 class CrowdTarget(NamedTuple):
-    """What a scene should become.
+    """The target of a scene.
 
     Attributes:
         crowding: The crowd index to reach.
@@ -81,11 +81,11 @@ def turn_bodies(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 
 def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
-    """Draw what a scene should become: crowd index, persons and scales.
+    """Draw the target of a scene: crowd index, persons and scales.
 
     Args:
-        rngs: One generator per name of `scene.STREAMS`. Each knob has its own, and turning one
-            therefore leaves the others' draws as they were.
+        rngs: One generator per name of `scene.STREAMS`. Each knob has its own, so turning one
+            leaves the draws of the others unchanged.
         config: Configuration of the scene.
         bodies: The bank of bodies.
     """
@@ -98,7 +98,7 @@ def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
     count = int(np.floor(fewest + rng.random() * (max(fewest, most) + 1 - fewest)))
     count = min(count, most)
     body = rng.permutation(bodies.of_split(config.split))[:count]
-    any_direction = rng.uniform(0, 6.2832, MAX_PEOPLE)  # MAX_PEOPLE: one more changes nobody else
+    any_direction = rng.uniform(0, 6.2832, MAX_PEOPLE)  # one person more changes nobody else
     to_camera = rng.normal(0, 0.6, MAX_PEOPLE)
     yaw = np.where(rng.random(MAX_PEOPLE) < 0.4, to_camera, any_direction)[:count]
     most = max(low, min(high, 0.55 * (count - 1)))  # what count - 1 others can reach
@@ -108,7 +108,7 @@ def draw_target(rngs, config: CrowdConfig, bodies: Bodies) -> CrowdTarget:
 
 
 def draw_scales(rngs, config: CrowdConfig, count: int) -> np.ndarray:
-    """Draw (count,) scales around the scene's middle one, the extremes as far apart as drawn."""
+    """Draw (count,) scales around a random middle, with a random ratio of largest to smallest."""
     middle = np.exp(rngs["scales"].uniform(*np.log(config.scales)))
     rng = rngs["scale_spread"]
     spread = np.exp(rng.uniform(*np.log(config.scale_spread)))
@@ -154,13 +154,13 @@ class Lineup(NamedTuple):
 def draw_lineup(
     rng, config: CrowdConfig, bodies: Bodies, target: CrowdTarget, dressed: np.ndarray
 ) -> Lineup:
-    """Draw a camera and line up the wanted persons, not yet placed; `set_distances` places them.
+    """Draw a camera and line up the wanted people; `set_distances` then sets their distances.
 
     Args:
         rng: Generator of this scene's camera.
         config: Configuration of the scene.
         bodies: The bank of bodies.
-        target: What the scene should become.
+        target: The scene's target.
         dressed: (P, W, 3) metres, vertices of the dressed bodies in their own frames.
     """
     outline = turn_bodies(dressed[:, ::OUTLINE_STRIDE], target.yaw)
@@ -174,7 +174,7 @@ def draw_lineup(
 def set_distances(lineup: Lineup, shrink: float = 1.0) -> Lineup:
     """Turn the camera to the crowd, and move everybody to the distance that gives the wanted scale.
 
-    The scale is that of the whole box, whether or not the frame cuts it.
+    The scale is that of the whole box, even if the frame cuts it.
 
     Args:
         lineup: The persons and their camera.
@@ -205,13 +205,13 @@ def centred_positions(distance: np.ndarray) -> np.ndarray:
 def place_people(
     rng, config: CrowdConfig, lineup: Lineup, target: CrowdTarget
 ) -> tuple[Layout, float]:
-    """Move persons sideways until the crowd index is the wanted one.
+    """Move people sideways until the crowd index is the wanted one.
 
     Args:
         rng: Generator of this scene's positions.
         config: Configuration of the scene.
-        lineup: The persons and their camera, of `set_distances`.
-        target: What the scene should become.
+        lineup: The persons and their camera, from `set_distances`.
+        target: The scene's target.
 
     Returns:
         The layout, and the crowd index to expect.

@@ -19,14 +19,14 @@ from sparse_ae.crowds.surroundings.props import Props
 
 
 class RasterisedScene(NamedTuple):
-    """All that a picture shows.
+    """Everything that a picture shows.
 
     Attributes:
         camera: The camera, in pixels.
         dressed_mesh: Triangles that all persons share.
         clothes: Clothes of the P persons.
         points: (P, W, 3) metres, vertices of the dressed persons in the world.
-        props: The things that stand about.
+        props: The props around the persons.
         surface: What each sample sees; owner P + i is prop i.
     """
 

@@ -50,7 +50,7 @@ class Preview(NamedTuple):
 
     Attributes:
         bodies: The bank of bodies.
-        layout: Who stands where; its camera counts in samples.
+        layout: Who stands where; its camera is in samples.
         people: The P persons as projected.
         surface: What each of PREVIEW_SIDE × PREVIEW_SIDE samples sees.
     """
@@ -61,18 +61,18 @@ class Preview(NamedTuple):
     surface: Surface
 
     def labels(self) -> Labels:
-        """Work out the labels, in samples."""
+        """Compute the labels, in samples."""
         return make_labels(self.people, self.surface, PREVIEW_SIDE)
 
     def with_mesh(self, mesh: Mesh) -> Preview:
-        """Return the preview with a thing added."""
+        """Return the preview with a prop added."""
         surface = Surface(*(values.copy() for values in self.surface))
         corners = self.layout.camera.project(mesh.vertices.astype(np.float32))
         rasterise(surface, corners, mesh.triangles.astype(np.int32), len(self.layout.body))
         return self._replace(surface=surface)
 
     def with_people(self, other: Layout) -> Preview:
-        """Return the preview with other persons added, who get no labels."""
+        """Return the preview with other people added, who get no labels."""
         surface = Surface(*(values.copy() for values in self.surface))
         _draw_people(
             self.bodies, other._replace(camera=self.layout.camera), surface, len(self.layout.body)

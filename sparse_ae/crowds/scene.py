@@ -82,7 +82,7 @@ class Crowd(NamedTuple):
     preview: Preview | None = None
 
     def joined_with(self, other: Crowd | None) -> Crowd:
-        """Return these persons and then the other ones, in front of the same camera."""
+        """Return these people followed by the others, in front of the same camera."""
         if other is None:
             return self
         parts = zip(self.layout[:3], other.layout[:3], strict=True)
@@ -98,15 +98,15 @@ class Crowd(NamedTuple):
 
 
 def render_scene(config: CrowdConfig, index: int) -> Scene:
-    """Render one scene: the same to the bit, whatever was drawn before.
+    """Render one scene, the same to the bit whatever was drawn before.
 
     Args:
         config: Which scenes to draw.
         index: Number of the scene, from 0.
 
     Returns:
-        The picture and its labels. Persons too hidden to be labelled are left out, unless nobody
-        remains.
+        The picture and its labels. People too hidden to be labelled are left out, unless nobody
+        would remain.
 
     Raises:
         ValueError: If `index` is no integer from 0, or the file of `config.layouts` cannot be used.
@@ -206,7 +206,7 @@ def add_props(
 
 
 def still_visible(before: Labels, after: Labels) -> bool:
-    """Tell whether everybody stays visible enough after something was put in front."""
+    """Return whether everybody stays visible enough after something was put in front."""
     seen = [(labels.joints[..., 2] == 2).sum(1) for labels in (before, after)]
     enough = seen[1] >= np.minimum(seen[0], MIN_JOINTS_LEFT)
     return bool((enough & (after.areas >= MIN_AREA_LEFT * before.areas)).all())
@@ -215,7 +215,7 @@ def still_visible(before: Labels, after: Labels) -> bool:
 def render_labels(
     config, bodies: Bodies, crowd: Crowd, props: Props, bystander: Crowd | None = None
 ):
-    """Rasterise a scene and work out its labels, leaving out persons whom nobody could label.
+    """Rasterise a scene and compute its labels, leaving out people too hidden to be labelled.
 
     Returns:
         The rasterised scene and its Labels.
@@ -237,7 +237,7 @@ def render_labels(
         people = project_people(bodies, crowd.layout, outline, config.size, SAMPLES)
         labels = make_labels(people, surface, config.size)
         keep = labels.can_be_labelled()
-        if keep.all() or not keep.any():  # keep the last persons, however little of them is visible
+        if keep.all() or not keep.any():  # keep the last people, however little of them is visible
             camera = crowd.layout.camera
             return RasterisedScene(camera, mesh, everyone.clothes, points, props, surface), labels
         crowd = crowd.select(keep)

@@ -20,7 +20,7 @@ def contact_sheet(scenes: Sequence[Scene], columns: int = 6, keypoints: bool = F
         keypoints: Draw the skeletons too, one colour per person, hidden joints as rings.
 
     Returns:
-        (H, W, 3) uint8, RGB, white where no scene is left.
+        (H, W, 3) uint8, RGB, white in places without a scene.
 
     Raises:
         ValueError: If there is no scene.

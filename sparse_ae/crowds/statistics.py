@@ -1,4 +1,4 @@
-"""Histograms of how crowded, how large and how hidden the persons of a data set are."""
+"""Histograms of how crowded, how large and how hidden the people of a data set are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def statistics(annotations: dict) -> dict:
         visible (v 0, 1, 2);
         `histograms`, for each of HISTOGRAMS: `what` is counted, the N + 1 `edges` of the bins,
         their N `counts`, and the `mean` and `quantiles` (5, 25, 50, 75 and 95 %) of the values
-        themselves. A histogram without a value is left out; crowd_index_given also where an image
+        themselves. A histogram without a value is left out, and crowd_index_given also if an image
         lacks its crowdIndex.
 
     Raises:
@@ -106,7 +106,7 @@ def _persons_by_image(annotations: dict, joints: int) -> dict[int, list[dict]]:
 
 
 def _counts(person: dict, joints: int) -> bool:
-    """Tell whether an annotation is a person with keypoints."""
+    """Return whether an annotation is a person with keypoints."""
     if person.get("iscrowd"):
         return False
     if len(person.get("keypoints", ())) != 3 * joints:

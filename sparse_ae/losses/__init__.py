@@ -1,7 +1,7 @@
-"""The losses: grouping L_g, scale L_s and heatmaps L_r of the paper, and those of its rivals.
+"""The losses of the paper (grouping L_g, scale L_s, heatmap L_r) and of rival methods.
 
-They need torch, NumPy and numba alone. Weights between them belong to the caller. Half-precision
-inputs are computed in float32.
+They depend only on torch, NumPy and numba, and callers choose their weights. Half-precision inputs
+are computed in float32.
 """
 
 from sparse_ae.losses.decorrelation import decorrelation_loss

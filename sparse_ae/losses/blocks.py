@@ -1,9 +1,9 @@
-"""Blocks of cells in compiled code: how the losses read, transform and write maps on a CPU.
+"""Compiled helpers that read, transform and write maps on a CPU, one block of cells at a time.
 
-A network gives its maps channels last and often in bfloat16; targets come contiguous and in
-float32. The losses read both as they lie, a block of cells at a time, into short float32 buffers
-that stay in the processor's cache. NumPy has no bfloat16, so such maps are passed as the int16
-numbers that have the same bits.
+Networks output channels-last maps, often in bfloat16; targets are contiguous float32. The losses
+read both in place, one block of cells at a time, into short float32 buffers that stay in the
+processor's cache. NumPy has no bfloat16, so bfloat16 maps are passed as int16 numbers with the same
+bits.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from torch import Tensor
 
 from sparse_ae.runtime.kernels import kernel
 
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
-BLOCK = 128  # cells that are read at once: of all channels they stay in the fastest cache
-LANES = 16  # float32 numbers that large processors handle at once
-NAN, NAN_BITS = np.int32(0x7FC0), np.int32(0x7F800000)  # bfloat16; float32 above it are NaN
+AT = np.uintp  # an index known to be non-negative: loops over signed ones are slow
+BLOCK = 128  # cells read at once; those of all channels fit into the fastest cache
+LANES = 16  # float32 numbers that processors with wide registers handle at once
+NAN, NAN_BITS = np.int32(0x7FC0), np.int32(0x7F800000)  # bfloat16 NaN; larger float32 bits are NaN
 
 
 def can_be_compiled(maps: list[Tensor | None], differentiable: int) -> bool:
     """Return whether compiled code can compute a loss of these maps.
 
     Args:
-        maps: all that the loss is computed from.
-        differentiable: the first so many of them may need a gradient.
+        maps: all inputs of the loss, None for those that are not given.
+        differentiable: how many of them, from the first on, may need a gradient.
 
     Returns:
-        Whether all are in the host's memory, none is float64, and no other needs a gradient.
+        Whether all are in host memory, none is float64, and none of the rest needs a gradient.
     """
     given = [one for one in maps if one is not None]
     if any(one.device.type != "cpu" or one.dtype == torch.float64 for one in given):
@@ -43,15 +43,15 @@ def without_float16(maps: Tensor) -> Tensor:
 
 
 def flat(maps: Tensor) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """Return the memory of CPU maps as a flat array, and how their cells lie in it.
+    """Return the memory of CPU maps as a flat array, and the strides of their cells in it.
 
     Args:
         maps: (B, K, H, W) or, for a mask, (B, H, W); float32 or bfloat16. They are copied only if
             they are not `even`.
 
     Returns:
-        float32 (n,), or int16 (n,) with the bits of bfloat16; and the strides, in elements, of
-        images, channels and cells, these counted over all rows.
+        A float32 array (n,), or an int16 array (n,) with the bits of bfloat16; and the strides of
+        images, channels and cells, in elements. Cells are counted row after row.
     """
     maps = maps.detach()
     if maps.ndim == 3:
@@ -68,20 +68,20 @@ def flat(maps: Tensor) -> tuple[np.ndarray, tuple[int, int, int]]:
 
 
 def even(maps: Tensor) -> bool:
-    """Return whether all cells of a channel (…, H, W) follow one another at the same step."""
+    """Return whether the cells of each channel (…, H, W) are evenly spaced in memory."""
     height, width = maps.shape[-2:]
     return 1 in (height, width) or maps.stride(-2) == width * maps.stride(-1)
 
 
 def place_for_gradient(maps: Tensor) -> Tensor:
-    """Return an uninitialised tensor of the type and, if `flat` can write to it, layout of maps."""
+    """Return an uninitialised tensor like `maps`, contiguous unless their layout is `even`."""
     gradient = torch.empty_like(maps)
     return gradient if even(gradient) else torch.empty(maps.shape, dtype=maps.dtype)
 
 
 @kernel
 def read(maps, strides, image, kind, start, count, block):
-    """Fill `block` with `count` cells of one channel of flat maps, and zeros."""
+    """Read `count` cells of one channel of flat maps into `block`, and fill it up with zeros."""
     first = image * strides[0] + kind * strides[1] + start * strides[2]
     _read_cells(maps, first, strides[2], count, block)
 
@@ -95,7 +95,7 @@ def write(maps, strides, image, kind, start, count, block):
 
 @kernel
 def _read_cells(maps, start, step, count, block):
-    """Fill `block` (float32) with `count` cells of `maps` at start, start + step, …, and zeros."""
+    """Read `count` cells at start, start + step, … into `block` (float32), padded with zeros."""
     if maps.itemsize == 2:
         for i in range(count):
             block[AT(i)] = from_bfloat16(maps[AT(start + i * step)])
@@ -125,13 +125,13 @@ def _write_cells(maps, start, step, count, block):
 
 @kernel
 def from_bfloat16(bits):
-    """Return the float32 number of a bfloat16's bits: they are its upper half."""
+    """Return the float32 number whose upper half has the bits of a bfloat16."""
     return np.int32(np.int32(bits) << np.int32(16)).view(np.float32)
 
 
 @kernel
 def to_bfloat16(value):
-    """Return the bits of the bfloat16 nearest to a float32 number, of two the even one."""
+    """Return the bits of the bfloat16 nearest to a float32 number; ties go to the even one."""
     bits = np.float32(value).view(np.int32)
     odd = (bits >> np.int32(16)) & np.int32(1)
     rounded = (bits + np.int32(0x7FFF) + odd) >> np.int32(16)
@@ -145,13 +145,13 @@ def _sum_block(block):
     return total
 
 
-# the order of the terms is left to the compiler: it adds a register full of them at once
+# the compiler may reorder the terms, which lets it add a register full of them at once
 sum_block = kernel(_sum_block, fastmath={"reassoc"})
 
 
 @kernel
 def in_range(block):
-    """Return whether all numbers are in [0, 1]."""
+    """Return whether all numbers of a block are in [0, 1]."""
     bad = np.int32(0)
     for i in range(BLOCK):
         value = block[AT(i)]
@@ -162,9 +162,9 @@ def in_range(block):
 
 @kernel
 def stretch(target, first):
-    """Return whether a stretch of cells has some that are not 0, and where it ends.
+    """Return whether the stretch of cells from `first` on has nonzero cells, and where it ends.
 
-    Of LANES cells from `first` on, and of those after them as long as the answer is the same.
+    LANES cells are tested at a time, and the stretch ends where the answer changes.
     """
     pairs = target.view(np.int64)
     some, last = _any(pairs, first), first + LANES
@@ -175,7 +175,7 @@ def stretch(target, first):
 
 @kernel
 def _any(pairs, first):
-    """Whether one of LANES cells, given as pairs, is not 0."""
+    """Return whether any of LANES cells, read as pairs, is not 0."""
     found = np.int64(0)
     for i in range(first >> 1, (first + LANES) >> 1):
         found |= pairs[AT(i)]

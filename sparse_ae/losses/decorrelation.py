@@ -1,4 +1,4 @@
-"""A penalty on correlation between the dimensions; the paper does not have it."""
+"""A penalty on correlation between embedding dimensions, which is not part of the paper."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 def decorrelation_loss(
     tags: Tensor, visible: Tensor, total: Callable[[Tensor], Tensor] = lambda part: part
 ) -> Tensor:
-    """Compute how far the dimensions of the persons' mean embeddings vary together.
+    """Compute a penalty on correlated dimensions of the people's mean embeddings.
 
-    With C the covariance (D, D) of the mean embeddings of all persons of the batch: the sum of its
-    squared off-diagonal elements over D. Half-precision inputs are computed in float32.
+    It is the sum of the squared off-diagonal elements of C over D, where C is the (D, D) covariance
+    of the mean embeddings of all people in the batch. Half-precision inputs are computed in
+    float32.
 
     Args:
         tags: (B, P, K, D), read at the ground-truth joints.
         visible: (B, P, K) bool; a person without a visible joint is padding.
-        total: adds a tensor up over the processes that have a share of the batch each, and lets
-            gradients pass (`distributed.all_reduce_sum`).
+        total: sums a tensor over the processes that share the batch, and lets gradients pass
+            (`distributed.all_reduce_sum`).
 
     Returns:
         The penalty, a scalar; 0 with fewer than two persons, or at D = 1.
@@ -29,7 +30,7 @@ def decorrelation_loss(
         ValueError: Shapes do not fit.
 
     Source:
-        The covariance term of VICReg (Bardes et al., ICLR 2022), which takes it over images.
+        The covariance term of VICReg (Bardes et al., ICLR 2022), there computed over images.
 
     Example:
         >>> import torch
@@ -51,7 +52,7 @@ def decorrelation_loss(
     if persons < 2:
         return tags.sum() * 0
     centred = means - total(means.sum(0)) / persons
-    with torch.autocast(centred.device.type, enabled=False):  # in float16 it would be infinite
+    with torch.autocast(centred.device.type, enabled=False):  # float16 would overflow
         covariance = total(centred.T @ centred) / (persons - 1)
     apart = covariance - torch.diag(covariance.diagonal())
     return apart.square().sum() / tags.shape[3]

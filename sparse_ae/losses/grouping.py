@@ -1,7 +1,7 @@
-"""The grouping loss L_g: each person's embeddings together, the persons apart.
+"""The grouping loss L_g, which pulls each person's embeddings together and pushes people apart.
 
-`form="poster"` has the equations of the ECCV 2022 poster, `form="released"` those of the released
-code (github.com/CR320/CoupledEmbedding), where they differ.
+Where they differ, `form="poster"` follows the ECCV 2022 poster and `form="released"` the released
+code (github.com/CR320/CoupledEmbedding).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from sparse_ae.losses.tags import check_tags, person_means
 
 
 class GroupingLoss(NamedTuple):
-    """L_g in its two parts, each a scalar: the mean over the images of the batch."""
+    """The two parts of L_g, each a scalar averaged over the images of the batch."""
 
     pull: Tensor
     push: Tensor
 
 
 def grouping_loss(tags: Tensor, visible: Tensor, *, form: str = "poster") -> GroupingLoss:
-    """Compute L_g: draw a person's embeddings together, push the persons' means apart.
+    """Compute L_g, which pulls a person's embeddings together and pushes people's means apart.
 
     pull, both forms: mean over persons of the mean over their visible joints of ‖t − t̄‖².
     push, poster: mean over the N(N−1)/2 pairs of exp(−‖t̄_n − t̄_m‖²/2).
@@ -34,7 +34,7 @@ def grouping_loss(tags: Tensor, visible: Tensor, *, form: str = "poster") -> Gro
         form: "poster" or "released".
 
     Returns:
-        pull and push. An image without persons gives 0, one with a single person gives push 0.
+        pull and push. An image without people adds 0 to both, one with a single person 0 to push.
 
     Raises:
         ValueError: Shapes do not fit, or the form is unknown.

@@ -1,7 +1,7 @@
 """The heatmap loss L_r, with the widths Γ and the weights W.
 
-On a CPU one pass over the maps computes the loss and its gradient. Elsewhere, and where float64,
-second derivatives or derivatives with respect to targets are asked for, torch does.
+On a CPU one compiled pass over the maps computes the loss and its gradient. Torch computes them on
+other devices, in float64, for second derivatives, and for gradients of any input but `pred`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ def heatmap_loss(
     pred: Tensor, target: Tensor, scale: Tensor | None = None, *, beta: float = 0.55,
     focal: bool = True, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Compute L_r = W · ‖H_p − H_g^{σΓ}‖²: heatmaps whose width follows the scale.
+    """Compute L_r = W · ‖H_p − H_g^{σΓ}‖², with target widths that follow the scale.
 
-    Γ raises the target to (beta/scale)²: a Gaussian of σ becomes one of σ · scale/beta.
+    Γ raises the target to the power (beta/scale)²: a Gaussian of σ becomes one of σ · scale/beta.
     W = p|1 − pred| + (1 − p)|pred| with p = (1 − log target)^−0.01, if `focal`; else W = 1.
-    All is computed in float32, where tiny targets underflow to 0 as they do in training with the
-    released code. Γ and p are 0 where the target is 0.
+    Inputs of lower precision are computed in float32, where tiny targets underflow to 0 as in
+    training with the released code. Where the target is 0, it stays 0, and p is 0.
 
     Args:
         pred: (B, K, H, W) heatmaps of the network.
         target: (B, K, H, W) heatmaps in [0, 1], as `heatmap_targets` draws them.
-        scale: (B, K, H, W) as of `scale_from_tags`; read where the target is not 0. None: the
-            widths stay as they are.
+        scale: (B, K, H, W) from `scale_from_tags`; read where the target is not 0. None leaves the
+            widths as they are.
         beta: scale at which the width stays as it is.
         focal: whether to weight by W.
-        mask: (B, H, W), 0 where the image is to be ignored.
+        mask: (B, H, W), 0 where the image is ignored.
 
     Returns:
         The mean over all cells, a scalar. NaN in pred makes it NaN.
@@ -76,7 +76,7 @@ def _check(pred, target, scale, mask):
 
 
 class _HeatmapLoss(torch.autograd.Function):
-    """The compiled loss of float32 or bfloat16 pred and float32 others."""
+    """The compiled loss, for float32 or bfloat16 pred and other inputs in float32."""
 
     @staticmethod
     def forward(ctx, pred, target, scale, mask, beta, focal):
@@ -88,12 +88,12 @@ class _HeatmapLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, outer):
         pred, target, scale, mask = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated once more
+        if torch.is_grad_enabled():  # for a second derivative
             loss = heatmap_loss_in_torch(pred, target, scale, mask, *ctx.options)
             (gradient,) = torch.autograd.grad(loss, pred, outer, create_graph=True)
             return gradient, None, None, None, None, None
-        gradient, ctx.gradient = ctx.gradient, None  # whoever gets it may write into it
-        if gradient is None or (outer != 1 and pred.dtype != torch.float32):  # rounded only once
+        gradient, ctx.gradient = ctx.gradient, None  # the receiver may overwrite it
+        if gradient is None or (outer != 1 and pred.dtype != torch.float32):  # round only once
             gradient = place_for_gradient(pred)
             _compiled(pred, target, scale, mask, *ctx.options, gradient, outer.item())
         elif outer != 1:
@@ -102,7 +102,7 @@ class _HeatmapLoss(torch.autograd.Function):
 
 
 def _compiled(pred, target, scale, mask, beta, focal, gradient, factor=1.0):
-    """The loss, and `factor` times its gradient if there is a place for it."""
+    """Compute the loss, and write `factor` times its gradient to `gradient` unless that is None."""
     given = scale is not None, gradient is not None, mask is not None
     others = gradient if given[1] else pred, target, scale if given[0] else target
     flats = [flat(maps) for maps in (pred, *others, mask if given[2] else target)]
@@ -120,9 +120,9 @@ def _compiled(pred, target, scale, mask, beta, focal, gradient, factor=1.0):
 
 
 def heatmap_loss_in_torch(pred, target, scale, mask, beta, focal):
-    """Compute `heatmap_loss` in torch: on any device, and differentiable in all that is given.
+    """Compute `heatmap_loss` in torch, on any device and differentiable in every input.
 
-    Arguments, result and errors are those of `heatmap_loss`; shapes are not checked.
+    Arguments, result and errors are those of `heatmap_loss`, but shapes are not checked.
     """
     shape, cells = pred.shape, max(pred.numel(), 1)
     pred, target = at_least_float32(pred), at_least_float32(target)
@@ -133,7 +133,7 @@ def heatmap_loss_in_torch(pred, target, scale, mask, beta, focal):
         loss = (pred - target).square()
         return (loss if weight is None else loss * weight).sum() / cells
     pred, target = pred.flatten(), target.flatten()
-    inside = target.nonzero().squeeze(1)  # cells of some person's window
+    inside = target.nonzero().squeeze(1)  # cells in some person's window
     near, value = pred[inside], target[inside]
     if not bool(((value > 0) & (value <= 1)).all()):
         raise ValueError(BAD_TARGET)

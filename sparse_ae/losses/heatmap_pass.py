@@ -1,7 +1,7 @@
-"""The heatmap loss and its gradient in one pass over the maps, compiled.
+"""The heatmap loss and its gradient in one compiled pass over the maps.
 
-A block of cells at a time is read from each map; the loss takes the place of the targets, and its
-slope the place of the predictions. `heatmap` has the formulas, and the same in torch.
+One block of cells at a time is read from each map into buffers. There the loss overwrites the
+targets, and its slope the predictions. `heatmap` has the formulas, and the same in torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sparse_ae.losses.vector_math import (
 )
 from sparse_ae.runtime.kernels import kernel
 
-FOCAL_EXPONENT = 0.01  # of the weight W, released code
+FOCAL_EXPONENT = 0.01  # in the weight W, from the released code
 ZERO, TWO, THREE = np.float32(0), np.float32(2), np.float32(3)
 LARGEST = np.float32(3e38)  # log 1 = 0 times an infinite exponent would be NaN
 
@@ -38,15 +38,15 @@ LARGEST = np.float32(3e38)  # log 1 = 0 times an infinite exponent would be NaN
 def loss_pass(pred, gradient, target, scale, mask, strides, shape, given, share, beta, focal):
     """Sum the heatmap loss over all cells, and write `share` times its gradient.
 
-    `strides` are those of the five flat maps; `given` tells whether scale, gradient and mask are.
-    Returns the sum, and whether targets and scales are good.
+    `strides` are those of the five flat maps; `given` says whether scale, gradient and mask are
+    given. Returns the sum, whether all targets are valid, and whether all scales are.
     """
     images, kinds, cells = shape
     has_scale, has_gradient, has_mask = given
     x, t = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     s, weight = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     total, good_target, good_scale = 0.0, True, True
-    # maps are read in their own order: channel by channel, or cell by cell with all channels
+    # maps are read in memory order: channel by channel, or cell by cell with all channels
     channels_last = strides[0][2] != 1
     for outer in range(images * (1 if channels_last else kinds)):
         b, first = (outer, 0) if channels_last else (outer // kinds, outer % kinds)
@@ -76,7 +76,7 @@ def loss_pass(pred, gradient, target, scale, mask, strides, shape, given, share,
 
 @kernel
 def _square(pred, target, first, last):
-    """Turn predictions into the loss's slope and targets into the loss."""
+    """Overwrite predictions with the loss's slope and targets with the loss."""
     for i in range(first, last):
         apart = pred[AT(i)] - target[AT(i)]
         target[AT(i)] = apart * apart
@@ -85,7 +85,7 @@ def _square(pred, target, first, last):
 
 @kernel
 def _weighted(pred, target, scale, scaled, focal, beta):
-    """As `_square`, with Γ if `scaled` and W if `focal`. Whether all scales are good.
+    """Do as `_square`, with Γ if `scaled` and W if `focal`; return whether all scales are valid.
 
     Stretches of the block in which all targets are 0 need no logarithms.
     """
@@ -108,7 +108,7 @@ def _weighted(pred, target, scale, scaled, focal, beta):
 
 @fused_kernel
 def _scaled(target, scale, beta, first, last):
-    """Raise targets to (beta/scale)² and turn scales into logarithms of the results.
+    """Raise targets to the power (beta/scale)², and overwrite scales with the results' logarithms.
 
     Returns whether the scales are positive where targets are.
     """
@@ -131,7 +131,7 @@ def _logarithms(target, logs, first, last):
 
 @kernel
 def _outside(pred, target, first, last):
-    """As `_square` with W where all targets are 0: W is |pred|."""
+    """Do as `_square` with W where all targets are 0, so that W is |pred|."""
     for i in range(first, last):
         value = pred[AT(i)]
         square = value * abs(value)
@@ -141,13 +141,13 @@ def _outside(pred, target, first, last):
 
 @fused_kernel
 def _inside(pred, target, logs, first, last):
-    """As `_square` with W, given the targets' logarithms. p is 0 where a target is 0."""
+    """Do as `_square` with W, given the targets' logarithms; p is 0 where a target is 0."""
     for i in range(first, last):
         x, value = pred[AT(i)], target[AT(i)]
         p = power_near_1(ONE - logs[AT(i)], np.float32(-FOCAL_EXPONENT))
         p = ZERO if value == ZERO else p
         apart, rest = x - value, ONE - x
         weight = p * abs(rest) + (ONE - p) * abs(x)
-        turn = (ONE - p) * sign(x) - p * sign(rest)  # of the weight
+        turn = (ONE - p) * sign(x) - p * sign(rest)  # slope of the weight
         target[AT(i)] = weight * (apart * apart)
         pred[AT(i)] = apart * (TWO * weight + apart * turn)

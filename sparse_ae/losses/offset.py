@@ -1,12 +1,12 @@
-"""What the baseline `offset` is trained towards: persons' centres, and offsets to their joints.
+"""Targets and loss of the baseline `offset`: people's centres, and offsets to their joints.
 
-Instead of embeddings, one map tells where persons' centres are, and 2K further maps point from a
-centre to the person's joints. CenterNet (Zhou et al., "Objects as Points", 2019) and DEKR (Geng et
-al., "Bottom-Up Human Pose Estimation via Disentangled Keypoint Regression", CVPR 2021) in outline;
-DEKR's code is github.com/HRNet/DEKR. Decoding is in `offset_decode`.
+Instead of embeddings, the network predicts a map of people's centres and 2K maps that point from a
+centre to the person's joints. In outline this follows CenterNet (Zhou et al., "Objects as Points",
+2019) and DEKR (Geng et al., "Bottom-Up Human Pose Estimation via Disentangled Keypoint Regression",
+CVPR 2021; github.com/HRNet/DEKR). `decoding.offset` decodes the maps.
 
-Shapes: B images, P persons, K joints, h×w map cells at stride 4. Places are in cells of these maps,
-measured from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
+Shapes: B images, P persons, K joints, h×w map cells at stride 4. Positions are in cells, measured
+from the map's corner: the centre of the cell in column j and row i is (j + 0.5, i + 0.5).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch import Tensor
 from sparse_ae.losses.tags import at_least_float32
 from sparse_ae.targets import heatmap_targets
 
-RADIUS = 2  # cells to each side of a centre's cell; DEKR has 4 of 128, and a centre of sigma 4
-SMALLEST = 1.0  # cells; persons below this count as being this large
-BETA = 1 / 9  # cells; where the loss turns from a square into an absolute value, as in DEKR
+RADIUS = 2  # cells to each side of a centre's cell; DEKR has 4 of 128, and sigma 4 for centres
+SMALLEST = 1.0  # cells; smaller persons count as this large
+BETA = 1 / 9  # cells; error at which the loss turns from quadratic to linear, as in DEKR
 
 
 class OffsetTargets(NamedTuple):
-    """What the baseline is trained towards; all float32.
+    """Training targets of the baseline, all float32.
 
     Attributes:
         centre: (h, w) in [0, 1].
@@ -60,25 +60,24 @@ def person_centres(joints, visible) -> np.ndarray:
 
 
 def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
-    """Draw the maps of one image.
+    """Draw the target maps of one image.
 
-    A cell has offsets if it is one of the (2 RADIUS + 1)² about a person's centre. It belongs to
-    one person: the one whose centre is nearest, and the smaller one of equally near ones. (In DEKR
-    the smaller person takes a cell even where it is another's centre; in maps as small as these
-    that would leave many persons of a crowd without a cell.) Persons whose centre lies outside the
-    map have no cells.
+    The (2 RADIUS + 1)² cells around each person's centre get offsets. A cell belongs to the person
+    with the nearest centre, and in a tie to the smaller one. (In DEKR the smaller person takes a
+    cell even if it is another's centre; in maps as small as these, that would leave many people in
+    a crowd without a cell.) People whose centre lies outside the map get no cells.
 
     Args:
         joints: (P, K, 2) x, y in cells, read only where visible.
         visible: (P, K) bool.
-        scale: (P,) sqrt(box area) / image side, read of persons with a visible joint.
+        scale: (P,) sqrt(box area) / image side, read for persons with a visible joint.
         size: h = w in cells.
         sigma: standard deviation of the Gaussian at each centre, in cells.
 
     Returns:
         The centre map, drawn as `targets.heatmap_targets` draws a joint; the offsets from each
         cell's centre to the joints; and the weight, 1 / the person's size (scale · size cells) for
-        visible joints, which makes errors count relative to the person. DEKR's is 1/sqrt(area).
+        visible joints, which makes errors relative to that size. DEKR's weight is 1/sqrt(area).
 
     Raises:
         ValueError: Shapes are wrong, visible joints are not finite, a scale is negative or not
@@ -122,18 +121,18 @@ def offset_targets(joints, visible, scale, size, *, sigma) -> OffsetTargets:
 def offset_loss(
     pred: Tensor, target: Tensor, weight: Tensor, entries: Tensor | None = None
 ) -> Tensor:
-    """Compute how far the offsets are from their targets.
+    """Compute the weighted smooth L1 loss of the offsets.
 
-    Smooth L1 that turns at BETA, times the weight, the mean over the entries of pred whose weight
-    is above 0. DEKR adds it to its other losses at 0.03. Entries of weight 0 get no gradient.
-    Half-precision inputs are computed in float32.
+    It turns from quadratic to linear at BETA, and is averaged over the entries of pred whose weight
+    is above 0; entries of weight 0 get no gradient. DEKR adds it to its other losses with weight
+    0.03. Half-precision inputs are computed in float32.
 
     Args:
         pred: (B, 2K, h, w) in cells, x then y of each joint.
-        target: (B, 2K, h, w), as of `offset_targets`.
-        weight: (B, K, h, w), as of `offset_targets`.
-        entries: what to divide by instead of the number of these entries. Processes that have a
-            share of the batch each give the mean of their numbers.
+        target: (B, 2K, h, w) from `offset_targets`.
+        weight: (B, K, h, w) from `offset_targets`.
+        entries: what to divide by instead of the number of these entries; processes that share a
+            batch pass the mean of their numbers.
 
     Returns:
         The loss, a scalar; 0 where all weights are 0.
@@ -172,7 +171,7 @@ def offset_loss(
 
 
 def _check_joints(joints, visible):
-    """float64 joints (P, K, 2), 0 where not visible, and bool visible (P, K)."""
+    """Return float64 joints (P, K, 2), 0 where not visible, and bool visible (P, K)."""
     joints, visible = np.asarray(joints, np.float64), np.asarray(visible)
     if joints.ndim != 3 or joints.shape[2] != 2:
         raise ValueError(f"joints: expected (P, K, 2), got shape {joints.shape}")
@@ -186,12 +185,12 @@ def _check_joints(joints, visible):
 
 
 def _owners(centres, size):
-    """For each of the n cells near a centre (P, 2): its person, its row and its column."""
+    """Return the person, row and column of each of the n cells near a centre (P, 2)."""
     index = np.arange(size)
     near = np.abs(index - np.floor(centres)[..., None]) <= RADIUS  # (P, 2, size)
     square = (index + 0.5 - centres[..., None]) ** 2
     distance = square[:, 0, None, :] + square[:, 1, :, None]  # (P, size, size) squared
     distance[~(near[:, 0, None, :] & near[:, 1, :, None])] = np.inf
-    owner = distance.argmin(axis=0)  # of equal ones the first
+    owner = distance.argmin(axis=0)  # the first of equals
     row, column = np.nonzero(np.isfinite(distance).any(axis=0))
     return owner[row, column], row, column

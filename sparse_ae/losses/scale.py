@@ -1,7 +1,7 @@
 """The scale loss L_s, the code of a scale, and the scale read from embeddings.
 
-`form="poster"` has the equations of the ECCV 2022 poster, `form="released"` those of the released
-code (github.com/CR320/CoupledEmbedding), where they differ.
+Where they differ, `form="poster"` follows the ECCV 2022 poster and `form="released"` the released
+code (github.com/CR320/CoupledEmbedding).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCALE_CODE_EPSILON = 1e-12  # keeps the scale code finite where a scale is a bin
 
 
 def scale_code(scale: Tensor, dim: int, *, bins: str = "linear") -> Tensor:
-    """Compute the unit vector that stands for a scale: 1/|scale − bin centre|, L2-normalised.
+    """Encode a scale as a unit vector: 1/|scale − bin centre|, L2-normalised.
 
     Half-precision scales are computed in float32: in float16 the guard of 1e-12, which keeps the
     code finite at a bin's centre, would vanish.
@@ -26,8 +26,8 @@ def scale_code(scale: Tensor, dim: int, *, bins: str = "linear") -> Tensor:
     Args:
         scale: (...,), the square root of the box area over the image's side.
         dim: the number D of bins; their centres are (k + ½)/D.
-        bins: "linear", or "log", which is no part of the paper: the same first and last centre,
-            evenly spaced by the logarithm, and distances of logarithms.
+        bins: "linear", or "log", which is not in the paper: the same first and last centre, with
+            logarithmic spacing and distances.
 
     Returns:
         (..., D) codes.
@@ -69,11 +69,11 @@ def scale_loss(
     Args:
         tags: (B, P, K, D), read at the ground-truth joints.
         visible: (B, P, K) bool; a person without a visible joint is padding.
-        scale: (B, P) as in `scale_code`.
+        scale: (B, P), see `scale_code`.
         form: "poster" or "released".
-        absolute: whether to compare magnitudes, not embeddings with their signs. None: as the form
+        absolute: whether to compare magnitudes instead of signed embeddings; None: as the form
             does.
-        bins: of `scale_code`.
+        bins: see `scale_code`.
 
     Returns:
         The mean over the images, a scalar; images without persons count as 0.
@@ -112,7 +112,7 @@ def scale_loss(
 
 
 def scale_from_tags(tag_maps: Tensor) -> Tensor:
-    """Read the scale from embeddings: the mean of the bin centres, weighted by magnitudes.
+    """Read the scale from embeddings as the mean of the bin centres, weighted by magnitudes.
 
     The result is detached: Γ reads the embeddings and does not train them.
 
@@ -120,8 +120,8 @@ def scale_from_tags(tag_maps: Tensor) -> Tensor:
         tag_maps: (B, K, D, H, W).
 
     Returns:
-        (B, K, H, W) scales between 1/(2D) and 1 − 1/(2D), in float32 at least and in the maps'
-        layout; the middle where an embedding is 0.
+        (B, K, H, W) scales between 1/(2D) and 1 − 1/(2D), at least float32 and in the maps' layout;
+        0.5 where an embedding is 0.
 
     Raises:
         ValueError: The shape does not fit.
@@ -143,7 +143,7 @@ def scale_from_tags(tag_maps: Tensor) -> Tensor:
     magnitude = at_least_float32(tag_maps).abs()
     centres = _bin_centres(tag_maps.shape[2], magnitude)
     total = magnitude.sum(2)
-    with torch.autocast(magnitude.device.type, enabled=False):  # in float16 it would be infinite
+    with torch.autocast(magnitude.device.type, enabled=False):  # float16 would overflow
         weighted = torch.einsum("bkdhw,d->bkhw", magnitude, centres)
     return torch.where(total == 0, centres.mean(), weighted / total.clamp(min=1e-12))
 

@@ -1,4 +1,4 @@
-"""The scale that embeddings tell, in one pass over their maps, compiled."""
+"""The scale read from embeddings, in one compiled pass over their maps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sparse_ae.losses.blocks import BLOCK, even, flat, read, write
 from sparse_ae.losses.vector_math import AT, fused_kernel
 from sparse_ae.runtime.kernels import kernel
 
-FEW = np.float32(1e-12)  # below it a sum of magnitudes counts as this
+FEW = np.float32(1e-12)  # smaller sums of magnitudes count as this
 
 
 def compiled_scale(tag_maps: Tensor) -> Tensor:
-    """Compute `scale_from_tags` of maps (B, K, D, H, W) in the host's memory.
+    """Compute `scale_from_tags` for float32 or bfloat16 maps (B, K, D, H, W) in host memory.
 
-    They are float32 or bfloat16. Only maps whose dimensions do not follow one another in memory,
-    as those of no network do, are copied.
+    Maps are copied only if their dimensions do not follow one another in memory, which no network's
+    output needs.
     """
     images, kinds, dim, *size = tag_maps.shape
     if not even(tag_maps) or (kinds > 1 and tag_maps.stride(1) != dim * tag_maps.stride(2)):

@@ -1,4 +1,4 @@
-"""The losses of the baseline `swahr`: heatmaps whose width a head of their own adapts.
+"""The losses of the baseline `swahr`, in which an extra head adapts the heatmaps' width.
 
 Luo et al., "Rethinking the Heatmap Regression for Bottom-up Human Pose Estimation", CVPR 2021;
 HeatmapLoss and ScaleLoss in lib/core/loss.py of github.com/greatlog/SWAHR-HumanPose.
@@ -22,7 +22,7 @@ BAD_TARGET = "target: expected heatmaps in [0, 1], got other values or NaN"
 
 
 class SwahrLoss(NamedTuple):
-    """Scale-adaptive heatmap regression in its two parts, each a scalar: the mean over the maps."""
+    """The two losses of scale-adaptive heatmap regression, each a scalar averaged over the maps."""
 
     heatmap: Tensor
     scale: Tensor
@@ -31,12 +31,12 @@ class SwahrLoss(NamedTuple):
 def swahr_loss(
     pred: Tensor, target: Tensor, scale: Tensor, *, mask: Tensor | None = None
 ) -> SwahrLoss:
-    """Compute SWAHR's losses: heatmaps whose width the network adapts, and a brake on adapting.
+    """Compute SWAHR's losses: heatmaps with adapted width, and a penalty on the adaptation.
 
     heatmap: the mean of W · (pred − target_s)², where target_s is target^(1+s) to the second order
     in s, target · (1 + l + l²/2) with l = s · log target, and the weight W = p|1 − pred| +
     (1 − p)|pred| with p = target^0.01.
-    scale: the mean of s² where the target is not 0. SWAHR's code adds it to `heatmap` as it is.
+    scale: the mean of s² where the target is not 0. SWAHR's code adds it to `heatmap` unweighted.
     Half-precision inputs are computed in float32.
 
     Args:
@@ -44,7 +44,7 @@ def swahr_loss(
         target: (B, K, H, W) heatmaps in [0, 1].
         scale: (B, K, H, W) the output s of the scale head, 0 for the width as drawn; read where
             the target is not 0.
-        mask: (B, H, W), 0 where the image is to be ignored.
+        mask: (B, H, W), 0 where the image is ignored.
 
     Returns:
         Both losses, scalars. NaN in pred or scale makes them NaN.
@@ -79,7 +79,7 @@ def swahr_loss(
 
 
 class _SwahrLosses(torch.autograd.Function):
-    """The compiled losses of float32 or bfloat16 pred and scale and float32 others."""
+    """The compiled losses, for float32 or bfloat16 pred and scale and other inputs in float32."""
 
     @staticmethod
     def forward(ctx, pred, scale, target, mask):
@@ -92,14 +92,14 @@ class _SwahrLosses(torch.autograd.Function):
     @staticmethod
     def backward(ctx, heatmap, adapt):
         maps = pred, scale, *_ = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated once more
+        if torch.is_grad_enabled():  # for a second derivative
             losses = _torch_losses(*maps)
             total = heatmap * losses[0] + adapt * losses[1]
             asked = [one for one in (pred, scale) if one.requires_grad]
             found = iter(torch.autograd.grad(total, asked, create_graph=True))
             pair = (next(found) if one.requires_grad else None for one in (pred, scale))
             return *pair, None, None
-        gradients, ctx.gradients = ctx.gradients, None  # whoever gets them may write into them
+        gradients, ctx.gradients = ctx.gradients, None  # the receiver may overwrite them
         if gradients is None or heatmap != 1 or adapt != 1:
             gradients = place_for_gradient(pred), place_for_gradient(scale)
             _compiled(*maps, gradients, heatmap.item(), adapt.item())
@@ -107,7 +107,7 @@ class _SwahrLosses(torch.autograd.Function):
 
 
 def _compiled(pred, scale, target, mask, gradients, heatmap=1.0, adapt=1.0):
-    """Both losses, and the gradient of `heatmap` times the first and `adapt` times the second."""
+    """Compute both losses, and the gradients of heatmap · the first + adapt · the second."""
     given = gradients is not None, mask is not None
     maps = (pred, scale, target, *(gradients or (pred, scale)), mask if given[1] else target)
     flats = [flat(one) for one in maps]
@@ -122,7 +122,7 @@ def _compiled(pred, scale, target, mask, gradients, heatmap=1.0, adapt=1.0):
 
 
 def _torch_losses(pred, scale, target, mask):
-    """Both losses in torch, on any device, differentiable as often as wanted."""
+    """Compute both losses in torch, on any device and differentiable any number of times."""
     shape = pred.shape
     pred, target, scale = (at_least_float32(value).flatten() for value in (pred, target, scale))
     inside = target.nonzero().squeeze(1)  # elsewhere the adapted target and p are 0

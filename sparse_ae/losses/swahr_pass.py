@@ -1,8 +1,8 @@
-"""SWAHR's losses and their gradients in one pass over the maps, compiled.
+"""SWAHR's losses and their gradients in one compiled pass over the maps.
 
-A block of cells at a time is read from each map; the losses take the place of the targets and of
-the scales, and their slopes the place of the predictions and a block of their own. `swahr` has the
-formulas, and the same in torch.
+One block of cells at a time is read from each map into buffers. There the losses overwrite the
+targets and the scales; their slopes overwrite the predictions and fill a buffer of their own.
+`swahr` has the formulas, and the same in torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sparse_ae.losses.blocks import (
 from sparse_ae.losses.vector_math import AT, HALF, ONE, exp32, fused_kernel, log32, sign
 from sparse_ae.runtime.kernels import kernel
 
-FOCAL_EXPONENT = 0.01  # of the weight
+FOCAL_EXPONENT = 0.01  # in the weight W
 ZERO, TWO, THREE = np.float32(0), np.float32(2), np.float32(3)
 
 
@@ -30,9 +30,9 @@ ZERO, TWO, THREE = np.float32(0), np.float32(2), np.float32(3)
 def loss_pass(pred, scale, target, slope, turn, mask, strides, shape, given, factors):
     """Sum both losses over all cells, and write `factors` times their gradients.
 
-    The gradients, with respect to pred and scale, go to `slope` and `turn`; `strides` are those of
-    the six flat maps; `given` tells whether these two and the mask are. Returns the sums, and
-    whether targets are good.
+    The gradients with respect to pred and scale go to `slope` and `turn`; `strides` are those of
+    the six flat maps; `given` says whether these two and the mask are given. Returns the sums, and
+    whether all targets are valid.
     """
     images, kinds, cells = shape
     has_gradient, has_mask = given
@@ -40,7 +40,7 @@ def loss_pass(pred, scale, target, slope, turn, mask, strides, shape, given, fac
     s, ds = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     weight = np.empty(BLOCK, np.float32)
     total, adapting, good = 0.0, 0.0, True
-    # maps are read in their own order: channel by channel, or cell by cell with all channels
+    # maps are read in memory order: channel by channel, or cell by cell with all channels
     channels_last = strides[0][2] != 1
     for outer in range(images * (1 if channels_last else kinds)):
         b, first = (outer, 0) if channels_last else (outer // kinds, outer % kinds)
@@ -70,7 +70,7 @@ def loss_pass(pred, scale, target, slope, turn, mask, strides, shape, given, fac
 
 @kernel
 def _both_losses(pred, target, scale, turn, heatmap, adapt):
-    """Turn predictions into slopes, targets and scales into losses; `turn` gets the latter's slope.
+    """Overwrite `pred` with slopes, `target` and `scale` with losses; `turn` gets scale's slopes.
 
     Where the target is 0, the scale is not read.
     """
@@ -86,7 +86,7 @@ def _both_losses(pred, target, scale, turn, heatmap, adapt):
 
 @fused_kernel
 def _outside(pred, target, scale, turn, first, last):
-    """`_both_losses` where all targets are 0: then W is |pred|."""
+    """Do as `_both_losses` where all targets are 0, so that W is |pred|."""
     for i in range(first, last):
         square = pred[AT(i)] * abs(pred[AT(i)])
         target[AT(i)] = abs(pred[AT(i)] * square)
@@ -97,7 +97,7 @@ def _outside(pred, target, scale, turn, first, last):
 
 @fused_kernel
 def _inside(pred, target, scale, turn, heatmap, adapt, first, last):
-    """`_both_losses` where some targets are not 0."""
+    """Do as `_both_losses` where some targets are not 0."""
     for i in range(first, last):
         x, value = pred[AT(i)], target[AT(i)]
         drawn = value != ZERO

@@ -1,4 +1,4 @@
-"""Embeddings (tags) read at joints, and what every loss of them asks first.
+"""Read embeddings (tags) at joints, and check and average them for the losses.
 
 Shapes: B images, P persons, K keypoints, D embedding dimensions, H×W map cells.
 """
@@ -13,7 +13,7 @@ from sparse_ae.losses.blocks import from_bfloat16, to_bfloat16
 from sparse_ae.runtime.kernels import kernel
 
 FORMS = ("poster", "released")
-ZERO_TYPES = {  # NumPy's types whose zero has the same bits; it has no bfloat16
+ZERO_TYPES = {  # NumPy's types whose zero has the same bits; NumPy has no bfloat16
     torch.float32: np.float32,
     torch.float64: np.float64,
     torch.bfloat16: np.int16,
@@ -23,12 +23,12 @@ ZERO_TYPES = {  # NumPy's types whose zero has the same bits; it has no bfloat16
 def gather_tags(tag_maps: Tensor, joints: Tensor) -> Tensor:
     """Read the embeddings at given joints.
 
-    The gradient has the layout of the maps in memory: channels last if they are.
+    The gradient has the maps' memory layout: channels last if they are.
 
     Args:
         tag_maps: (B, K, D, H, W).
-        joints: (B, P, K, 2), x and y in map cells. Fractions are cut off, as heatmap targets do,
-            and places outside the map read its nearest cell (they belong to joints that are not
+        joints: (B, P, K, 2), x and y in map cells. Fractions are cut off, as in heatmap targets,
+            and positions outside the map read its nearest cell (they belong to joints that are not
             visible).
 
     Returns:
@@ -56,10 +56,10 @@ def gather_tags(tag_maps: Tensor, joints: Tensor) -> Tensor:
 
 
 class _Read(torch.autograd.Function):
-    """(B, K, D, H, W) maps at columns and rows (B, P, K) → (B, P, K, D).
+    """Reading of maps (B, K, D, H, W) at columns and rows (B, P, K), giving (B, P, K, D).
 
-    The gradient is zero in nearly all of the map. On a CPU, writing those zeros takes far longer
-    than the rest of the loss: NumPy asks the system for memory that is zero already, and only the
+    The gradient is zero nearly everywhere. On a CPU, writing those zeros would take far longer than
+    the rest of the loss, so NumPy asks the system for memory that is already zero, and only the
     cells that were read are written.
     """
 
@@ -87,7 +87,7 @@ class _Read(torch.autograd.Function):
 
 
 def _scatter(count, index, values):
-    """(count,) sums of the values that have each index; zeros where there are none."""
+    """Return (count,) the sum of the values at each index, 0 where there are none."""
     kind = ZERO_TYPES.get(values.dtype)
     if values.device.type != "cpu" or kind is None or torch.is_grad_enabled():
         return values.new_zeros(count).scatter_add_(0, index, values)
@@ -117,8 +117,8 @@ def person_means(tags: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]
         visible: (B, P, K) bool.
 
     Returns:
-        Means (B, P, D); each joint's weight in them (B, P, K); and which persons are real, those
-        with a visible joint (B, P).
+        Means (B, P, D); each joint's weight in them (B, P, K); and whether a person is real, that
+        is, has a visible joint (B, P).
     """
     count = visible.sum(2)  # (B, P)
     weight = visible.to(tags.dtype) / count.clamp(min=1)[:, :, None]
@@ -126,7 +126,7 @@ def person_means(tags: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def check_tags(tags: Tensor, visible: Tensor, form: str) -> Tensor:
-    """Return tags with 0 at joints that are not visible, in float32 at least.
+    """Check tags, and return them in at least float32, with 0 at joints that are not visible.
 
     Args:
         tags: (B, P, K, D).

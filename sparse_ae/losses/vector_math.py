@@ -1,7 +1,7 @@
 """Logarithm and exponential of float32 numbers, for compiled loops over many of them.
 
-They are those of the Cephes library (Moshier), exact to one or two units in the last place, and
-written without branches: the compiler then computes a register full of numbers at once.
+The formulas are those of the Cephes library (Moshier), accurate to one or two units in the last
+place. They have no branches, so the compiler computes a register full of numbers at once.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from sparse_ae.runtime.kernels import kernel
 
-AT = np.uintp  # an index that is known not to be negative: loops over others are slow
-# a · b + c is rounded once: faster, and not less exact
+AT = np.uintp  # an index known to be non-negative: loops over signed ones are slow
+# a · b + c may be rounded once: faster, and no less accurate
 fused_kernel = partial(kernel, fastmath={"contract"})
-SMALLEST = np.float32(1.17549435e-38)  # float32 numbers below it have fewer digits
+SMALLEST = np.float32(1.17549435e-38)  # smaller float32 numbers (subnormals) have fewer digits
 UP, UP_LOG = np.float32(2.0**23), np.float32(23 * math.log(2))
 SQRT_HALF_BITS, EXPONENT_BITS = np.int32(0x3F3504F3), np.int32(0x7F800000)
 ROUND, ROUND_BITS = np.float32(1.5 * 2**23), np.int32(0x4B400000)
@@ -45,7 +45,7 @@ def log32(x):
 
 @fused_kernel
 def _log(x):
-    """The logarithm of a float32 number that is not smaller than SMALLEST."""
+    """Return the logarithm of a float32 number of SMALLEST or more."""
     bits = np.float32(x).view(np.int32) - SQRT_HALF_BITS
     exponent = bits >> np.int32(23)
     mantissa = np.int32((bits & np.int32(0x007FFFFF)) + SQRT_HALF_BITS).view(np.float32)
@@ -62,11 +62,11 @@ def _log(x):
 def exp32(x):
     """Return the exponential of a float32 number of 0 or less.
 
-    It becomes 0 where float32 has no number so small, as elsewhere; but where it has only numbers
-    of few digits, below SMALLEST, it is SMALLEST: processors are slow with such numbers.
+    It is 0 where float32 has no number so small, as usual. But where it would be a subnormal, below
+    SMALLEST, it is SMALLEST, since processors are slow with subnormals.
     """
     bounded = LEAST if x < LEAST else x
-    shifted = bounded * LOG2_E + ROUND  # so large that only whole numbers are left
+    shifted = bounded * LOG2_E + ROUND  # so large that the fraction is rounded away
     power = shifted - ROUND
     r = bounded - power * LN2_HIGH - power * LN2_LOW
     series = EXP[0]
@@ -93,5 +93,5 @@ def exp_near_0(x):
 
 @kernel
 def sign(x):
-    """Return the slope of |x|, with 0 at 0."""
+    """Return the sign of x, which is the slope of |x|, and 0 at 0."""
     return np.float32(x > np.float32(0)) - np.float32(x < np.float32(0))

@@ -1,4 +1,4 @@
-"""Judge poses and embeddings: average precision, crowd index, shape of embeddings, errors."""
+"""Metrics of poses and embeddings: average precision, crowd index, embedding shape, errors."""
 
 from sparse_ae.metrics.average_precision import (
     Matches,

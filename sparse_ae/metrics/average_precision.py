@@ -1,4 +1,4 @@
-"""Compute average precision of keypoints, as COCO and as CrowdPose do."""
+"""Average precision of keypoints, as COCO and CrowdPose compute it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sparse_ae.metrics.coco_scenes import CROWD_AREA as CROWD_AREA  # data sets read it here
+from sparse_ae.metrics.coco_scenes import CROWD_AREA as CROWD_AREA  # data sets import it here
 from sparse_ae.metrics.coco_scenes import read_detections, read_persons, read_scenes
 from sparse_ae.metrics.crowding import EASY, HARD
 from sparse_ae.metrics.oks import match
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the OKS
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # OKS
 RECALLS = np.linspace(0, 1, 101)  # at which precision is read
 EVERY_AREA = (0, 1e10)
 LEVELS = {"easy": (-np.inf, EASY), "medium": (EASY, HARD), "hard": (HARD, np.inf)}
@@ -21,23 +21,23 @@ AREAS = {"": EVERY_AREA, "M": (32**2, 96**2), "L": (96**2, 1e10)}  # in square p
 def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, float]:
     """Compute average precision and recall over object keypoint similarity, equal to pycocotools'.
 
-    Persons with num_keypoints 0 are ignored, as everywhere: found or not, they do not count. That
-    holds for CrowdPose's own 0 on persons with labelled joints; its published figures were made
-    so. Where the field is missing, it is the number of labelled joints.
+    People with num_keypoints 0 are ignored, as in pycocotools: found or not, they do not count.
+    This includes people with labelled joints whose num_keypoints CrowdPose sets to 0, as in its
+    published figures. If the field is missing, it is the number of labelled joints.
 
     Args:
         annotations: a dict in COCO format (images, annotations, categories); it is not changed.
         detections: COCO results, each with image_id, category_id, keypoints (3K: x, y, score;
-            pixels) and score; at most 20 per image count. They are not changed. Where the first
-            has a bbox, all have, and APM and APL take the areas from it, as pycocotools does.
+            pixels) and score; at most 20 per image count. They are not changed. If the first has a
+            bbox, all must, and APM and APL take the areas from it, as pycocotools does.
         skeleton: a `Skeleton`, whose sigmas are used.
         crowd: evaluate as CrowdPose does: area = 0.53 × box, and AP by crowd index too (the
             images' "crowdIndex": easy below 0.2, medium below 0.8, hard from 0.8 on).
 
     Returns:
         AP, AP50, AP75, AR, AR50, AR75 by name, in [0, 1]; and APM, APL, ARM, ARL (COCO's medium
-        and large persons) or, with crowd=True, AP_easy, AP_medium, AP_hard. nan where there is no
-        person to find; 0 where there is one, but no detection.
+        and large people) or, with crowd=True, AP_easy, AP_medium, AP_hard. A figure is nan if there
+        is no person to find, and 0 if there is one but no detection.
 
     Raises:
         ValueError: keypoints that do not fit the skeleton or are not finite, a detection in an
@@ -70,9 +70,7 @@ def keypoint_ap(annotations, detections, skeleton, *, crowd=False) -> dict[str, 
 
 
 class Matches(NamedTuple):
-    """Which detections found a person: all that average precision is made of.
-
-    N detections, I images.
+    """Which of N detections in I images found a person, all that average precision depends on.
 
     Attributes:
         score: (N,) scores, the best of each image first.
@@ -93,16 +91,13 @@ def keypoint_matches(annotations, detections, skeleton, *, crowd=False) -> Match
     """Return the `Matches` behind `keypoint_ap`, for annotations with one category.
 
     Args:
-        annotations: as of `keypoint_ap`.
-        detections: as of `keypoint_ap`.
-        skeleton: as of `keypoint_ap`.
-        crowd: as of `keypoint_ap`.
+        annotations, detections, skeleton, crowd: see `keypoint_ap`.
 
     Returns:
         `Matches`, from which `ap_of_matches` computes AP.
 
     Raises:
-        ValueError: as `keypoint_ap`, and for several categories.
+        ValueError: as in `keypoint_ap`, and for several categories.
 
     Example:
         >>> from sparse_ae.metrics import keypoint_matches
@@ -148,9 +143,9 @@ def ap_of_matches(matches: Matches, level) -> dict[str, float]:
 
 
 def _figures(curves, level=None) -> dict[str, float]:
-    """Return AP, AR, AP50 and so on, by name; with crowd indices (I,) AP_easy and so on too.
+    """Return AP, AR, AP50 and so on by name, and AP_easy and so on given crowd indices (I,).
 
-    curves(counted) is `_curves` on the images that count.
+    curves(counted) computes `_curves` on the images that count.
     """
     precision, recall = curves(None)
     numbers = {"AP": _mean(precision), "AR": _mean(recall)}
@@ -163,15 +158,15 @@ def _figures(curves, level=None) -> dict[str, float]:
 
 
 def _mean(values) -> float:
-    """Return the mean, nan for nothing."""
+    """Return the mean, nan for an empty array."""
     return float(values.mean()) if values.size else float("nan")
 
 
 def _curves(matched, skipped, ignored, score, at, of, images, categories, counted):
     """Return precision (C, 10, 101) at RECALLS and the largest recall (C, 10).
 
-    C counts the categories that have a person to find. matched and skipped (10, N) and ignored (G,)
-    are those of `match`; score is (N,); at (N,) and of (G,) are the scenes of detections and
+    C is the number of categories with a person to find. matched and skipped (10, N) and ignored
+    (G,) come from `match`; score is (N,); at (N,) and of (G,) are the scenes of detections and
     persons; counted is (images,) bool, the images that count, or None for all.
     """
     precision = np.zeros((categories, len(THRESHOLDS), len(RECALLS)))
@@ -190,7 +185,7 @@ def _curves(matched, skipped, ignored, score, at, of, images, categories, counte
         right = np.cumsum(matched[:, order] & ~skipped[:, order], axis=1)  # (10, n)
         wrong = np.cumsum(~matched[:, order] & ~skipped[:, order], axis=1)
         exact = right / (right + wrong + np.spacing(1))
-        exact = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]  # the best from there on
+        exact = np.maximum.accumulate(exact[:, ::-1], axis=1)[:, ::-1]  # best from there on
         reached = right / persons
         recall[c] = reached[:, -1]
         for t in range(len(THRESHOLDS)):

@@ -1,6 +1,6 @@
 """Read annotations and results in COCO format as arrays that `oks.match` takes.
 
-A scene is what is matched together: one image and one category. Scenes are numbered category by
+A scene is the unit of matching: one image and one category. Scenes are numbered category by
 category: number = index of the category · images + index of the image.
 """
 
@@ -15,7 +15,7 @@ MAX_DETECTIONS = 20  # per image, in the evaluations of COCO and of CrowdPose
 
 
 def read_scenes(annotations, crowd):
-    """Read which images and categories there are.
+    """Read the images and categories of annotations.
 
     Args:
         annotations: a dict in COCO format.
@@ -40,7 +40,7 @@ def read_scenes(annotations, crowd):
 
 
 def _sorted_ids(field, ids) -> list:
-    """Return ids in order; ValueError for numbers and texts together."""
+    """Return sorted ids; raise ValueError if they mix types, such as numbers and strings."""
     try:
         return sorted(ids)
     except TypeError:
@@ -50,7 +50,7 @@ def _sorted_ids(field, ids) -> list:
 
 
 def read_persons(annotated, skeleton, images, categories, crowd):
-    """Read annotated persons; those of other images or categories are left out.
+    """Read annotated people, leaving out those of other images or categories.
 
     Args:
         annotated: annotations in COCO format.
@@ -86,7 +86,7 @@ def read_persons(annotated, skeleton, images, categories, crowd):
 
 
 def read_detections(detections, skeleton, images, categories):
-    """Read detections, at most MAX_DETECTIONS of each scene, those with the highest scores.
+    """Read detections, keeping the MAX_DETECTIONS with the highest scores of each scene.
 
     Args:
         detections: results in COCO format.
@@ -128,8 +128,8 @@ def read_detections(detections, skeleton, images, categories):
 def _detected_area(detections, keypoints) -> np.ndarray:
     """Return the area of each detection as pycocotools' loadRes takes it.
 
-    What the first detection carries decides: areas are those of its bbox, else of its segmentation
-    (compressed run lengths), else of the box around its keypoints (n, K, 3).
+    The fields of the first detection decide: areas are those of the bboxes if it has one, else of
+    the segmentations (compressed run lengths), else of the boxes around the keypoints (n, K, 3).
     """
     field = next((name for name in ("bbox", "segmentation")
                   if detections and detections[0].get(name, []) != []), None)  # fmt: skip
@@ -143,7 +143,7 @@ def _detected_area(detections, keypoints) -> np.ndarray:
             from pycocotools.mask import area as area_of
 
             area = np.array(area_of(values), np.float64)
-    except Exception:  # pycocotools raises bare ones for what is no mask
+    except Exception:  # pycocotools raises bare ones for invalid masks
         area = np.zeros(0)
     if len(area) != len(detections) or not np.isfinite(area).all():
         raise ValueError(
@@ -154,7 +154,7 @@ def _detected_area(detections, keypoints) -> np.ndarray:
 
 
 def _scene_of(entries, images, categories):
-    """Return the scene of each entry, None in an unknown image or category."""
+    """Return the scene of each entry, None for an unknown image or category."""
     image = {name: number for number, name in enumerate(images)}
     category = {name: number * len(images) for number, name in enumerate(categories)}
     return [
@@ -176,13 +176,13 @@ def _require(name, entries, fields):
 
 
 def _keypoints(name, entries, skeleton) -> np.ndarray:
-    """Return (n, K, 3) float64 keypoints of annotations or detections; ValueError if not so."""
+    """Return (n, K, 3) float64 keypoints of the entries; raise ValueError if they do not fit."""
     size = 3 * len(skeleton)
     if not entries:
         return np.zeros((0, len(skeleton), 3))
     try:
         keypoints = np.array([entry.get("keypoints", ()) for entry in entries], np.float64)
-    except ValueError:  # not of one length
+    except ValueError:  # of different lengths
         keypoints = np.zeros(0)
     if keypoints.shape == (len(entries), size) and np.isfinite(keypoints).all():
         return keypoints.reshape(-1, len(skeleton), 3)

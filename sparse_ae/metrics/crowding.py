@@ -1,4 +1,4 @@
-"""Measure how crowded an image is: CrowdPose's crowd index, and the bounds of easy and hard."""
+"""CrowdPose's crowd index, a measure of how crowded an image is, and its easy and hard bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EASY, HARD = 0.2, 0.8  # bounds of the crowd index in CrowdPose's evaluation cod
 
 
 def crowd_index(keypoints, boxes) -> float:
-    """Compute the crowd index: 0 if persons are apart, above 1 in a dense crowd, not capped.
+    """Compute the crowd index: 0 if people are apart, above 1 in a dense crowd, not capped.
 
     The crowd index of a person is the number of other persons' labelled joints inside its box,
     over the number of its own labelled joints, wherever they are. The image's index is the mean
@@ -27,9 +27,9 @@ def crowd_index(keypoints, boxes) -> float:
         ValueError: wrong shapes, or labelled joints or their boxes that are not finite.
 
     Source:
-        CrowdPose (Li et al., 2019). Its published indices leave out the persons to whom its files
-        give num_keypoints 0. Without these persons, this function gives 80 % of the published
-        indices of its validation images to within 0.01.
+        CrowdPose (Li et al., 2019). Its published indices leave out people whose num_keypoints is 0
+        in its files. Without them, this function agrees to within 0.01 with 80 % of the published
+        indices of its validation images.
 
     Example:
         >>> from sparse_ae.metrics import crowd_index

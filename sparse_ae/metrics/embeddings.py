@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 NAN = float("nan")
-ROUNDING = 1e-12  # share of the largest value that rounding may leave of a constant
+ROUNDING = 1e-12  # share of the largest value that counts as rounding error
 
 
 class Linearity(NamedTuple):
@@ -30,7 +30,7 @@ class Linearity(NamedTuple):
 def linearity(tags, visible) -> Linearity:
     """Measure how close the embeddings of an image are to a line.
 
-    The visible joints of all persons together are n points, centred first.
+    The visible joints of all people are pooled and centred.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
@@ -79,8 +79,8 @@ def sparsity(tags, visible) -> float:
     """Compute the mean Hoyer sparsity of the visible embeddings.
 
     One embedding t has the sparsity (sqrt D − ‖t‖₁/‖t‖₂) / (sqrt D − 1): 0 if all dimensions have
-    the same absolute value, 1 if only one is not zero. Embeddings that are all zero have none and
-    are left out. `hoyer_null` is what chance gives.
+    the same absolute value, 1 if only one is not zero. Embeddings that are all zero have no
+    sparsity and are left out. `hoyer_null` gives the value expected by chance.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
@@ -112,11 +112,11 @@ def sparsity(tags, visible) -> float:
 
 
 def hoyer_null(dim: int) -> float:
-    """Return the expected Hoyer sparsity of a Gaussian vector, against which to read `sparsity`.
+    """Return the expected Hoyer sparsity of a Gaussian vector, a reference for `sparsity`.
 
     The vector has zero mean and the same variance in each of its D dimensions. Its length and its
     direction are independent, so E[‖t‖₁/‖t‖₂] = E‖t‖₁ / E‖t‖₂ = D·Γ(D/2) / (√π·Γ((D + 1)/2)). This
-    is exact but for rounding, below 1e-12: nothing is sampled.
+    is exact except for rounding, below 1e-12: nothing is sampled.
 
     Args:
         dim: D, the number of dimensions, at least 1.
@@ -141,9 +141,9 @@ def hoyer_null(dim: int) -> float:
 
 
 def group_margin(tags, visible, threshold=1.0) -> float:
-    """Compute the distance of the two closest persons, less the threshold of grouping.
+    """Compute the distance between the two closest people minus the grouping threshold.
 
-    A person is the mean over its visible joints. Stretching all embeddings enlarges this margin.
+    A person is the mean over its visible joints. Scaling up all embeddings enlarges this margin.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
@@ -167,7 +167,7 @@ def group_margin(tags, visible, threshold=1.0) -> float:
 
 
 def group_spread(tags, visible) -> float:
-    """Compute the spread within persons: the RMS distance of joints to their person's mean.
+    """Compute the spread within people: the RMS distance of joints to their person's mean.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
@@ -193,16 +193,16 @@ def group_spread(tags, visible) -> float:
 
 
 def closest_gap(tags, visible) -> float:
-    """Compute the distance of the two closest persons, divided by the spread within persons.
+    """Compute the distance between the two closest people, divided by the spread within people.
 
-    Stretching or shifting all embeddings does not change this margin, unlike `group_margin`.
+    It does not change if all embeddings are scaled or shifted; scaling changes `group_margin`.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
         visible: (P, K) bool.
 
     Returns:
-        The ratio, whose spread is `group_spread`; nan with fewer than two persons that have a
+        The ratio of that distance to `group_spread`; nan with fewer than two persons that have a
         visible joint, or if no joint differs from its person's mean by more than rounding.
 
     Raises:
@@ -228,7 +228,7 @@ def person_means(tags: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 def _closest_distance(tags: np.ndarray, visible: np.ndarray) -> float:
-    """The distance between the two closest persons' means; nan with fewer than two persons."""
+    """Return the distance between the two closest persons' means, nan with fewer than two."""
     means = person_means(tags, visible)[visible.any(axis=1)]
     if len(means) < 2:
         return NAN
@@ -237,7 +237,7 @@ def _closest_distance(tags: np.ndarray, visible: np.ndarray) -> float:
 
 
 def check_embeddings(tags, visible) -> tuple[np.ndarray, np.ndarray]:
-    """Return float64 tags (P, K, D) and bool visible (P, K); ValueError if they do not fit."""
+    """Return float64 tags (P, K, D) and bool visible (P, K); raise ValueError if invalid."""
     tags, visible = np.asarray(tags, np.float64), np.asarray(visible)
     if tags.ndim != 3 or tags.shape[2] < 1:
         raise ValueError(f"tags: expected (P, K, D), D at least 1, got shape {tags.shape}")

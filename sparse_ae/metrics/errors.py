@@ -1,4 +1,4 @@
-"""Find what is wrong with the decoded persons of an image: how often each kind of error occurs.
+"""Find and count the errors of each kind among the decoded people of an image.
 
 Shapes: M decoded persons, P true persons, K joints, I images.
 """
@@ -13,18 +13,18 @@ import numpy as np
 from sparse_ae.skeleton import Skeleton
 
 KINDS = ("merged", "split", "swapped", "missed", "twice")
-NEAR = 0.5  # least OKS of a single joint at which a decoded joint belongs to a true one
-FEWEST = 3  # joints that make up a part of a person
+NEAR = 0.5  # least OKS of a single joint at which it belongs to a true one
+FEWEST = 3  # least number of joints in a part of a person
 KEPT = 2  # images per kind of error that a record keeps
-COARSE = 2048  # pixels: beyond, float16 has even numbers only
+COARSE = 2048  # pixels; beyond, float16 has only even numbers
 
 
 class ErrorCase(NamedTuple):
-    """One error, and the persons concerned.
+    """One error, and the people involved.
 
     Attributes:
         decoded: indices of decoded persons; the last one counts as the error.
-        true: indices of true persons; the one with most joints in the decoded person comes first.
+        true: indices of true persons, the one with the most joints in the decoded person first.
     """
 
     decoded: tuple[int, ...]
@@ -35,8 +35,7 @@ def count_errors(owner: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """Count the errors of one image.
 
     Args:
-        owner: as of `errors_of_owners`.
-        visible: as of `errors_of_owners`.
+        owner, visible: see `errors_of_owners`.
 
     Returns:
         (5,) int64, the number of errors of each of KINDS.
@@ -46,12 +45,12 @@ def count_errors(owner: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 def count_errors_at(arrays: Mapping[str, np.ndarray], score: float) -> np.ndarray:
-    """Count the errors of all images among the decoded persons of this score or a higher one.
+    """Count the errors of all images among the decoded people with at least this score.
 
     Args:
-        arrays: of a run, with `found_owner`, `found_score`, `found_image`, `person_joints` and
-            `persons` as `evaluation.evaluate` gives them.
-        score: the lowest that counts.
+        arrays: arrays of a run, with `found_owner`, `found_score`, `found_image`, `person_joints`
+            and `persons` from `evaluation.evaluate`.
+        score: the lowest score that counts.
 
     Returns:
         (5,) int64, the number of errors of each of KINDS.
@@ -73,13 +72,13 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
 
     - merged: a decoded person has parts of two or more true persons.
     - split: a further decoded person has a part of a true person that earlier ones lack. The one
-      with most joints of the true person comes first.
+      with the most joints of the true person comes first.
     - twice: a further decoded person has a part of a true person that earlier ones have too.
     - swapped: a decoded person has a part of one true person, and one or two joints of others.
     - missed: a true person has a part to find, and no decoded person has a part of it.
 
     Args:
-        decoded: (M, K, 3) x, y in pixels and score; score 0 where a person has no such joint.
+        decoded: (M, K, 3) x, y in pixels and score; score 0 where a person lacks a joint.
         joints: (P, K, 3) x, y in pixels and v; read where v > 0.
         area: (P,) areas of the true persons, in square pixels.
         skeleton: a `Skeleton` of K keypoints, whose sigmas are used.
@@ -95,14 +94,14 @@ def find_errors(decoded, joints, area, skeleton: Skeleton) -> dict[str, list[Err
 
 
 def errors_of_owners(owner: np.ndarray, visible: np.ndarray) -> dict[str, list[ErrorCase]]:
-    """Find the errors of `find_errors` where it is known whose the decoded joints are.
+    """Find the errors, as `find_errors` does, from the owners of the decoded joints.
 
     Args:
-        owner: (M, K) int, as of `owners`.
+        owner: (M, K) int from `owners`.
         visible: (P,) int, how many joints of each true person can be found.
 
     Returns:
-        As `find_errors`.
+        As in `find_errors`.
     """
     owned = owner[:, None] == np.arange(len(visible))[:, None]  # (M, P, K)
     count = owned.sum(axis=2)  # (M, P)
@@ -121,7 +120,7 @@ def errors_of_owners(owner: np.ndarray, visible: np.ndarray) -> dict[str, list[E
                 twice.append(ErrorCase((int(having[shared.argmax()]), int(found)), (person,)))
             seen |= mine
     several, alone = parts.sum(axis=1) > 1, parts.sum(axis=1) == 1
-    strange = np.where(parts, 0, count).sum(axis=1)  # joints of others
+    strange = np.where(parts, 0, count).sum(axis=1)  # joints of other people
     missed = np.flatnonzero((np.asarray(visible) >= FEWEST) & ~parts.any(axis=0))
     return {
         "merged": [_mixture(m, count[m] * parts[m]) for m in np.flatnonzero(several)],
@@ -142,10 +141,7 @@ def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
     """Assign each decoded joint to a true person.
 
     Args:
-        decoded: as of `find_errors`.
-        joints: as of `find_errors`.
-        area: as of `find_errors`.
-        skeleton: as of `find_errors`.
+        decoded, joints, area, skeleton: see `find_errors`.
 
     Returns:
         (M, K) int, the index of the true person to whom the joint belongs, or −1 for nobody.
@@ -173,17 +169,17 @@ def owners(decoded, joints, area, skeleton: Skeleton) -> np.ndarray:
 def worst_images(
     counts: np.ndarray, people: Sequence[np.ndarray] | Mapping
 ) -> dict[str, np.ndarray]:
-    """Select, for each kind of error, the images with most errors, as arrays for a record.
+    """Select the images with the most errors of each kind, as arrays for a record.
 
     Args:
-        counts: (I, 5) of `count_errors`.
+        counts: (I, 5) from `count_errors`.
         people: decoded persons (M, K, 3) by image, at least for the images of `needed_images`.
 
     Returns:
         failure_counts: (I, 5) uint8, the counts, at most 255; failure_index: (5, KEPT) int32, the
-        images with most errors, −1 where there are fewer; failure_people: (5, KEPT, M, K, 3), the
-        decoded persons of these images, NaN where there is none: float16, or float32 where a
-        coordinate exceeds COARSE, beyond which float16 is more than a pixel off.
+        images with the most errors, −1 where there are fewer; failure_people: (5, KEPT, M, K, 3),
+        the decoded people of these images, NaN where there is none: float16, or float32 if a
+        coordinate exceeds COARSE, beyond which float16 has only even numbers.
     """
     index = _index(counts)
     most = max((len(people[i]) for i in index.ravel() if i >= 0), default=0)
@@ -205,7 +201,7 @@ def needed_images(counts: np.ndarray) -> set[int]:
     """Return the images whose persons `worst_images` may need, whatever images follow.
 
     Args:
-        counts: (I, 5) of `count_errors`, of the images seen up to now.
+        counts: (I, 5) from `count_errors`, for the images seen so far.
 
     Returns:
         Indices of images; the first image is always among them, for the number of joints.
@@ -214,7 +210,7 @@ def needed_images(counts: np.ndarray) -> set[int]:
 
 
 def _index(counts: np.ndarray) -> np.ndarray:
-    """Return (5, KEPT), the images with most errors of each kind, the first of equals, else −1."""
+    """Return (5, KEPT) the images with the most errors of each kind, the first of equals, or −1."""
     index = np.full((counts.shape[1], KEPT), -1, np.int32)
     order = np.argsort(-counts, axis=0, kind="stable")[:KEPT].T  # (5, ≤ KEPT)
     index[:, : order.shape[1]] = np.where(np.take_along_axis(counts.T, order, 1) > 0, order, -1)

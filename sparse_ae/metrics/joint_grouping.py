@@ -1,6 +1,6 @@
 """Group the ground-truth joints by their embeddings, and count how many land in the right person.
 
-Detection plays no part here: what is wrong is the fault of the embeddings and of grouping alone.
+Detection plays no part here, so every error is due to the embeddings or to grouping.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def grouping_accuracy(tags, visible, order, *, tag_threshold=1.0, rule="released
         The share of the visible joints, in [0, 1]; nan without a visible joint.
 
     Raises:
-        ValueError: as `linearity` and `grouping.group`.
+        ValueError: as in `linearity` and `grouping.group`.
 
     Example:
         >>> from sparse_ae.metrics import grouping_accuracy
@@ -61,7 +61,7 @@ def correctly_grouped(tags, visible, order, **settings) -> np.ndarray:
         (P, K) bool; False for joints that are not visible.
 
     Raises:
-        ValueError: as `linearity` and `grouping.group`.
+        ValueError: as in `linearity` and `grouping.group`.
 
     Example:
         >>> from sparse_ae.metrics import correctly_grouped
@@ -79,11 +79,11 @@ def correctly_grouped(tags, visible, order, **settings) -> np.ndarray:
 
 
 def group_labels(tags, visible, order, *, tag_threshold=1.0, rule="released", seed=0) -> np.ndarray:
-    """Return the group in which each ground-truth keypoint ends.
+    """Return the group that each ground-truth keypoint ends in.
 
     Every visible joint is a candidate of score 1. The candidates of each joint are shuffled before
-    they are grouped: between equal tags the solver would otherwise find the right persons by their
-    place in the list.
+    grouping; otherwise the solver would match equal tags to the right people by their position in
+    the list.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
@@ -94,10 +94,10 @@ def group_labels(tags, visible, order, *, tag_threshold=1.0, rule="released", se
         seed: for shuffling.
 
     Returns:
-        (P, K) int, groups numbered in the order of their founding; −1 where not visible.
+        (P, K) int, groups numbered in the order in which they start; −1 where not visible.
 
     Raises:
-        ValueError: as `linearity` and `grouping.group`.
+        ValueError: as in `linearity` and `grouping.group`.
 
     Example:
         >>> from sparse_ae.metrics import group_labels
@@ -127,8 +127,10 @@ def group_labels(tags, visible, order, *, tag_threshold=1.0, rule="released", se
 
 @lru_cache(maxsize=64)
 def _shuffled(persons: int, joints: int, seed: int) -> tuple[np.ndarray, ...]:
-    """The persons in another order for each joint, (K, P); twice, in the place of positions
-    (K, P, 2); and the joints (K, 1)."""
+    """Return shuffled persons for each joint (K, P), the same twice (K, P, 2), and joints (K, 1).
+
+    The doubled array stands for positions.
+    """
     generator = np.random.default_rng(seed)
     shuffled = generator.permuted(np.tile(np.arange(persons), (joints, 1)), axis=1)
     return shuffled, np.stack([shuffled, shuffled], axis=2), np.arange(joints)[:, None]

@@ -1,9 +1,10 @@
-"""The expected first share of isotropic people, fitted: in microseconds instead of milliseconds.
+"""A fit of the expected first share of isotropic people: microseconds instead of milliseconds.
 
 Let s be the eigenvalues of an image's scatter as shares of their sum. The first one lies between
-m = Σ s² and √m, because Σ s² ≤ s₁ Σ s and s₁² ≤ Σ s². The expectation of m has a closed form. Where
-in between the expected first share lies, a net of two times 16 units says. It learnt from 3,923
-kinds of crowds, each simulated 4,000 times, in stages by the method of `benchmarks/null_share.py`.
+m = Σ s² and √m, because Σ s² ≤ s₁ Σ s and s₁² ≤ Σ s². The expectation of m has a closed form. A net
+with two hidden layers of 16 units predicts where in between the expected first share lies. It was
+trained in stages on 3,923 kinds of crowds, each simulated 4,000 times, by the method of
+`benchmarks/null_share.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WEIGHTS = Path(__file__).with_suffix(".json")
 
 
 def is_fitted(counts, dim: int) -> bool:
-    """Return whether the fit holds: for crowds like those that the net learnt from.
+    """Return whether the fit holds, which it does for crowds like those the net was trained on.
 
     Args:
         counts: (P,) number of visible joints of each person.
@@ -31,7 +32,7 @@ def is_fitted(counts, dim: int) -> bool:
 
 
 def fitted_share(counts, dim: int, within: float, between: float) -> float:
-    """Compute the expected first share of isotropic people, where `is_fitted`.
+    """Compute the expected first share of isotropic people; valid where `is_fitted`.
 
     Args:
         counts: (P,) number of visible joints of each person.
@@ -40,9 +41,9 @@ def fitted_share(counts, dim: int, within: float, between: float) -> float:
         between: B, mean square of the distances between persons' means and their mean.
 
     Returns:
-        The expected share, in [1/D, 1]. Where everybody has at least 3 visible joints, its RMS
-        error is 0.0005, and the largest that was seen 0.0035, with very uneven numbers of joints.
-        With fewer joints these are 0.0016 and 0.01.
+        The expected share, in [1/D, 1]. If everybody has at least 3 visible joints, its RMS error
+        is 0.0005 and the largest error observed 0.0035, for very uneven numbers of joints. With
+        fewer joints they are 0.0016 and 0.01.
     """
     low, high, inputs = bracket(counts, dim, within, between)
     for weight, bias in _hidden():
@@ -53,14 +54,14 @@ def fitted_share(counts, dim: int, within: float, between: float) -> float:
 
 
 def bracket(counts, dim: int, within: float, between: float) -> tuple[float, float, np.ndarray]:
-    """Compute bounds of the expected first share, and what the net is told.
+    """Compute bounds of the expected first share, and the inputs of the net.
 
     Args:
-        counts, dim, within, between: as `fitted_share` has them.
+        counts, dim, within, between: see `fitted_share`.
 
     Returns:
-        Lower bound, upper bound, and (7,) inputs of the net. The bounds are exact if all persons
-        have as many joints; else they are close.
+        Lower bound, upper bound, and (7,) inputs of the net. The bounds are exact if all people
+        have equally many joints, and approximate otherwise.
     """
     persons, joints = len(counts), sum(counts)
     rank, even, skew, outer = 1.0, 1.0, 1.0, 0.0
@@ -74,10 +75,10 @@ def bracket(counts, dim: int, within: float, between: float) -> tuple[float, flo
         p1 = sum(a) - c1  # the traces of its first, second and third power
         p2 = sum(x**2 for x in a) - 2 * c2 + c1**2
         p3 = sum(x**3 for x in a) - 3 * c3 + 3 * c2 * c1 - c1**3
-        rank, skew = p1**2 / p2, p1 * p3 / p2**2  # rank: of equal variances, how many these are
+        rank, skew = p1**2 / p2, p1 * p3 / p2**2  # rank: effective number of equal variances
         even, outer = rank / (persons - 1), p1 * between * persons / sum(variance)
     freedom = joints - persons
-    part = outer / (outer + within * freedom)  # of the scatter that is between persons
+    part = outer / (outer + within * freedom)  # share of the scatter between persons
     low = (part**2 * _square(rank, dim) + 2 * part * (1 - part) / dim
            + (1 - part) ** 2 * _square(freedom, dim))  # fmt: skip
     inputs = [part, 1 / sqrt(rank), dim / (dim + freedom), log(dim / 2) / log(MOST_DIMS / 2), even,
@@ -86,7 +87,7 @@ def bracket(counts, dim: int, within: float, between: float) -> tuple[float, flo
 
 
 def _square(rank: float, dim: int) -> float:
-    """E Σ s² of a Wishart matrix with so many degrees of freedom."""
+    """Return E Σ s² of a Wishart matrix with `rank` degrees of freedom."""
     return (rank + dim + 1) / (rank * dim + 2)
 
 

@@ -1,13 +1,13 @@
 """Correct the first component's share for what isotropic people would have by chance.
 
-With few persons some line always fits well: isotropic people in 8 dimensions, each with 12 joints
-and a tenth of the spread within persons that there is between them, have a mean share of 0.98 if
-they are 2, of 0.58 if they are 4, of 0.38 if they are 9. `excess_share` measures from there.
+With few people some line always fits well. Isotropic people in 8 dimensions, each with 12 joints
+and a spread within people of a tenth of that between people, have a mean share of 0.98 for 2
+people, 0.58 for 4 and 0.38 for 9. `excess_share` measures from there.
 
-The null model: the true mean of each person is drawn from N(0, between² I) in D dimensions, and
-each visible joint from N(mean, within² I). The directions are random, the spreads are not: each
-random image is scaled to have the two spreads that were measured in the image. If it had them only
-on average, two isotropic persons would exceed the null by 0.3 on average.
+The null model draws the true mean of each person from N(0, between² I) in D dimensions, and each
+visible joint from N(mean, within² I). The directions are random, but the spreads are fixed: each
+random image is scaled to the two spreads measured in the image. If it had them only on average, two
+isotropic people would exceed the null by 0.3 on average.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sparse_ae.metrics.embeddings import (
 )
 from sparse_ae.metrics.null_fit import fitted_share, is_fitted
 
-DRAWS = 512  # random images behind an expectation that is simulated
+DRAWS = 512  # random images per simulated expectation
 STEPS = 32  # of the angle atan(sqrt(W / B)), from 0 to π/2; interpolated in between
-CERTAIN = 1 - 1e-9  # a null from which on nothing is left to exceed
+CERTAIN = 1 - 1e-9  # a null from here on leaves nothing above it
 
 
 def excess_share(tags, visible, *, draws=None, seed=0) -> float:
@@ -37,13 +37,13 @@ def excess_share(tags, visible, *, draws=None, seed=0) -> float:
 
     The measure is (share − null) / (1 − null): the share is `linearity(...).first_component`, the
     null is `isotropic_share` of the same image. It is 1 for points on a line, and about 0 on
-    average for isotropic people. Single images vary: for isotropic people as in this file's head
-    the standard deviation is 0.04 with 2 persons, 0.32 with 3, 0.21 with 4 and 0.09 with 9.
+    average for isotropic people. Single images vary: for the people described at the top of this
+    file the standard deviation is 0.04 with 2 people, 0.32 with 3, 0.21 with 4 and 0.09 with 9.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
         visible: (P, K) bool.
-        draws, seed: as `expected_share` takes them; the same arguments always give the same result.
+        draws, seed: see `expected_share`; the same arguments always give the same result.
 
     Returns:
         The excess, at most 1, negative below the null; nan where `linearity` is nan, and where the
@@ -66,15 +66,15 @@ def excess_share(tags, visible, *, draws=None, seed=0) -> float:
 
 
 def isotropic_share(tags, visible, *, draws=None, seed=0) -> float:
-    """Return the first component's share to expect if the people of an image were isotropic.
+    """Return the first component's expected share if the people of an image were isotropic.
 
-    The random people have as many dimensions, persons and visible joints of each person as the
-    image has, and its spreads within and between persons; see `spread_ratio` and `expected_share`.
+    The random people match the image in dimensions, number of people, visible joints per person,
+    and spreads within and between people; see `spread_ratio` and `expected_share`.
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
         visible: (P, K) bool.
-        draws, seed: as `expected_share` takes them.
+        draws, seed: see `expected_share`.
 
     Returns:
         The expected share, in [1/D, 1]; nan where `linearity` is nan.
@@ -98,22 +98,22 @@ def isotropic_share(tags, visible, *, draws=None, seed=0) -> float:
 
 
 def spread_ratio(tags, visible) -> float:
-    """Estimate the ratio of the spread within persons to the spread between persons.
+    """Estimate the ratio of the spread within people to the spread between people.
 
-    Both are RMS distances: of joints to their person's mean, and of persons' means to the mean of
-    these means. Both are corrected for finite numbers. With P persons and n visible joints, n_p of
-    person p: W, the mean square within, is the sum of squares over n − P instead of n. B, the mean
-    square between, is the sum over P − 1 instead of P. A mean of n_p joints scatters by W / n_p
-    even if all true means are equal, so the ratio is sqrt(W / (B − mean(W / n_p))).
+    Both are RMS distances: of joints to their person's mean, and of people's means to the mean of
+    these means. Both are corrected for small numbers. With P people and n visible joints, n_p of
+    them from person p, the mean square within, W, is the sum of squares over n − P instead of n.
+    The mean square between, B, is the sum over P − 1 instead of P. A mean of n_p joints scatters by
+    W / n_p even if all true means are equal, so the ratio is sqrt(W / (B − mean(W / n_p))).
 
     Args:
         tags: (P, K, D) embeddings at the ground-truth joints; read where visible.
         visible: (P, K) bool.
 
     Returns:
-        The ratio, from 0 to inf. It is 0 if no person has two visible joints, since nothing then
-        tells the spread within; and inf with only one person, or if the means lie no further
-        apart than joints that belong to nobody would put them.
+        The ratio, from 0 to inf. It is 0 if no person has two visible joints, since the spread
+        within is then unknown; and inf with only one person, or if the means lie no further apart
+        than the spread within people alone would put them.
 
     Raises:
         ValueError: wrong shapes, or visible embeddings that are not finite.
@@ -134,9 +134,9 @@ def spread_ratio(tags, visible) -> float:
 def expected_share(counts, dim, ratio, *, draws=None, seed=0) -> float:
     """Return the first component's expected share for isotropic people.
 
-    With up to 12 persons, 17 joints each and 16 dimensions it is fitted, in 0.1 ms and with an RMS
-    error of 0.0005 (see `null_fit.fitted_share`). Other crowds are simulated: at 33 angles
-    atan(sqrt(W / B)) (see `spread_ratio`), with interpolation in between. That costs 6 ms or more,
+    For up to 12 people, 17 joints each and 16 dimensions, a fit takes 0.1 ms and has an RMS error
+    of 0.0005 (see `null_fit.fitted_share`). Other crowds are simulated at 33 angles
+    atan(sqrt(W / B)) (see `spread_ratio`), and interpolated in between. That takes 6 ms or more,
     once for each kind of crowd. With 512 draws its standard error is at most 0.005, and
     interpolation adds at most 0.003.
 
@@ -144,7 +144,7 @@ def expected_share(counts, dim, ratio, *, draws=None, seed=0) -> float:
         counts: (P,) number of visible joints of each person, at least 1 each.
         dim: D, the number of dimensions.
         ratio: spread within persons over spread between persons, from 0 to inf.
-        draws: number of random images; None: the fit, and 512 images where it does not hold.
+        draws: number of random images; None uses the fit, or 512 images where it does not hold.
         seed: of the random images; together with the other arguments it determines the result.
 
     Returns:
@@ -173,8 +173,8 @@ def expected_share(counts, dim, ratio, *, draws=None, seed=0) -> float:
 
 
 def _spreads(tags: np.ndarray, visible: np.ndarray) -> tuple[tuple[int, ...], float, float]:
-    """The visible joints of each person who has any, and the mean squares W and B; see above."""
-    person, _ = visible.nonzero()  # (n,) of each visible joint
+    """Return each person's number of visible joints, if any, and the mean squares W and B."""
+    person, _ = visible.nonzero()  # (n,) owner of each visible joint
     counts = visible.sum(axis=1)
     means = person_means(tags, visible)  # (P, D)
     joints, persons = len(person), np.count_nonzero(counts)
@@ -187,7 +187,7 @@ def _spreads(tags: np.ndarray, visible: np.ndarray) -> tuple[tuple[int, ...], fl
 def _expected(
     counts: tuple[int, ...], dim: int, angle: float, draws: int | None, seed: int
 ) -> float:
-    """The expected share at any angle: fitted, or simulated at the two nearest steps."""
+    """Return the expected share at any angle: fitted, or simulated at the two nearest steps."""
     if draws is None and is_fitted(counts, dim):
         return fitted_share(counts, dim, sin(angle) ** 2, cos(angle) ** 2)
     draws = DRAWS if draws is None else draws
@@ -204,7 +204,7 @@ def _expected(
 
 @lru_cache(maxsize=2**16)
 def _share_at(counts: tuple[int, ...], dim: int, step: int, draws: int, seed: int) -> float:
-    """The expected share at one angle; neighbouring angles share their random numbers."""
+    """Return the expected share at one angle; neighbouring angles share their random numbers."""
     generator = np.random.default_rng([seed, dim, *counts])
     return float(simulated_shares(counts, dim, step * pi / 2 / STEPS, draws, generator).mean())
 
@@ -214,15 +214,15 @@ def simulated_shares(
 ) -> np.ndarray:
     """Return (draws,) the first shares of random images of isotropic people.
 
-    Persons' means are drawn, not joints: the scatter of joints around their persons' means follows
-    a Wishart law, which a triangle of D × D random numbers gives (Bartlett).
+    People's means are drawn, but not joints: the scatter of joints around their person's mean has a
+    Wishart distribution, which a D × D triangle of random numbers gives (Bartlett).
 
     Args:
         counts: (P,) number of visible joints of each person.
         dim: D, the number of dimensions.
         angle: atan(sqrt(W / B)), from 0 to π/2.
         draws: number of random images.
-        generator: of the random numbers.
+        generator: source of the random numbers.
     """
     within, between = sin(angle), cos(angle)  # sqrt of W and of B
     count = np.array(counts, float)[:, None]  # (P, 1)
@@ -244,6 +244,6 @@ def simulated_shares(
 
 
 def _unit(points: np.ndarray, freedom: int) -> np.ndarray:
-    """(draws, 1, 1) factors that give each draw's points (draws, n, D) a mean square of 1."""
+    """Return (draws, 1, 1) factors that give each draw's points (draws, n, D) mean square 1."""
     square = (points**2).sum(axis=(1, 2), keepdims=True)
     return np.sqrt(freedom / np.where(square > 0, square, 1))

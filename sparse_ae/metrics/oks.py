@@ -1,8 +1,8 @@
 """Compute object keypoint similarity (OKS), and match detections with persons by COCO's rules.
 
-The rules are those of COCO's evaluation (pycocotools, cocoeval.py), which every number must equal.
-A scene is what is matched together: one image, one category. G persons, N detections, K keypoints,
-T thresholds, A ranges of area.
+Results must equal those of COCO's evaluation (pycocotools, cocoeval.py). A scene, the unit of
+matching, is one image and one category. G persons, N detections, K keypoints, T thresholds, A
+ranges of area.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Detections(NamedTuple):
 
     Attributes:
         keypoints: (N, K, 3) x, y in pixels and score.
-        area: (N,) of the box around the keypoints, in square pixels.
+        area: (N,) in square pixels: of the bbox, mask or box around the keypoints.
         first: (scenes + 1,) index of the first detection of each scene.
     """
 
@@ -61,7 +61,7 @@ def match(
         detections: `Detections` of the same scenes.
         sigmas: (K,) standard deviations of the OKS.
         thresholds: (T,) least OKS of a match.
-        ranges: (A, 2) areas in square pixels; a person outside of the range is ignored.
+        ranges: (A, 2) areas in square pixels; a person outside the range is ignored.
 
     Returns:
         matched (A, T, N) bool, detections that found a person; skipped (A, T, N) bool, detections
@@ -147,8 +147,8 @@ def similarity(detected, labelled, box, area, variance):
 def _assign(alike, order, ignored, crowd, threshold, matched, skipped):
     """Match one scene at one threshold, and write the result into `matched` and `skipped`.
 
-    Among equally similar persons the last one gets the detection. An ignored person gets it only
-    if no other person does; the detection is then skipped.
+    Among equally similar people the last one gets the detection. An ignored person gets it only if
+    no other person does; the detection is then skipped.
     """
     taken = np.zeros(len(order), np.bool_)
     for n in range(len(alike)):

@@ -1,4 +1,4 @@
-"""Embeddings on their first principal component: what would grouping be if they lay on a line?"""
+"""Projection of embeddings onto their first principal component, to test grouping on a line."""
 
 from __future__ import annotations
 

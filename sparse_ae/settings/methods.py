@@ -1,7 +1,7 @@
-"""The methods that are compared: what each is called, its colour, and the settings that define it.
+"""The compared methods: the label and colour of each, and the settings that define it.
 
-`MAIN` are the paper's method, what it is made of, and its rivals. The others ask one question each:
-how many dimensions, what Γ and W do alone, whether narrower targets do as well, and what else keeps
+`MAIN` has the paper's method, its parts and its rivals. Each other method answers one question: how
+many dimensions, what Γ and W do alone, whether narrower targets do as well, or what else keeps
 embeddings off the line.
 """
 
@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 
 class Method(NamedTuple):
-    """label and colour, the same in all tables and figures (the first six colours are Okabe and
-    Ito's, which colour-blind readers can tell apart); settings: by section, what defines it."""
+    """A method's label and colour in all tables and figures, and its defining settings by section.
+
+    The first six colours after grey are Okabe and Ito's, which colour-blind readers can tell apart.
+    """
 
     label: str
     colour: str
@@ -20,14 +22,14 @@ class Method(NamedTuple):
 
 
 def _ae(dim: int = 8, model: dict | None = None, **loss) -> dict[str, dict]:
-    """Associative Embedding, and what is different."""
+    """Return the settings of Associative Embedding, with some changed."""
     plain = {"scale_weight": 0.0, "scale_aware": False, "focal": False, "decorrelate": False}
     heads = {"swahr_head": False, "offset_heads": False, "tag_init": "small"}
     return {"model": {"dim": dim, **heads, **(model or {})}, "loss": {**plain, **loss}}
 
 
 def _with_scale(**loss) -> dict[str, dict]:
-    """With L_s, whose weight is a preset's to choose."""
+    """Return the settings of Associative Embedding with L_s, whose weight the preset sets."""
     settings = _ae(**loss)
     del settings["loss"]["scale_weight"]
     return settings
@@ -41,18 +43,18 @@ ALL = {
     "ae8_scale": Method("AE, D = 8, with Lₛ", "#009e73", _with_scale()),
     "rve_gamma": Method("with Lₛ and Γ", "#56b4e9", _with_scale(scale_aware=True)),
     "rve": Method("RVE (the paper)", "#0072b2", _with_scale(scale_aware=True, focal=True)),
-    # SWAHR: heatmaps whose width a head of their own adapts; embeddings of one dimension
+    # SWAHR: an extra head adapts the heatmaps' width; embeddings of one dimension
     "swahr": Method("scale-adaptive heatmaps", "#cc79a7", _ae(1, {"swahr_head": True})),
     # no embeddings: a centre and an offset from it to every joint
     "offset": Method("centre and offset", "#e69f00", _ae(0, {"offset_heads": True})),
-    # neither: nothing is grouped; a start for all others
+    # neither embeddings nor offsets: nothing is grouped; a start for all others
     "heatmaps": Method("heatmaps alone", "#444444", _ae(0)),
     # how many dimensions
     "ae2": Method("AE, D = 2", "#8a84c4", _ae(2)),
     "ae4": Method("AE, D = 4", "#b5a22a", _ae(4)),
     "ae16": Method("AE, D = 16", "#5c2600", _ae(16)),
     # W alone; both with the loss weights of Lₛ alone; neither, but targets as narrow as Γ makes
-    # them in the mean; and Γ about a mean of 1. That width and that mean are a preset's to set
+    # them on average; and Γ with a mean of 1. The preset sets that width and that mean
     "rve_w": Method("with Lₛ and W", "#004466", _with_scale(focal=True)),
     "rve_equal_weights": Method(
         "RVE, weights of Lₛ alone", "#7a8fd0", _with_scale(scale_aware=True, focal=True)

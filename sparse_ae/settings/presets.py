@@ -1,8 +1,8 @@
 """Presets: files of settings, each for a kind of run.
 
-A preset is a YAML file of `experiments/presets`: settings for all methods by section, under
-`methods` what is particular to one, under `runs` which runs it is for, and under `search` what is
-tried on validation crowds. What defines a method (`settings.methods`) is no setting of a preset.
+A preset is a YAML file in `experiments/presets`. It has settings for all methods by section,
+settings of single methods under `methods`, the runs it is for under `runs`, and settings to try on
+validation crowds under `search`. It cannot set what defines a method (`settings.methods`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INSTALLED = Path(__file__).with_name("preset_files")
 PRESETS = (
     _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "experiments" / "presets"
 )
-# what defines a method, section by section; the weight of L_s is a preset's, where a method has it
+# settings that define a method, by section; the weight of L_s belongs to the preset
 DEFINES_A_METHOD = {
     "model": {"dim", "swahr_head", "offset_heads", "tag_init"},
     "loss": {"scale_aware", "focal", "decorrelate", "scale_bins"},
@@ -72,18 +72,18 @@ def load_settings(
         preset: A name in experiments/presets, or a YAML file.
         method: One of `METHODS`.
         seed: From 0 on.
-        overrides: Single values, by section, after those of the preset.
+        overrides: Single values by section, which replace those of the preset.
 
     Raises:
-        ValueError: In one line, for an unknown preset, method or setting, and for values of a wrong
-            type or out of range.
+        ValueError: For an unknown preset, method or setting, and for values of a wrong type or out
+            of range; the message has one line.
     """
     path = preset_path(preset)
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(unknown_method(method))
     content = read_preset(path)
     run = {"preset": path.stem, "method": method, "seed": seed}
-    validated(Settings, {"run": run})  # errors of the seed are not the file's
+    validated(Settings, {"run": run})  # so that errors in the seed do not name the file
     sections = {name: content.get(name) or {} for name in PresetSections.model_fields}
     for above in (content["methods"].get(method), METHODS[method]):
         sections = merged(sections, above)
@@ -97,8 +97,7 @@ def load_settings(
 
 
 def read_search(preset: str, method: str) -> tuple[list[dict], tuple[int, ...]]:
-    """Return the settings that a preset's search tries for a method, a list of overrides by
-    section, and the seeds on which it tries each.
+    """Return the overrides, by section, that a preset's search tries for a method, and its seeds.
 
     Raises:
         ValueError: For a preset without a search for this method.
@@ -116,8 +115,10 @@ def read_runs(preset: str) -> Runs:
 
 
 def read_base(preset: str) -> str | None:
-    """Return the preset that a preset stands on; None without one, or where there is no such file:
-    records outlive it."""
+    """Return the base of a preset; None without one, or if the preset's file no longer exists.
+
+    Records may outlive the file.
+    """
     try:
         path = preset_path(preset)
     except ValueError:
@@ -126,10 +127,10 @@ def read_base(preset: str) -> str | None:
 
 
 def preset_path(preset: str | Path) -> Path:
-    """Return the file of a preset, given by its name or as a file.
+    """Return the path of a preset that is given by name or as a file.
 
     Raises:
-        ValueError: For an unknown name, with the known ones.
+        ValueError: For an unknown name; the message lists the known ones.
     """
     if not isinstance(preset, str | Path):
         raise ValueError(f"preset: expected a name or a YAML file, got {short_repr(preset)}")
@@ -141,8 +142,10 @@ def preset_path(preset: str | Path) -> Path:
 
 
 def read_preset(path: Path) -> dict[str, Any]:
-    """Return the content of a preset file, checked, with that of its base below it: sections,
-    `methods`, `search` and `runs`, as the files have them."""
+    """Return the checked content of a preset file, merged over that of its base.
+
+    It has the sections, `methods`, `search` and `runs`, as the files have them.
+    """
     content = _read_yaml(path)
     for name in ("methods", "search"):
         content[name] = {key: value or {} for key, value in _table(path, content, name).items()}
@@ -172,7 +175,7 @@ def read_preset(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path, content: Mapping[str, Any], name: str) -> dict:
-    """One of the file's tables, {} if it is not there."""
+    """Return one of the file's tables, {} if it is missing."""
     table = content.get(name) or {}
     if not isinstance(table, dict):
         raise ValueError(f"{path.name}: {name}: expected settings as 'name: value' lines")
@@ -180,7 +183,7 @@ def _table(path: Path, content: Mapping[str, Any], name: str) -> dict:
 
 
 def _refuse_definitions(path: Path, content: Mapping[str, Any]) -> None:
-    """ValueError for an unknown method, and for a setting that defines one."""
+    """Raise ValueError for an unknown method, or for a setting that defines one."""
     named = (*content["methods"], *content["search"], *content["runs"].get("methods", ()))
     for method in named:
         if method not in METHODS:
@@ -195,10 +198,10 @@ def _refuse_definitions(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    """What is in the file, names and values; nothing in it is executed."""
+    """Return the names and values in a YAML file; nothing in it is executed."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no date, no UTF-8
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: bad date or UTF-8
         raise ValueError(f"{path.name} is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path.name}: expected settings as 'name: value' lines")

@@ -1,7 +1,7 @@
-"""The JSON schema of presets, by which editors complete and check them.
+"""The JSON schema of presets, with which editors complete and check them.
 
-`python -m sparse_ae.settings.schema` writes experiments/presets/schema.json, to which the first
-line of every preset points.
+`python -m sparse_ae.settings.schema` writes experiments/presets/schema.json, which the first line
+of every preset names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def preset_schema() -> dict:
 
 
 def schema_text() -> str:
-    """Return the content of the schema's file."""
+    """Return the content of the schema file."""
     return json.dumps(preset_schema(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,8 +1,8 @@
 """The sections of a run's settings: data, augmentation, model, losses, optimiser, decoding, report.
 
-Each wing of the package takes its section and knows no other. Defaults are the paper's, where the
-paper has the setting. Types and bounds are pydantic's; `python -m sparse_ae.settings.schema` makes
-of them the JSON schema by which editors complete a preset.
+Each part of the package takes its own section and knows no other. Defaults are the paper's if the
+paper has the setting. pydantic checks types and bounds; `python -m sparse_ae.settings.schema`
+turns them into the JSON schema with which editors complete a preset.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RENDERED = ("coco", "crowdpose")  # skeletons of crowds
 
 
 def _as_tuple(value):
-    """Lists of YAML and JSON as tuples."""
+    """Return lists, which YAML and JSON give, as tuples."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -39,18 +39,18 @@ FileAndFolder = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
 class Section(BaseModel):
-    """Checked by name, type and bounds; cannot be changed."""
+    """A section of settings: immutable, and checked by name, type and bounds."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
     def check(self) -> None:
-        """ValueError where values do not fit together."""
+        """Raise ValueError if values do not fit together."""
 
 
 class RunSettings(Section):
-    """Which run it is."""
+    """The settings that identify a run."""
 
     preset: str
     """The preset's name."""
@@ -109,7 +109,7 @@ class DataSettings(Section):
     """Of the middle person of a scene: square root of the box's area over the image's side."""
 
     def check(self) -> None:
-        """ValueError where values do not fit together."""
+        """Raise ValueError if values do not fit together."""
         try:
             get_skeleton(self.skeleton)
         except ValueError as error:
@@ -192,7 +192,7 @@ class ModelSettings(Section):
     """How the embedding head's weights start."""
 
     def check(self) -> None:
-        """ValueError where values do not fit together."""
+        """Raise ValueError if values do not fit together."""
         if len(self.widths) not in (5, 6):
             raise ValueError(f"widths: expected five or six numbers, got {list(self.widths)}")
         if len(self.depths) != len(self.widths) - 1:
@@ -207,7 +207,7 @@ class ModelSettings(Section):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of the heatmaps, coarse to fine, in pixels; embeddings have the coarse one."""
+        """Strides of the heatmaps, coarse to fine, in pixels; embeddings have the coarse one."""
         return (4, 2) if self.high_res_heatmaps else (4,)
 
     @property
@@ -296,7 +296,7 @@ class DecodeSettings(Section):
     """Sizes at which an image is seen, 1 among them."""
 
     def check(self) -> None:
-        """ValueError where values do not fit together."""
+        """Raise ValueError if values do not fit together."""
         if 1 not in self.scales:
             raise ValueError(f"scales: expected 1 among them, got {list(self.scales)}")
 

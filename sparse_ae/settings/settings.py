@@ -1,4 +1,4 @@
-"""All settings of a run, and what is wrong with settings, in one line."""
+"""All settings of a run, and one-line messages about bad ones."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class PresetSections(Section):
 
 
 class Settings(PresetSections):
-    """Everything that a run depends on, but for the code and the bodies of the crowds.
+    """Everything that a run depends on, except the code and the bodies of the crowds.
 
-    Only what runs an experiment sees all of it; everything else takes the section it needs.
+    Only the code that runs an experiment sees all of it; all other code takes the section it needs.
     """
 
     run: RunSettings
@@ -47,7 +47,7 @@ class Settings(PresetSections):
     def _fits_together(self):
         if self.run.method not in METHODS:
             raise ValueError(unknown_method(self.run.method))
-        for name in PresetSections.model_fields:  # the values of one may come from two files
+        for name in PresetSections.model_fields:  # a section's values may come from two files
             try:
                 getattr(self, name).check()
             except ValueError as error:
@@ -68,10 +68,10 @@ class Settings(PresetSections):
         """Refuse a batch that batch normalisation cannot train on: one cell of one image.
 
         Args:
-            processes: That share a batch.
+            processes: Number of processes that share a batch.
 
         Raises:
-            ValueError: Naming the settings, in one line.
+            ValueError: For such a batch; the message names the settings, in one line.
         """
         together = 1 if self.optim.sync_batch_norm else processes
         images, stride = self.optim.batch // together, self.model.coarsest_stride
@@ -84,16 +84,16 @@ class Settings(PresetSections):
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings as plain values, by section, for a record."""
+        """Return all settings as plain values, by section, for a record."""
         return self.model_dump(mode="json")
 
     def override(self, values: Mapping[str, Mapping[str, Any]]) -> Settings:
-        """The same settings but for some values, given by section. ValueError as `validated`."""
+        """Return the settings with some values replaced, by section; raise as `validated` does."""
         return validated(Settings, merged(self.model_dump(), values))
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Sections of settings, those of `above` replacing single values of `below`."""
+    """Merge sections of settings; values of `above` replace those of `below`."""
     result = {name: dict(section) for name, section in below.items()}
     for name, section in (above or {}).items():
         if not isinstance(section, Mapping):
@@ -104,13 +104,12 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any] | None) -> dict[st
 
 
 def unknown_method(method: object) -> str:
-    """What to say of a method that is none."""
+    """Return the error message for an unknown method."""
     return f"unknown method {short_repr(method)}: expected one of {', '.join(METHODS)}"
 
 
 def validated(kind: type[Section], values: Mapping[str, Any]):
-    """`kind` with these values; ValueError in one line, naming section and setting, if it cannot
-    be."""
+    """Return `kind` with these values; raise a one-line ValueError naming section and setting."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -141,11 +140,11 @@ SHORTER = {
 
 
 def in_words(error: ValidationError, kind: type[Section]) -> str:
-    """The first thing that is wrong, in one line: the setting, what was expected, and given."""
+    """Return the first error in one line: the setting, what was expected and what was given."""
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     given = short_repr(first["input"])
-    if first["type"] == "invalid_key":  # a number for a name
+    if first["type"] == "invalid_key":  # a number instead of a name
         place = ".".join(filter(None, (place, given)))
     if first["type"] in ("extra_forbidden", "invalid_key"):
         return f"unknown setting {place!r}: expected one of {', '.join(_known(kind, first['loc']))}"
@@ -165,7 +164,7 @@ def in_words(error: ValidationError, kind: type[Section]) -> str:
 
 
 def _known(kind: type[Section], place: tuple) -> list[str]:
-    """The settings of the section in which an unknown one stands."""
+    """Return the known settings of the section that has an unknown one."""
     sections = PresetSections.model_fields
     inner = [sections[part].annotation for part in place[:-1] if part in sections]
     if place[0] in ("methods", "search"):

@@ -1,1 +1,1 @@
-"""Figures of a page, made of records and crowds."""
+"""Figures for the book's pages, made from records and crowds."""

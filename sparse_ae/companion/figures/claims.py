@@ -1,4 +1,4 @@
-"""The claims at one look: every measure, its interval, and on which side of its bound it lies."""
+"""The claims at a glance: every measure, its interval, and the side of its bound it lies on."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sparse_ae.companion.statistics.verdicts import CONTRADICTED, MEASURES, REPR
 from sparse_ae.companion.tables.formatting import with_interval
 
 COLOURS = {REPRODUCED: "#009e73", CONTRADICTED: "#d55e00"}
-OPEN = "#6e6e6e"  # of a measure that is not resolved
+OPEN = "#6e6e6e"  # for a measure that is not resolved
 ROW = 0.42  # inches
-LINE = 44  # letters of a measure's name on one line
-REACH = 1.15  # of the axis, in units of the farthest end of a row's interval
+LINE = 44  # characters of a measure's name per line
+REACH = 1.15  # end of the axis, in units of the farthest end of a row's interval
 
 
 def claims_figure(measured: pd.DataFrame) -> Figure:
-    """Draw a row per measure that decides: right of the line is the side that the claim states.
+    """Draw a row per measure that decides, with the side that the claim states right of the line.
 
     Every row has its own scale, since measures have different units: its bound lies on the line,
-    and the far end of its interval on the panel's edge. The grey band is what would not matter.
+    and the far end of its interval near the panel's edge. The grey band is what would not matter.
 
     Args:
-        measured: Of `verdicts.measure_claims`. Measures without runs have no row.
+        measured: Table from `verdicts.measure_claims`. Measures without runs have no row.
     """
     measures = {(m.claim, m.label): m for m in MEASURES}
     rows = [row for row in measured.itertuples() if row.decides and np.isfinite(row.low)]

@@ -1,4 +1,4 @@
-"""Figures that set the rendered crowds beside photographs, from counts that lie in `data/`."""
+"""Figures that compare rendered crowds with photographs, from the counts in `data/`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OF_PERSONS = ("scale", "hidden", "unlabelled")  # the others are counts of image
 
 
 def data_folder() -> Path:
-    """Return the repository's `data`, where the counts of real data sets lie."""
+    """Return the repository's `data`, which has the counts of real data sets."""
     return Path(__file__).parents[3] / "data"
 
 
@@ -43,7 +43,7 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
     """Show histograms of rendered and of real crowds, as shares of their own images or persons.
 
     Args:
-        ours: Of `crowds.statistics`, for rendered crowds.
+        ours: Result of `crowds.statistics` for rendered crowds.
         real: The same for real ones, by name.
     """
     figure, axes = plt.subplots(3, 2, figsize=(WIDTH, 8.4), layout="constrained")
@@ -67,14 +67,14 @@ def statistics_figure(ours: Mapping, real: Mapping[str, Mapping]) -> Figure:
 
 
 def joint_angles_data() -> dict:
-    """Read what data/compare_poses.py found: distributions of joint angles, and their distances."""
+    """Read the results of data/compare_poses.py: distributions of joint angles and distances."""
     return json.loads((data_folder() / "pose_angles.json").read_text(encoding="utf-8"))
 
 
 def angles_figure(data: Mapping) -> Figure:
     """Show distributions of joint angles in the image, a panel per joint.
 
-    They are those of the bank's bodies, seen from all sides, and of COCO's and CrowdPose's persons.
+    They compare the bank's bodies, seen from all sides, with the people of COCO and CrowdPose.
     """
     figure, axes = plt.subplots(-(-len(data["joints"]) // 3), 3, figsize=(WIDTH, 8.6),
                                 layout="constrained", sharex=True)  # fmt: skip

@@ -18,7 +18,7 @@ from sparse_ae.companion.figures.style import WIDTH
 from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS
 from sparse_ae.metrics import EASY, HARD
 
-IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column says of what
+IN_FULL = {"the same, hard": "grouping accuracy, hard"}  # where no other column gives the context
 KNOB_LABELS = {
     "scale_spread": "largest to smallest person in a scene",
     "crowding": "crowd index asked for",
@@ -27,14 +27,14 @@ KNOB_LABELS = {
 
 
 def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
-    """Draw a line with dots and a band per method, which `switched` finds by their gid.
+    """Draw a line with dots and a band per method; `switched` finds them by their gid.
 
     Where differences are drawn, the caller adds the line at 0: `axis.axhline(0)`.
 
     Args:
-        axis: Where.
-        table: Of `statistics.curves`.
-        factor: By which values are multiplied.
+        axis: Axes to draw on.
+        table: Table from `statistics.curves`.
+        factor: Factor for the values.
     """
     for method, part in table.groupby("method", sort=False):
         part = part.sort_values("place")
@@ -48,12 +48,12 @@ def draw_curves(axis: Axes, table: pd.DataFrame, factor: float = 1.0) -> None:
 def switched(figure: Figure, alt: str) -> str:
     """Return a figure of `draw_curves` as HTML in which a reader switches methods on and off.
 
-    A row of checkboxes takes the legend's place. Style sheets alone do the switching, so it works
+    A row of checkboxes replaces the legend. Style sheets alone do the switching, so it works
     without JavaScript; a browser that cannot do it shows every line.
 
     Args:
-        figure: It is closed.
-        alt: What the picture shows, for those who do not see it.
+        figure: The figure, which is closed.
+        alt: What the picture shows, for those who cannot see it.
     """
     names = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     for legend in list(figure.legends):
@@ -65,7 +65,7 @@ def switched(figure: Figure, alt: str) -> str:
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<(metadata|style)\b.*?</\1>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r'<g id="method-(\w+)">', r'<g data-method="\1">', drawn)
-    drawn = re.sub(r'<g id="[^"]*">', "<g>", drawn)  # which another figure on the page has too
+    drawn = re.sub(r'<g id="[^"]*">', "<g>", drawn)  # other figures on the page have it too
     drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
     methods = {label: method for method, label in METHOD_LABELS.items()}
     boxes, rules = [], []
@@ -87,7 +87,7 @@ def crowding_figure(levels: pd.DataFrame, gains: pd.DataFrame) -> Figure:
     """Show AP over the crowd index, and its difference from one method's.
 
     Args:
-        levels: Of `curves.average_precision_by_crowding`.
+        levels: Table from `curves.average_precision_by_crowding`.
         gains: The same with a base.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4), layout="constrained", sharex=True)
@@ -109,9 +109,9 @@ def knob_figure(
     """Show a quantity over the settings of knobs, a panel per knob.
 
     Args:
-        tables: By knob, of `curves.by_knob_setting`.
-        label: Of the vertical axis, which the panels share.
-        factor: By which values are multiplied.
+        tables: Tables from `curves.by_knob_setting`, by knob.
+        label: Label of the vertical axis, which the panels share.
+        factor: Factor for the values.
         apart: Methods so far from the others that they get a second row of panels with an axis of
             their own.
     """
@@ -151,7 +151,7 @@ def threshold_figure(table: pd.DataFrame, used: float = 1.0) -> Figure:
     """Show grouping accuracy over the threshold of grouping, on a logarithmic axis.
 
     Args:
-        table: Of `curves.accuracy_by_threshold`.
+        table: Table from `curves.accuracy_by_threshold`.
         used: The threshold that evaluation takes.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -183,7 +183,7 @@ def over_training_figure(tables: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             named.add(method)
         axis.set(xlabel="training step", ylabel=label)
         if named:
-            axis.set_xscale("log")  # what happens, happens early
+            axis.set_xscale("log")  # most changes come early
             axis.xaxis.set_major_formatter("{x:g}")
     _legend(figure, axes[0], ranked_at=None)
     return figure
@@ -193,8 +193,8 @@ def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str
     """Show differences from the base in points, with 95 % intervals: a panel per quantity.
 
     Args:
-        tables: By quantity, its rows of `comparisons.differences`.
-        methods: A row each.
+        tables: Rows of `comparisons.differences`, by quantity.
+        methods: Methods, one row each.
     """
     figure, axes = _two_beside(len(tables), 0.35 * len(methods) + 1, sharey=True)
     for axis, (quantity, table) in zip(axes, tables.items(), strict=True):
@@ -214,7 +214,7 @@ def differences_figure(tables: Mapping[str, pd.DataFrame], methods: Sequence[str
 
 
 def _two_beside(panels: int, height: float, **shared) -> tuple[Figure, list[Axes]]:
-    """Make a figure with two panels a row, `height` inches each: a page keeps their font size."""
+    """Make a figure with two panels per row, each `height` inches, so a page keeps font sizes."""
     rows = -(-panels // 2)
     figure, axes = plt.subplots(rows, min(2, panels), figsize=(WIDTH, rows * height),
                                 layout="constrained", squeeze=False, **shared)  # fmt: skip
@@ -229,12 +229,12 @@ LADDER_METRICS = {"AP": "AP, %", "AP75": "AP75, %", "grouping_accuracy": "groupi
 
 
 def ladder_figure(records: Sequence[Mapping]) -> Figure:
-    """Show what each step from Associative Embedding to the paper's method brings, a panel each.
+    """Show what each step from Associative Embedding to the paper's method adds, per metric.
 
     A small dot is a run, and the runs of a seed are joined; a large dot is the mean.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
     """
     figure, axes = plt.subplots(1, len(LADDER_METRICS), figsize=(WIDTH, 3.2), layout="constrained")
     for axis, (metric, label) in zip(axes, LADDER_METRICS.items(), strict=True):
@@ -257,7 +257,7 @@ def validation_figure(arrays: Mapping, methods: Sequence[str]) -> Figure:
 
     Args:
         arrays: {(method, seed): arrays}, with validation_step and validation_value.
-        methods: Those to show.
+        methods: Methods to show.
     """
     figure, axis = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
     named = set()
@@ -276,8 +276,8 @@ def validation_figure(arrays: Mapping, methods: Sequence[str]) -> Figure:
 def _legend(figure: Figure, axes, ranked_at: float | None = np.inf) -> None:
     """Draw one legend below all panels, from the highest line to the lowest, row by row.
 
-    A method's line is that of the panel with most methods. Its height is taken at the point nearest
-    `ranked_at` on the horizontal axis; None keeps the order of drawing.
+    A method's line is taken from the panel with the most methods, and its height at the point
+    nearest `ranked_at` on the horizontal axis; None keeps the order of drawing.
     """
     found = [axis.get_legend_handles_labels() for axis in axes]
     handles = {}
@@ -306,12 +306,12 @@ LOSSES = {"heatmap": "heatmap, $L_r$", "pull": "pull", "push": "push", "scale": 
 
 
 def training_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "rve")) -> Figure:
-    """Show the parts of the loss over the training steps, before their weights, one run per method.
+    """Show the parts of the loss, unweighted, over the training steps, one run per method.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         arrays: {(method, seed): arrays}.
-        methods: Those to show.
+        methods: Methods to show.
     """
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5), layout="constrained", sharex=True)
     for axis, (name, title) in zip(axes.flat, LOSSES.items(), strict=True):

@@ -33,7 +33,7 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
     which makes a line look like a line. The bar is as long as grouping's threshold.
 
     Args:
-        runs: (record, arrays) each.
+        runs: (record, arrays) pairs.
         example: Number of the example scene.
     """
     columns = len(runs) + 1 if len(runs) < 3 else 2
@@ -56,12 +56,12 @@ def pca_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int = 0) -> Fig
 
 
 def finding_figure(runs: Sequence[tuple[Mapping, Mapping]], example: int) -> Figure:
-    """Show the finding at one look: the people found in a scene, and each run's embeddings of it.
+    """Show the finding at a glance: the people found in a scene, and each run's embeddings of it.
 
-    Letters are large and axes bare, for a page that is read on a telephone too.
+    Text is large and axes are bare, for a page that is also read on phones.
 
     Args:
-        runs: (record, arrays) each; the last one's people are drawn.
+        runs: (record, arrays) pairs; the last one's people are drawn.
         example: Number of the example scene.
     """
     figure, axes = plt.subplots(1, len(runs) + 1, figsize=(WIDTH, 2.75), layout="constrained")
@@ -83,7 +83,7 @@ def _draw_example(axis: Axes, record: Mapping, arrays: Mapping, example: int):
     """Draw a run's embeddings of an example scene; wrongly grouped joints are ringed.
 
     Returns:
-        The first component's share, the number of joints grouped wrongly, and that of all joints.
+        The first component's share, the number of wrongly grouped joints, and that of all joints.
     """
     tags, visible = arrays["example_tags"][example], arrays["example_visible"][example]
     threshold = record["settings"]["decode"]["tag_threshold"]
@@ -103,10 +103,10 @@ def draw_embeddings(axis: Axes, tags, visible, threshold: float = 1.0, wrong=Non
     """Draw embeddings of the visible joints on their first two principal components.
 
     Args:
-        axis: Where.
+        axis: Axes to draw on.
         tags: (P, K, D) embeddings.
         visible: (P, K) bool.
-        threshold: Of grouping, for the bar.
+        threshold: Grouping threshold, the length of the bar.
         wrong: (P, K) bool, joints to ring.
     """
     tags, visible = np.asarray(tags, float), np.asarray(visible, bool)
@@ -139,9 +139,9 @@ def margin_figure(records: Sequence[Mapping], arrays: Mapping, methods=("ae8", "
     of the line, two persons are within the threshold of each other.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         arrays: {(method, seed): arrays}.
-        methods: Those to show.
+        methods: Methods to show.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained", sharex=True)
     hard_title = f"hard images (crowd index from {HARD} on)"

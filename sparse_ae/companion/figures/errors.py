@@ -1,7 +1,7 @@
-"""The worst images of each kind of failure, with one failure of each drawn alone, and large.
+"""The worst images of each kind of failure, each with one failure drawn alone and large.
 
-These figures colour single joints by whose they are. The OpenCV drawing of whole people has one
-colour per person and cannot; they are drawn with Matplotlib.
+These figures colour single joints by their owner. The OpenCV drawing of people has one colour per
+person and cannot do that, so Matplotlib draws them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sparse_ae.crowds import render_scene
 from sparse_ae.metrics.errors import KINDS, ErrorCase, find_errors, owners
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
-PAIR = ("#0077bb", "#ee7733")  # Paul Tol's "vibrant" blue and orange, apart for everybody
-OTHERS = "#aa3377"  # of third persons
-TINT = "#ddcc77"  # of a true person, where the colours are those of decoded ones
-FAINT = 0.35  # how much of a picture's contrast is left where nobody is concerned
-WIDTHS = (7.0, 3.0)  # of the limbs of a first person, and of a second one over it
-LEAST_SIDE = 0.3  # of the picture, that a panel shows at least
+PAIR = ("#0077bb", "#ee7733")  # Paul Tol's "vibrant" blue and orange, distinct for everybody
+OTHERS = "#aa3377"  # for third persons
+TINT = "#ddcc77"  # for a true person, where colours stand for decoded ones
+FAINT = 0.35  # contrast of the picture where nobody is involved
+WIDTHS = (7.0, 3.0)  # of the limbs of the first person, and of the second one drawn over it
+LEAST_SIDE = 0.3  # least share of the picture's side that a panel shows
 
 
 def runs_with_failures(
@@ -50,14 +50,14 @@ def runs_with_failures(
 def gallery_figure(
     runs: Sequence[tuple[Mapping, Mapping]], kinds: Sequence[str], place: int = 0
 ) -> Figure:
-    """Show the image of each run in which a kind of failure happened most: kinds below each other.
+    """Show the image of each run in which a kind of failure happened most, one row per kind.
 
-    Of the image's failures, the one whose decoded person scores highest is drawn (`draw_case`); of
-    "missed", all are (`draw_missed`). The rest of the picture is grey and faint.
+    Only the failure whose decoded person scores highest is drawn (`draw_case`); for "missed", all
+    are drawn (`draw_missed`). The rest of the picture is grey and faint.
 
     Args:
-        runs: (record, arrays) each, a column.
-        kinds: Of `errors.KINDS`, a row each.
+        runs: (record, arrays) pairs, one column each.
+        kinds: Some of `errors.KINDS`, one row each.
         place: 0 for the worst image, 1 for the second worst.
 
     Raises:
@@ -108,7 +108,7 @@ def most_confident(found: Sequence[ErrorCase], people: np.ndarray) -> ErrorCase:
         people: (M, K, 3); a person's score is the mean over its joints.
 
     Returns:
-        The first of equals; a case of nobody where there is none.
+        The first of equals; an empty case if there are no failures.
     """
     scores = [people[case.decoded[-1], :, 2].mean() for case in found]
     return found[int(np.argmax(scores))] if found else ErrorCase((), ())
@@ -118,18 +118,18 @@ def draw_case(
     axis: Axes, scene, people: np.ndarray, whose: np.ndarray, case: ErrorCase, kind: str,
     skeleton: Skeleton,
 ) -> None:  # fmt: skip
-    """Draw one failure, with the picture cut to those whom it concerns.
+    """Draw one failure, with the picture cut to the people involved.
 
-    "split" and "twice": the true person is tinted. What each of the two decoded people has of it is
-    drawn in a colour, thick for the one that has more. "merged" and "swapped": each true person is
-    tinted in a colour, and a joint of the decoded person has the colour of its owner. Limbs
-    between two persons are dashed; limbs to a joint that is nobody's are thin.
+    For "split" and "twice", the true person is tinted, and the joints of it that each of the two
+    decoded people has are drawn in a colour, thick for the one that has more. For "merged" and
+    "swapped", each true person is tinted in a colour, and the joints of the decoded person have
+    their owners' colours. Limbs between two owners are dashed, limbs to a joint of nobody are thin.
 
     Args:
-        axis: Where.
-        scene: Of `render_scene`.
+        axis: Axes to draw on.
+        scene: Scene from `render_scene`.
         people: (M, K, 3) the decoded people.
-        whose: (M, K) the true person of every joint, of `errors.owners`.
+        whose: (M, K) the true person of every joint, from `errors.owners`.
         case: The failure.
         kind: Its kind.
         skeleton: The K joints.
@@ -164,9 +164,9 @@ def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndar
     """Return a grey, faint picture in which the visible parts of some persons are tinted.
 
     Args:
-        scene: Of `render_scene`.
-        colours: By person.
-        strength: Of the tint, from 0 to 1.
+        scene: Scene from `render_scene`.
+        colours: Colour per person.
+        strength: Strength of the tint, from 0 to 1.
 
     Returns:
         (S, S, 3) float, from 0 to 1.
@@ -182,7 +182,7 @@ def tinted(scene, colours: Mapping[int, str], strength: float = 0.45) -> np.ndar
 
 
 def cut(axis: Axes, points: np.ndarray, side: int) -> None:
-    """Show the square about points (n, 2), with some room, within a picture of this side."""
+    """Show the square around points (n, 2), with a margin, within a picture of this side."""
     low, high = points.min(axis=0), points.max(axis=0)
     half = min(max(0.56 * (high - low).max(), LEAST_SIDE * side / 2), side / 2)
     middle = np.clip((low + high) / 2, half - 0.5, side - half - 0.5)
@@ -199,12 +199,12 @@ def draw_skeleton(
     score 0 or nan are left out.
 
     Args:
-        axis: Where.
+        axis: Axes to draw on.
         joints: (K, 3) x, y and score.
         skeleton: The K joints.
-        colours: K colours; None for a joint of no concern.
-        width: Of limbs, in points.
-        alone: Whether limbs of no concern are drawn, thin and grey, and limbs have a white edge.
+        colours: K colours; None for an irrelevant joint.
+        width: Width of limbs, in points.
+        alone: Whether irrelevant limbs are drawn, thin and grey, and others have a white edge.
     """
     joints = np.asarray(joints, float)
     real = joints[:, 2] > 0

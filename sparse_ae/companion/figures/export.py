@@ -18,12 +18,12 @@ from sparse_ae.companion.figures.style import set_style
 
 
 def write_figures(preset: str, root: str | Path, folder: str | Path) -> list[Path]:
-    """Write the figures of a preset's records as SVG files; of photos, those without a scene.
+    """Write the figures of a preset's records as SVG files; for photos, those without a scene.
 
     Args:
         preset: Name of the preset.
         root: Folder of all records.
-        folder: Where the files go; it is made.
+        folder: Folder for the files, created if missing.
 
     Returns:
         Their paths.

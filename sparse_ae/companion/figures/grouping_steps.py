@@ -1,6 +1,6 @@
-"""Grouping, one kind of joint after the other: the candidates of each step, and its choice.
+"""Grouping, one kind of joint after another: the candidates of each step, and its choice.
 
-These figures mark single joints in a table of distances, which no drawing of skeletons shows.
+These figures mark single joints in a table of distances, which no drawing of skeletons can show.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from sparse_ae.skeleton import Skeleton
 
 
 class Step(NamedTuple):
-    """One kind of joint: its candidates, and the P persons that were made before.
+    """One kind of joint: its candidates, and the P persons made before.
 
     Attributes:
         joint: Index of the kind.
-        owner: (n,) whose each candidate truly is.
+        owner: (n,) the true person of each candidate.
         distance: (n, P) between the embeddings of candidate and person.
-        cost: (n, P) of `grouping.pair_costs`.
+        cost: (n, P) from `grouping.pair_costs`.
         near: (n, P) bool, whether the distance lets a candidate join, whatever the cost.
         chosen: (n,) the person that each joined; P and above for a new one.
-        main: (P,) whose joints each person has most of.
+        main: (P,) the true person that most of each person's joints belong to.
     """
 
     joint: int
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
     @property
     def right(self) -> np.ndarray:
-        """(n,) bool: it joined a person of mostly its own joints, or made one if there was none."""
+        """(n,) bool: joined a person mostly of its owner's joints, or made the first such one."""
         main = np.append(self.main, -1)[np.minimum(self.chosen, len(self.main))]
         return np.where(main < 0, ~np.isin(self.owner, self.main), main == self.owner)
 
@@ -55,8 +55,8 @@ def grouping_steps(tags, visible, order: Sequence[int], *, tag_threshold=1.0) ->
     Args:
         tags: (P, K, D) embeddings.
         visible: (P, K) bool.
-        order: Of the K kinds.
-        tag_threshold: Of grouping.
+        order: Order of the K kinds.
+        tag_threshold: Grouping threshold.
     """
     tags, visible = np.asarray(tags, np.float32), np.asarray(visible, bool)
     persons, kinds = visible.shape
@@ -86,13 +86,13 @@ def grouping_steps(tags, visible, order: Sequence[int], *, tag_threshold=1.0) ->
 def step_figure(steps: Sequence[Step], skeleton: Skeleton) -> Figure:
     """Show the steps of grouping, one panel below the other.
 
-    A row is a candidate, a column a person found so far, both in the colour of whose they truly
-    are; the last column makes a new person. Numbers are distances. White cells are pairs that may
-    join; hatched ones cost as little, but are refused for their distance; grey ones cost too much.
-    A frame marks the choice: black if right, red and dashed if wrong.
+    A row is a candidate, a column a person found so far, both in the colour of their true person;
+    the last column makes a new person. Numbers are distances. White cells are pairs that may join;
+    hatched ones are as cheap, but refused for their distance; grey ones cost too much. A frame
+    marks the choice: black if right, red and dashed if wrong.
 
     Args:
-        steps: Of `grouping_steps`.
+        steps: Steps from `grouping_steps`.
         skeleton: The K joints.
     """
     columns = max(len(step.main) for step in steps) + 1

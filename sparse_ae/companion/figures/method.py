@@ -1,4 +1,4 @@
-"""Figures of what the method is, which need no run: codes, widths and weights."""
+"""Figures that explain the method and need no run: codes, widths and weights."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def scale_code_figure() -> Figure:
 
 
 def widths_figure(scales=(0.10, 0.15, 0.20, 0.50, 0.80), sigma: float = 3.0) -> Figure:
-    """Draw targets of people of several scales: as the scale asks, and as a perfect code tells it.
+    """Draw targets of several scales, with widths from the true scale and from a perfect code.
 
     Args:
-        scales: Of the people.
+        scales: Scales of the people.
         sigma: Width of a target where Γ is 1, in cells.
     """
     beta, cells = LossSettings().beta, 49
@@ -91,6 +91,6 @@ def weight_figure() -> Figure:
 
 
 def _cost(response: torch.Tensor, target: torch.Tensor, focal: bool = True) -> torch.Tensor:
-    """The heatmap loss of single cells, (N,)."""
+    """Return (N,) the heatmap loss of single cells."""
     cells = zip(response.view(-1, 1, 1, 1, 1), target.view(-1, 1, 1, 1, 1), strict=True)
     return torch.stack([heatmap_loss(p, t, focal=focal) for p, t in cells])

@@ -1,4 +1,4 @@
-"""From a picture to people, step by step: heatmaps, embeddings, people of one net."""
+"""From a picture to people, step by step: one net's heatmaps, embeddings and people."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def pipeline_figure(predictor: Predictor, image: np.ndarray, sharp: np.ndarray) 
     """Show a picture, the net's heatmaps in it, the embeddings at the joints, and the people.
 
     Args:
-        predictor: Its net has embeddings.
-        image: (S, S, 3) uint8, as large as the net was trained at.
-        sharp: (F S, F S, 3) uint8, the same picture with F times the pixels a side, to look at.
+        predictor: A predictor whose net has embeddings.
+        image: (S, S, 3) uint8, at the size that the net was trained at.
+        sharp: (F S, F S, 3) uint8, the same picture with F times the pixels per side, for display.
     """
     maps = infer(predictor.net, [image[None]], predictor.skeleton)
     heat = maps.heatmaps[0].amax(0).clamp(0, 1).numpy()  # (S, S)

@@ -1,4 +1,4 @@
-"""The scale that trained embeddings tell at true joints, beside the persons' true scale."""
+"""The scale read from trained embeddings at true joints, beside people's true scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparse_ae.companion.tables.formatting import METHOD_COLOURS, METHOD_LABELS,
 from sparse_ae.losses import scale_code, scale_from_tags
 from sparse_ae.targets import person_scale
 
-PERSON = ["method", "seed", "example", "person"]  # columns that tell a person in a run
+PERSON = ["method", "seed", "example", "person"]  # columns that identify a person in a run
 
 
 def scales_from_embeddings(
@@ -25,10 +25,10 @@ def scales_from_embeddings(
 ) -> pd.DataFrame:
     """Read the scale from the embeddings in the example scenes of runs.
 
-    The scenes are rendered anew.
+    The scenes are rendered again.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         arrays: {(method, seed): arrays}.
         methods: Those to read, in the order of the table.
 
@@ -56,7 +56,7 @@ def scales_from_embeddings(
 def _joints(record: Mapping, run: Mapping, example: int, scene) -> pd.DataFrame:
     """Return the rows of one scene under one run."""
     count = len(scene.keypoints)
-    seen = run["example_visible"][example]  # (P, K), P those of the fullest scene
+    seen = run["example_visible"][example]  # (P, K), P of the fullest scene
     if seen[count:].any() or not np.array_equal(seen[:count], scene.keypoints[..., 2] > 0):
         raise ValueError(
             f"{record['preset']}/{record['method']}/seed-{record['seed']}: example_visible: not "
@@ -73,12 +73,12 @@ def _joints(record: Mapping, run: Mapping, example: int, scene) -> pd.DataFrame:
 
 
 def scale_of_code(scale: np.ndarray, dim: int) -> np.ndarray:
-    """Return (n,) what is read back from the codes of scales (n,), in `dim` dimensions."""
+    """Return (n,) the scales read back from the codes of scales (n,), in `dim` dimensions."""
     return _read(scale_code(torch.from_numpy(np.asarray(scale, np.float32)), dim))
 
 
 def _read(tags: torch.Tensor) -> np.ndarray:
-    """Return (n,) the scale that each embedding (n, D) tells."""
+    """Return (n,) the scale read from each embedding (n, D)."""
     return scale_from_tags(tags.T[None, None, :, :, None])[0, 0, :, 0].numpy()
 
 
@@ -88,11 +88,11 @@ def rank_correlations(joints: pd.DataFrame, name: str = "told") -> pd.Series:
     A person counts once, with the mean over its joints.
 
     Args:
-        joints: Of `scales_from_embeddings`.
+        joints: Table from `scales_from_embeddings`.
         name: "told" or "perfect".
 
     Returns:
-        Indexed by method and seed.
+        The correlations, indexed by method and seed.
     """
     persons = joints.groupby(PERSON, sort=False)[["true", name]].mean()
     runs = persons.groupby(["method", "seed"], sort=False)
@@ -106,7 +106,7 @@ def scale_figure(joints: pd.DataFrame, dim: int = 8) -> Figure:
     black line the reading of a perfect code.
 
     Args:
-        joints: Of `scales_from_embeddings`.
+        joints: Table from `scales_from_embeddings`.
         dim: Dimensions of the perfect code.
     """
     methods = list(joints["method"].unique())

@@ -18,7 +18,7 @@ from sparse_ae.evaluation.drawing import draw_people
 from sparse_ae.metrics import HARD
 from sparse_ae.skeleton import Skeleton, get_skeleton
 
-LEAST = 0.25  # the score from which on a picture shows a person
+LEAST = 0.25  # least score of the people that a picture shows
 SHARP = 512  # least side, in pixels, of a picture in which people are looked at
 
 
@@ -26,9 +26,9 @@ def show_scene(axis: Axes, scene, strength: float = 0.5) -> None:
     """Show a scene with every person's visible part tinted in the person's colour.
 
     Args:
-        axis: Where.
-        scene: Of `render_scene`.
-        strength: Of the tint, from 0 to 1.
+        axis: Axes to draw on.
+        scene: Scene from `render_scene`.
+        strength: Strength of the tint, from 0 to 1.
     """
     image = np.asarray(scene.image, float) / 255
     for person in range(len(scene.keypoints)):
@@ -47,12 +47,12 @@ def show_image(axis: Axes, image: np.ndarray, *, interpolation: str = "bicubic")
 
 
 def shows_crowds(record: Mapping) -> bool:
-    """Return whether a run's test images are crowds, which can be rendered anew; photos cannot."""
+    """Return whether a run's test images are crowds, which unlike photos can be rendered again."""
     return "test_crowd" in record["data"]
 
 
 def crowd_tested_on(record: Mapping) -> CrowdConfig:
-    """Return what a run's test scenes look like; ValueError for a run on photos."""
+    """Return the configuration of a run's test scenes; raise ValueError for a run on photos."""
     if not shows_crowds(record):
         raise ValueError(f"preset {record['preset']}: tested on photos, and only the scenes of "
                          "crowds can be drawn anew")  # fmt: skip
@@ -60,26 +60,26 @@ def crowd_tested_on(record: Mapping) -> CrowdConfig:
 
 
 def example_scene(record: Mapping, arrays: Mapping, example: int):
-    """Render the test scene of a run's example number `example` anew."""
+    """Render the test scene of a run's example number `example` again."""
     return render_scene(crowd_tested_on(record), int(arrays["example_id"][example]))
 
 
 def sharp_scene(config: CrowdConfig, number: int) -> tuple:
-    """Render a scene again in more pixels. A scene does not depend on its size: all stays in place.
+    """Render a scene again with more pixels; everything stays in place.
 
     Args:
-        config: Of the crowds.
-        number: Of the scene.
+        config: Configuration of the crowds.
+        number: Number of the scene.
 
     Returns:
-        The scene, and the integer factor of its size, the smallest with which it reaches SHARP.
+        The scene, and the integer factor of its size, the smallest that reaches SHARP.
     """
     factor = -(-SHARP // config.size)
     return render_scene(replace(config, size=factor * config.size), number), factor
 
 
 def enlarge_points(points: np.ndarray, factor: int) -> np.ndarray:
-    """Return where points (..., 2+) of a picture lie in one that is `factor` times as large."""
+    """Return the positions of a picture's points (..., 2+) in one `factor` times as large."""
     moved = np.array(points, float)
     moved[..., :2] = factor * moved[..., :2] + (factor - 1) / 2  # pixel centres stay centres
     return moved
@@ -88,7 +88,7 @@ def enlarge_points(points: np.ndarray, factor: int) -> np.ndarray:
 def crowded_example(arrays: Mapping) -> int:
     """Return the first example that is hard and has at least four persons; else the most crowded.
 
-    Figures of a single scene show this one: it is chosen by the scene, not by what came out.
+    Figures of a single scene show this one. The scene decides the choice, not the results.
     """
     crowding = arrays["crowd_index"][arrays["example_id"]]
     hard = (crowding >= HARD) & (arrays["persons"][arrays["example_id"]] >= 4)
@@ -111,7 +111,7 @@ def crowd_sheet_figure(scenes: Sequence, columns: int = 4) -> Figure:
 
 
 def labels_figure(scene) -> Figure:
-    """Show a scene plain, and with people tinted and joints marked: dots are seen, rings hidden."""
+    """Show a scene plain, and with people tinted and joints marked: dots visible, rings hidden."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, WIDTH / 2), layout="constrained")
     show_image(left, scene.image)
     show_scene(right, scene, strength=0.35)
@@ -129,11 +129,11 @@ def people_to_show(
     Args:
         people: (M, K, 3) x, y and score of every joint; nan where there is nobody.
         skeleton: The K joints.
-        threshold: Object keypoint similarity from which on two people are one (`oks_nms`).
-        least: Lowest score of a person, the mean over its joints, that is shown.
+        threshold: Object keypoint similarity from which two people count as one (`oks_nms`).
+        least: Lowest score, the mean over its joints, of a person that is shown.
 
     Returns:
-        (N, K, 3) the chosen ones, the best first.
+        (N, K, 3) the chosen people, the best first.
     """
     people = np.asarray(people, float)
     people = people[(people[..., 2] > 0).any(1)]
@@ -147,8 +147,8 @@ def example_people_figure(record: Mapping, arrays: Mapping, count: int = 4) -> F
     """Draw the first example scenes of a run with the people that it decoded there.
 
     Args:
-        record: Of the run.
-        arrays: Of the run.
+        record: Record of the run.
+        arrays: Arrays of the run.
         count: Largest number of scenes.
 
     Returns:

@@ -18,7 +18,7 @@ WIDTH = 8.1  # inches: the text column's width on a page, where a point is then 
 def set_style() -> None:
     """Set matplotlib's defaults, and SVG for figures in a notebook.
 
-    Panels are white, for a light and for a dark page. A method has one colour everywhere
+    Panels are white, on light and dark pages alike. A method has one colour everywhere
     (`tables.formatting.METHOD_COLOURS`); persons have another palette, PERSON_COLOURS.
     """
     sns.set_theme(style="ticks", context="notebook", font_scale=0.85)

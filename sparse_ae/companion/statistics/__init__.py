@@ -1,1 +1,1 @@
-"""Resamples of runs and test images, and what they say of the claims."""
+"""Resamples of runs and test images, and what they say about the claims."""

@@ -1,8 +1,8 @@
 """Bootstrap over seeds and test images together: what else could the runs have shown?
 
 S seeds, I test images, R resamples. From I images, I are drawn with replacement, the same for every
-method and seed. From S seeds, S − 1 are drawn with replacement, the same for every method. Drawing
-all S would make the spread between a handful of seeds too small by a share of 1/S.
+method and seed. From S seeds, S − 1 are drawn with replacement, the same for every method; with S
+draws, the spread between a handful of seeds would be too small by a share of 1/S.
 
 Source: Rao and Wu, "Resampling inference with complex survey data", JASA 1988.
 """
@@ -43,10 +43,10 @@ def draw_resamples(seeds: int, images: int, resamples: int = RESAMPLES, seed: in
         seeds: S, how many seeds there are.
         images: I, how many test images there are.
         resamples: R.
-        seed: Of the random generator.
+        seed: Seed of the random generator.
 
     Raises:
-        ValueError: Without a seed or an image.
+        ValueError: If there is no seed or no image.
     """
     if seeds < 1 or images < 1:
         raise ValueError(f"expected one seed and one image or more, got {seeds} and {images}")
@@ -89,14 +89,14 @@ def resampled_ap(runs: Sequence[Ranking], counted: np.ndarray, draws: Draws) -> 
 def resampled_precisions(
     runs: Sequence[Ranking], counted: np.ndarray, images: np.ndarray
 ) -> list[np.ndarray]:
-    """Return of each run (1 + R, 10) `weighted_ap.precisions` on the drawn images that count."""
+    """Return, for each run, (1 + R, 10) `weighted_ap.precisions` on the drawn images that count."""
     weights = np.ascontiguousarray(images[:, counted])
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the kernel releases the lock
         return list(pool.map(lambda run: precisions(select_images(run, counted), weights), runs))
 
 
 def mean_over_seeds(found: Sequence[np.ndarray], draws: Draws) -> np.ndarray:
-    """Return (1 + R,) means over the drawn seeds of what each seed has in every resample."""
+    """Return (1 + R,) means over the drawn seeds of each seed's value in every resample."""
     return (np.stack(found, 1) * draws.seeds).sum(1) / draws.seeds.sum(1)
 
 
@@ -113,13 +113,13 @@ def percentile_interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def seeds_needed(by_seed: np.ndarray, samples: np.ndarray, bound: float = 0.0) -> float:
-    """Return how many seeds would tell the estimate from `bound`.
+    """Return how many seeds would distinguish the estimate from `bound`.
 
-    It assumes that estimate and spreads stay as they were found. With V the variance of the
-    samples and v the variance between seeds, n seeds leave V − v/S + v/n.
+    This assumes that the estimate and the spreads stay as found. With V the variance of the samples
+    and v the variance between seeds, n seeds leave a variance of V − v/S + v/n.
 
     Args:
-        by_seed: (S,) the same quantity of each seed alone.
+        by_seed: (S,) the same quantity for each seed alone.
         samples: (1 + R,) the estimate and its resamples.
         bound: What the estimate is compared with.
 

@@ -1,4 +1,4 @@
-"""One verdict of a claim, from the verdicts of its measures.
+"""One verdict per claim, from the verdicts of its measures.
 
 "reproduced": all intervals of the claim's measures lie on the claimed side. "in part": some do, the
 others are open or the runs cannot test them, and none lies wholly on the other side.
@@ -27,7 +27,7 @@ def combine_verdicts(measured: pd.DataFrame) -> str:
     """Return the verdict of a claim.
 
     Args:
-        measured: The claim's rows of `verdicts.measure_claims`. Measures that stand beside do not
+        measured: The claim's rows of `verdicts.measure_claims`. Measures that do not decide do not
             count.
     """
     if measured.empty:

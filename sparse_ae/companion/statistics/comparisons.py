@@ -1,4 +1,4 @@
-"""Every method beside one base, and alone, with intervals."""
+"""Comparisons of every method with a base, and its own values, with intervals."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def differences(
 
     Args:
         arrays: {(method, seed): arrays}.
-        methods: Those to compare; one that shares no seed with the base has no rows.
+        methods: Methods to compare; one that shares no seed with the base has no rows.
         base: The method that is subtracted.
-        quantities: By name, what is compared.
-        resamples: Of the bootstrap.
+        quantities: What is compared, by name.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         A row per method and quantity: method, base, quantity, value (the method's), difference,
-        low, high, seeds. What the runs do not have has no row.
+        low, high, seeds. Quantities that the runs lack have no row.
     """
     rows, memory = [], {}
     for method in methods:
@@ -68,15 +68,15 @@ def differences(
 def proportions(
     arrays: Mapping, method: str = "rve", base: str = "ae8", *, resamples: int = RESAMPLES
 ) -> pd.DataFrame:
-    """Return how many times the base's average precision a method has.
+    """Return the ratio of a method's average precision to the base's.
 
-    Where precision is lower to begin with, points can grow less and proportions more.
+    If precision starts lower, it can grow less in points and more in proportion.
 
     Args:
         arrays: {(method, seed): arrays}.
         method: The numerator.
         base: The denominator.
-        resamples: Of the bootstrap, paired by seed and image.
+        resamples: Number of bootstrap resamples, paired by seed and image.
 
     Returns:
         Rows at "easy", "medium" and "hard" crowds and "hard over easy", the ratio of two ratios:

@@ -1,7 +1,7 @@
-"""Curves of what was measured: over crowding, a knob, grouping's threshold, and training.
+"""Curves of measured quantities over crowding, a knob, the grouping threshold, and training.
 
-Every point has a 95 % interval by the `bootstrap`; differences are paired by seed and image. Tables
-are long: one row per method and place.
+Every point has a 95 % interval from the `bootstrap`; differences are paired by seed and image.
+Tables are long: one row per method and place.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def average_precision_by_crowding(
 
     Args:
         arrays: {(method, seed): arrays}.
-        methods: Those to show.
+        methods: Methods to show.
         base: The method to subtract, if any.
-        edges: Of the bins; a bin with fewer than FEWEST images is left out.
-        resamples: Of the bootstrap.
+        edges: Edges of the bins; a bin with fewer than FEWEST images is left out.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         Columns COLUMNS; place is the mean crowd index of the bin's images.
@@ -63,15 +63,15 @@ def by_knob_setting(
     arrays: Mapping, knob: str, methods: Sequence[str], base: str | None = None, *,
     name: str = "AP", resamples: int = RESAMPLES,
 ) -> pd.DataFrame:  # fmt: skip
-    """Compute what a knob does to AP, or to a per-image quantity.
+    """Compute AP, or a per-image quantity, over the settings of a knob.
 
     Args:
         arrays: {(method, seed): arrays}.
-        knob: Of `knobs.KNOB_SETTINGS`.
-        methods: Those to show.
+        knob: Knob of `knobs.KNOB_SETTINGS`.
+        methods: Methods to show.
         base: The method to subtract, if any.
         name: "AP" or one of `knobs.PER_IMAGE`.
-        resamples: Of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         Columns COLUMNS; place is the knob's value. Empty where the runs have no such crowds.
@@ -97,15 +97,15 @@ def knob_extremes(
 ) -> pd.DataFrame:  # fmt: skip
     """Compare methods with a base at the lowest and the highest setting of a knob.
 
-    Both ends draw the same seeds. They draw images apart, since their images are different ones.
+    Both ends draw the same seeds, but images separately, since their images differ.
 
     Args:
         arrays: {(method, seed): arrays}.
-        knob: Of `knobs.KNOB_SETTINGS`.
-        methods: Those to compare.
+        knob: Knob of `knobs.KNOB_SETTINGS`.
+        methods: Methods to compare.
         base: The method that is subtracted.
         name: "AP" or one of `knobs.PER_IMAGE`.
-        resamples: Of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         Columns method, at ("lowest", "highest", or "growth" from one to the other), value, low,
@@ -148,8 +148,8 @@ def accuracy_by_threshold(
 
     Args:
         arrays: {(method, seed): arrays}.
-        methods: Those to show; one without embeddings has no rows.
-        resamples: Of the bootstrap.
+        methods: Methods to show; one without embeddings has no rows.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         Columns COLUMNS.
@@ -179,7 +179,7 @@ def over_training(arrays: Mapping, methods: Sequence[str], name: str) -> pd.Data
 
 
 def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=FEWEST) -> list:
-    """Rows of the methods at one place: of the images for which `inside` says so."""
+    """Return rows of the methods at one place, from the images that `inside` selects."""
     rows = []
     for method in methods:
         pair = [method] if base is None else [method, base]
@@ -200,7 +200,7 @@ def _points(arrays, methods, base, inside, place, resamples, name="AP", fewest=F
 
 
 def _samples(runs: Sequence[Mapping], counted: np.ndarray, name: str, draws: Draws) -> np.ndarray:
-    """(1 + R,) `name` on the images that count, from which the draws choose."""
+    """Return (1 + R,) `name` on the images that count, from which the draws choose."""
     if name != "AP":
         return resampled_means(np.array([run[name][counted] for run in runs], float), draws)
     everything = np.ones(int(counted.sum()), bool)

@@ -1,4 +1,4 @@
-"""The quantities that claims are judged by and methods are compared by, and their resamples."""
+"""The quantities by which claims are judged and methods compared, and their resamples."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ MINUS = " − "
 
 
 class Measure(NamedTuple):
-    """One quantity that a claim is judged by, or that methods are compared by.
+    """One quantity by which a claim is judged or methods are compared.
 
     Attributes:
         claim: Number of the claim, "C1" and so on.
         label: What a table calls it.
-        name: A key of AT, "excess_share", or what `per_image_values` knows, of which the mean over
-            images counts.
-        method: Whose runs.
+        name: A key of AT, "excess_share", or a name for `per_image_values`, which is averaged over
+            images.
+        method: The method whose runs count.
         base: The method that is subtracted, if any, paired by seed and image.
         sign: +1 if the claim says above `bound`, −1 if below.
         bound: See `sign`.
         level: The images that count, a key of `weighted_ap.LEVELS`, or two joined by " − ": the
-            quantity on the first less that on the second.
-        ratio: Whether the quantity's logarithm counts, so that differences are log ratios.
+            quantity on the first minus that on the second.
+        ratio: Whether the quantity's logarithm counts, which makes differences log ratios.
         runs: Which runs of `method` count: "" all; "off" those that did not end on a line;
-            "off − on" those less the others, which are not paired.
+            "off − on" those minus the others, which are not paired.
         matters: The smallest difference from `bound` that would matter.
-        decides: Whether the verdict depends on it; else it stands beside.
+        decides: Whether the verdict depends on it; else it is shown beside the others.
     """
 
     claim: str
@@ -65,9 +65,9 @@ class Estimate(NamedTuple):
     Attributes:
         samples: (1 + R,) the estimate and its resamples.
         by_seed: (S,) the estimate of each seed alone; empty where runs are not paired.
-        base: What is subtracted, nan where nothing is.
-        method: From what it is subtracted, nan where nothing is.
-        seeds: S, how many seeds; of "off − on", how many runs.
+        base: What is subtracted, nan if nothing is.
+        method: What it is subtracted from, nan if nothing is.
+        seeds: S, the number of seeds; for "off" and "off − on", the number of runs.
     """
 
     samples: np.ndarray
@@ -85,12 +85,12 @@ def estimate(
     Args:
         measure: What to estimate.
         arrays: {(method, seed): arrays}.
-        resamples: Of the bootstrap.
-        memory: Where precisions of runs are kept between calls with the same arrays and resamples:
-            they take most of the time.
+        resamples: Number of bootstrap resamples.
+        memory: Keeps precisions of runs, which take most of the time, between calls with the same
+            arrays and resamples.
 
     Returns:
-        The estimate; None without such runs, or where they do not have the quantity.
+        The estimate; None without such runs, or if they lack the quantity.
     """
     memory, names = {} if memory is None else memory, _methods(measure)
     seeds = common_seeds(arrays, names)
@@ -129,7 +129,7 @@ def _methods(measure: Measure) -> list[str]:
 def _resampled(
     measure: Measure, runs: Sequence[Mapping], draws: Draws, known, memory: dict
 ) -> np.ndarray:
-    """(1 + R,) the measure of one group of runs, on one level or as a difference of two."""
+    """Return (1 + R,) the measure of one group of runs, on one level or as a difference of two."""
 
     def at(level: str) -> np.ndarray:
         counted = in_level(runs[0]["crowd_index"], level)
@@ -151,7 +151,7 @@ def _resampled(
 def _precision(
     columns: slice, runs: Sequence[Mapping], level: str, draws: Draws, memory: dict
 ) -> np.ndarray:
-    """(1 + R,) the mean of these columns of `precisions`, on the images of a level."""
+    """Return (1 + R,) the mean of these columns of `precisions`, on the images of a level."""
     keys = [(id(run), level, len(draws.images)) for run in runs]
     new = [run for run, key in zip(runs, keys, strict=True) if key not in memory]
     counted = in_level(runs[0]["crowd_index"], level)
@@ -161,7 +161,7 @@ def _precision(
 
 
 def _excess(runs: Sequence[Mapping], counted: np.ndarray, draws: Draws) -> np.ndarray:
-    """(1 + R,) `evaluation.measures.pooled_excess` of the drawn images."""
+    """Return (1 + R,) `evaluation.measures.pooled_excess` of the drawn images."""
     share, null = (np.stack([np.asarray(run[name], float) for run in runs])
                    for name in ("first_component", "isotropic_share"))  # fmt: skip
     both = counted & np.isfinite(share) & np.isfinite(null)
@@ -171,7 +171,7 @@ def _excess(runs: Sequence[Mapping], counted: np.ndarray, draws: Draws) -> np.nd
 
 
 def _stack(runs: Sequence[Mapping], measure: Measure) -> np.ndarray:
-    """(S, I) a quantity per seed and image; zeros for one that no single image has."""
+    """Return (S, I) a quantity per seed and image; zeros for one that single images lack."""
     if measure.name in AT or measure.name == "excess_share":
         return np.zeros((len(runs), len(runs[0]["image_id"])))
     return np.stack([per_image_values(run, measure.name) for run in runs])
@@ -182,9 +182,9 @@ def per_image_values(run: Mapping, name: str) -> np.ndarray:
 
     Args:
         run: The arrays of a run.
-        name: An array of the run, or "projection_cost", the grouping accuracy that is lost if
-            embeddings are projected onto their first component, or "own_margin", the group margin
-            at the threshold that grouped best on the run's validation images.
+        name: An array of the run, or "projection_cost", the grouping accuracy lost by projecting
+            embeddings onto their first component, or "own_margin", the group margin at the
+            threshold that grouped best on the run's validation images.
     """
     if name == "projection_cost":
         return np.asarray(run["grouping_accuracy"], float) - run["projected_accuracy"]
@@ -199,7 +199,7 @@ def is_on_a_line(run: Mapping) -> bool:
     """Return whether a run's embeddings ended on a line, by the pooled excess of their share.
 
     Args:
-        run: The arrays of the run; without the null of the share it counts as off the line.
+        run: The arrays of the run; if the share or its null is nan everywhere, it is off the line.
     """
     share, null = (np.asarray(run[name], float) for name in ("first_component", "isotropic_share"))
     both = np.isfinite(share) & np.isfinite(null)

@@ -2,11 +2,11 @@
 
 A claim is measured by one or more quantities, each with a 95 % interval: a bootstrap of 10,000
 resamples over seeds and test images together (`bootstrap.py`). It is paired: both methods of a
-difference have the same seeds and images. Average precision is computed anew for every resample.
-With a single seed the interval speaks about that one run.
+difference have the same seeds and images. Average precision is recomputed for every resample. With
+a single seed the interval describes that one run only.
 
 Each measure gets a verdict here, and names the smallest difference that would matter.
-`claim_verdicts.py` makes one verdict of a claim's measures.
+`claim_verdicts.py` combines the verdicts of a claim's measures.
 """
 
 from __future__ import annotations
@@ -82,16 +82,16 @@ def measure_claims(
     """Measure the claims, with intervals and verdicts.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         arrays: {(method, seed): arrays}.
         claims: Which claims.
-        resamples: Of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         A row per measure: claim, measured, compared, base, method, difference, low, high, seeds
         (how many would resolve it, nan if it is resolved), verdict, small (whether it is resolved
-        and smaller than what matters), decides. Without runs the values are nan. A level has no
-        base and no difference.
+        and smaller than what matters), decides. Without runs the values are nan. If nothing is
+        subtracted, so are base and difference.
 
     Raises:
         ValueError: If the runs were evaluated on different test scenes.
@@ -115,7 +115,7 @@ def measure_claims(
 
 
 def _judged(measure: Measure, found: Estimate) -> dict:
-    """The numbers and the verdict of a measure."""
+    """Return the numbers and the verdict of a measure."""
     low, high = percentile_interval(found.samples)
     verdict = judge(low, high, measure.bound, measure.sign)
     resolved = verdict != NOT_RESOLVED
@@ -133,8 +133,7 @@ def judge(low: float, high: float, bound: float = 0.0, sign: int = 1) -> str:
     """Return the verdict of an interval.
 
     Args:
-        low: Of the interval.
-        high: Of the interval.
+        low, high: Ends of the interval.
         bound: The claim says that the quantity lies above it (sign 1) or below it (sign −1).
         sign: See `bound`.
     """

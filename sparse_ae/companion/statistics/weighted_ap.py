@@ -17,7 +17,7 @@ RECALLS = np.linspace(0, 1, 101)  # at which precision is read
 
 
 class Ranking(NamedTuple):
-    """A run's detections with what average precision needs of them, the best first.
+    """A run's detections, the best first, with what average precision needs to know.
 
     Attributes:
         image: (N,) int64, index of the detection's image.
@@ -43,7 +43,7 @@ def rank_detections(arrays: Mapping[str, np.ndarray]) -> Ranking:
 def average_precision(found: Ranking, weights) -> np.ndarray:
     """Return (R,) average precision with image i counted weights[r, i] times.
 
-    It equals `metrics.keypoint_ap` of a data set that lists each image so many times.
+    It equals `metrics.keypoint_ap` of a data set that lists each image that many times.
 
     Args:
         found: The detections.
@@ -59,7 +59,7 @@ def average_precision(found: Ranking, weights) -> np.ndarray:
 
 
 def precisions(found: Ranking, weights) -> np.ndarray:
-    """Return (R, 10) what `average_precision` is the mean of: a precision at each threshold.
+    """Return (R, 10) the average precision at each threshold, whose mean is `average_precision`.
 
     The first is AP50, the sixth AP75.
     """
@@ -78,7 +78,7 @@ def in_level(crowd_index: np.ndarray, level: str) -> np.ndarray:
 
 
 def select_images(found: Ranking, counted: np.ndarray) -> Ranking:
-    """Return the ranking on some of the images, (I,) bool, which are numbered anew."""
+    """Return the ranking on the images that `counted` (I,) bool selects, which are renumbered."""
     number = np.cumsum(counted) - 1
     kept = counted[found.image]
     image, matched, skipped = (part[kept] for part in found[:3])
@@ -86,7 +86,7 @@ def select_images(found: Ranking, counted: np.ndarray) -> Ranking:
 
 
 def _events(found: Ranking) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """List, threshold after threshold, the detections that found a person or do not count.
+    """List, threshold by threshold, the detections that found a person or do not count.
 
     Returns:
         place (E,) in the ranking; right (E,) bool, whether it found a person; first (11,), where

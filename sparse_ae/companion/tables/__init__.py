@@ -1,1 +1,1 @@
-"""Tables of a page, made of records."""
+"""Tables for the book's pages, made from records."""

@@ -32,7 +32,7 @@ def verdict_cards(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS))
     """Show claims and verdicts at a glance, as HTML.
 
     Args:
-        measured: Of `verdicts.measure_claims`.
+        measured: Table from `verdicts.measure_claims`.
         claims: Which claims.
     """
     cards = []
@@ -55,12 +55,12 @@ def claims_table(measured: pd.DataFrame, claims: Sequence[str] = tuple(CLAIMS)) 
     """Make a table of claims and verdicts, as text for a page.
 
     Args:
-        measured: Of `verdicts.measure_claims`.
+        measured: Table from `verdicts.measure_claims`.
         claims: Which claims.
 
     Returns:
-        Columns found and of, indexed by claim, verdict and measure. A claim that the methods at
-        hand cannot test has a row that says so.
+        Columns found and of, indexed by claim, verdict and measure. A claim that the available
+        methods cannot test has a row that says so.
     """
     index, rows = [], []
     for claim in claims:
@@ -79,7 +79,7 @@ def finding_sentence(records: Sequence[dict]) -> str:
     """Say in two sentences what the paper's method changes, in Markdown.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
 
     Returns:
         Means over the seeds that both ae8 and rve have; "" without such a seed.
@@ -105,7 +105,7 @@ def gains_sentence(records: Sequence[dict]) -> str:
     """Say in a sentence how much average precision RVE gains on all, hard, medium and easy crowds.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
 
     Returns:
         Differences from AE in points, paired by seed, with 95 % intervals; "" without a pair of
@@ -125,7 +125,7 @@ def gains_sentence(records: Sequence[dict]) -> str:
 
 
 def _found(row) -> str:
-    """The estimate and its interval, kept on one line; whether it is too small to matter."""
+    """Return the estimate and its interval on one line, and whether it is too small to matter."""
     if row.verdict in (NOT_TESTED, NO_RUN):
         return "not tested" if row.verdict == NOT_TESTED else "no runs"
     sign = "-" if np.isnan(row.difference) else "+"
@@ -137,7 +137,7 @@ def _found(row) -> str:
 
 
 def _compared(row) -> str:
-    """The methods, with their values where there are two."""
+    """Return the methods, with their values if there are two."""
     if np.isnan(row.difference):
         return row.compared
     labels = row.compared.split(" − ")
@@ -147,7 +147,7 @@ def _compared(row) -> str:
 
 
 def _count(seeds: float) -> str:
-    """How many seeds would resolve a difference, for a table; "" where it is resolved."""
+    """Return how many seeds would resolve a difference, for a table; "" if it is resolved."""
     if np.isnan(seeds):
         return ""
     if seeds < MANY:

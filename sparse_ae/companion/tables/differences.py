@@ -1,4 +1,4 @@
-"""Differences between methods, computed by `statistics`, as tables of a page."""
+"""Differences between methods, computed by `statistics`, as tables for a page."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def difference_table(found: pd.DataFrame) -> pd.DataFrame:
     """Make a table of differences in points, a row per quantity and a column per method.
 
     Args:
-        found: Of `comparisons.differences`, with QUANTITIES.
+        found: Table from `comparisons.differences`, with QUANTITIES.
 
     Returns:
-        Text for a page. A first row counts the seeds, where methods differ in them.
+        Text for a page. A first row counts the seeds if methods have different numbers of them.
     """
     columns: dict[str, dict] = {}
     counts = found["seeds"].nunique() > 1
@@ -33,7 +33,7 @@ def margin_table(found: pd.DataFrame) -> pd.DataFrame:
     """Make a table of differences in the group margin and its parts, a column per method.
 
     Args:
-        found: Of `comparisons.differences`, with MARGINS.
+        found: Table from `comparisons.differences`, with MARGINS.
 
     Returns:
         Text for a page, in embedding units or without a unit: a row per quantity, on all images or
@@ -62,7 +62,7 @@ def growth_table(found: pd.DataFrame) -> pd.DataFrame:
     """Make a table of how a difference grows from a knob's lowest setting to its highest.
 
     Args:
-        found: Of `curves.knob_extremes`, with columns knob and name.
+        found: Table from `curves.knob_extremes`, with columns knob and name.
 
     Returns:
         Text for a page, in points: a row per knob and method, a column per quantity.
@@ -85,8 +85,8 @@ def knobs_sentence(found: pd.DataFrame, method: str = "rve") -> str:
     """Say what the gain of a method depends on, in Markdown.
 
     Args:
-        found: As of `growth_table`.
-        method: Whose gain.
+        found: See `growth_table`.
+        method: Method whose gain is described.
 
     Returns:
         A sentence per quantity: the knobs with which the gain grows, shrinks, or does neither for

@@ -27,7 +27,7 @@ def failure_table(
     """Make a table of errors per 100 people of the test images.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         arrays: {(method, seed): arrays}.
         precision: Count only decoded persons above the score at which the run has this precision
             (`score_at_precision`). A method that decodes more persons makes more errors; at equal
@@ -50,8 +50,7 @@ def commonest_errors(arrays: Mapping, precision: float | None = None) -> str:
     """Say in a sentence which two kinds of error are most frequent, by the mean of AE and RVE.
 
     Args:
-        arrays: As of `failure_table`.
-        precision: As of `failure_table`.
+        arrays, precision: See `failure_table`.
 
     Returns:
         The kinds with their number per 100 people under either method; "" without runs of both.
@@ -89,7 +88,7 @@ def score_at_precision(run: Mapping[str, np.ndarray], precision: float) -> float
             average precision do not count here.
 
     Returns:
-        The score; infinite if no decoded persons are so often right.
+        The score; infinite if no score gives this precision.
     """
     order = np.argsort(-run["match_score"], kind="stable")
     counted = (run["match_skipped"][order] & 1) == 0

@@ -14,11 +14,11 @@ METHOD_COLOURS = {name: method.colour for name, method in ALL.items()}
 
 
 def number(value: float, digits: int = 1, sign: str = "-") -> str:
-    """Format a number for a table: with a minus sign for minus, a dash for what is undefined.
+    """Format a number for a table, with a proper minus sign, or a dash if it is undefined.
 
     Args:
         value: The number.
-        digits: After the point.
+        digits: Digits after the point.
         sign: "+" to show the sign of positive numbers too.
     """
     return f"{value:{sign}.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
@@ -39,8 +39,8 @@ def html_table(table: pd.DataFrame, index: bool = True) -> str:
     """Format a table as HTML that scrolls sideways on a small screen.
 
     Args:
-        table: Its cells are escaped.
-        index: Whether to show the index; equal index cells below each other become one.
+        table: The table, whose cells are escaped.
+        index: Whether to show the index; equal index cells below each other are merged.
     """
     keys = [key if isinstance(key, tuple) else (key,) for key in table.index] if index else []
     names = [name or "" for name in table.index.names] if index else []

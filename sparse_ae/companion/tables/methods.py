@@ -48,9 +48,9 @@ def crowd_table(records: Sequence[dict], difference: bool = True) -> pd.DataFram
     """Make the crowded-scene table, in percent.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         difference: Whether to add a row with the paired difference rve − ae8 and its 95 % t
-            interval, or its range below three seeds.
+            interval, or its range with fewer than three seeds.
 
     Returns:
         Text for a page: per method the mean (range) over the seeds that came with the repository,
@@ -102,8 +102,7 @@ def search_table(preset: str | None = None, root: str | Path | None = None) -> p
     """Make a table of what the search on validation crowds tried.
 
     Args:
-        preset: As of `read_runs`.
-        root: As of `read_runs`.
+        preset, root: See `read_runs`.
 
     Returns:
         A row per trial with the settings in which a method's trials differ, AP in percent, the best
@@ -138,7 +137,7 @@ def _flat(settings: dict) -> dict:
 
 
 def _in_words(value) -> str:
-    """A setting as a table has it."""
+    """Return a setting as text for a table."""
     if isinstance(value, list):
         return " to ".join(map(_in_words, value))
     return (value or "none") if isinstance(value, str) else f"{value:g}"
@@ -148,7 +147,7 @@ PRECISION = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 
 
 def precision_table(records: Sequence[dict]) -> pd.DataFrame:
-    """Make a table of COCO's figures of runs on photos, in percent, a row per run."""
+    """Make a table of COCO's figures for runs on photos, in percent, a row per run."""
     return pd.DataFrame([
         {"method": METHOD_LABELS[record["method"]], "seed": record["seed"],
          **{name: number(100 * record["metrics"][name]) for name in PRECISION}}
@@ -160,7 +159,7 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
     """Make a table of how many runs of each method ended on a line.
 
     Args:
-        records: Of all runs.
+        records: Records of all runs.
         methods: The rows; one without runs has none.
 
     Returns:
@@ -185,7 +184,7 @@ def line_table(records: Sequence[dict], methods: Sequence[str]) -> pd.DataFrame:
 
 
 def mean_and_range(values: Sequence[float]) -> str:
-    """Return the mean in percent and, of several values, the smallest and the largest."""
+    """Return the mean in percent and, for several values, the smallest and the largest."""
     percent = 100 * np.array(values)
     mean = number(percent.mean())
     if len(values) == 1 or not np.isfinite(percent).all():

@@ -52,10 +52,10 @@ def published_gains(
     Rows with a note, such as other training data, are left out.
 
     Args:
-        method: Whose results.
-        backbone: Of the method.
-        base: What is subtracted.
-        base_backbone: Of the base.
+        method: Method whose results are compared.
+        backbone: Backbone of the method.
+        base: Method that is subtracted.
+        base_backbone: Backbone of the base.
 
     Returns:
         A row per kind of test, "single" or "multi" scale, in points: AP, easy, medium, hard, and

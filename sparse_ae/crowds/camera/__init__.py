@@ -1,1 +1,1 @@
-"""How a scene becomes a picture: camera, light, rasteriser, lens and noise."""
+"""From a scene to a picture: camera, light, rasteriser, lens and noise."""

@@ -16,10 +16,10 @@ class Camera(NamedTuple):
     Attributes:
         focal: Focal length, pixels.
         height: Metres above the ground.
-        pitch: Radians that it looks downwards.
-        roll: Radians that it is then turned about its axis; a positive roll turns the picture
+        pitch: Downward tilt, radians.
+        roll: Rotation about its axis after the tilt, radians; a positive roll turns the picture
             clockwise.
-        centre: Pixel that the axis meets, both in x and in y.
+        centre: Pixel that the axis meets, the same in x and in y.
     """
 
     focal: float
@@ -47,7 +47,7 @@ class Camera(NamedTuple):
     def bounding_boxes(self, points: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Return the boxes around P sets of points, each moved to a position.
 
-        This gives what `project`, minima and maxima give, much faster.
+        They equal minima and maxima over `project`, but take much less time.
 
         Args:
             points: (P, N, 3) metres.

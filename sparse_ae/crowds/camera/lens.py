@@ -1,4 +1,4 @@
-"""What lies between a scene and its file: lens, sensor and compression."""
+"""The steps from a rendered image to a picture file: lens, sensor and compression."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Lens(NamedTuple):
 
 @cache
 def noise_bank() -> np.ndarray:
-    """Return (NOISE_BANK_SIZE,) float32 normal numbers; each pixel takes three of them."""
+    """Return (NOISE_BANK_SIZE,) float32 normal random numbers; each pixel takes three of them."""
     return np.random.default_rng(3).standard_normal(NOISE_BANK_SIZE, dtype=np.float32)
 
 

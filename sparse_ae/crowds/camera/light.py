@@ -11,16 +11,16 @@ from sparse_ae.crowds.camera.texture import fast_kernel
 
 MAP_SIDE = 384  # texels per side of the shadow map
 FINEST_TEXEL = 0.02  # metres per texel, in small scenes
-CONTACT_HEIGHT = 0.3  # metres; what stands lower darkens the ground even without sun
+CONTACT_HEIGHT = 0.3  # metres; anything lower darkens the ground even without sun
 
 
 class Light(NamedTuple):
-    """One sun or lamp, and light from everywhere.
+    """One sun or lamp, and ambient light.
 
     Attributes:
         sun: (3,) unit vector towards the sun or lamp.
         direct: Strength of the sun or lamp.
-        ambient: Strength of the light from everywhere.
+        ambient: Strength of the ambient light.
         sun_colour: (3,) colour of the direct light.
         sky_colour: (3,) colour of the ambient light.
         blur: Texels by which shadows are blurred.
@@ -34,7 +34,7 @@ class Light(NamedTuple):
     blur: float
 
     def numbers(self) -> tuple[float, ...]:
-        """Return sun, direct, ambient, sun_colour, sky_colour: 11 numbers, which kernels take."""
+        """Return sun, direct, ambient, sun_colour and sky_colour as 11 numbers for kernels."""
         values = (*self.sun, self.direct, self.ambient, *self.sun_colour, *self.sky_colour)
         return tuple(float(value) for value in values)
 
@@ -43,8 +43,8 @@ class Shadows(NamedTuple):
     """A shadow map of MAP_SIDE × MAP_SIDE texels.
 
     Attributes:
-        shadow_height: (MAP_SIDE, MAP_SIDE) float32 metres: up to which height above the ground the
-            ray from a texel towards the sun is blocked.
+        shadow_height: (MAP_SIDE, MAP_SIDE) float32, height above the ground in metres up to which
+            the ray from a texel towards the sun is blocked.
         ground: (MAP_SIDE, MAP_SIDE) uint8, 255 where the floor sees no sun.
         contact: (MAP_SIDE, MAP_SIDE) uint8, 255 where something stands close above the floor.
         grid: x, y of texel 0; metres per texel; metres in x and in y that a ray towards the sun
@@ -58,7 +58,7 @@ class Shadows(NamedTuple):
 
 
 def draw_light(rng: np.random.Generator, indoors: bool = False) -> Light:
-    """Draw a sun or lamp above, mostly on the camera's side, and the light from everywhere.
+    """Draw a sun or lamp above, mostly on the camera's side, and the ambient light.
 
     Args:
         rng: Generator of this scene's look.
@@ -83,13 +83,13 @@ def draw_light(rng: np.random.Generator, indoors: bool = False) -> Light:
 def cast_shadows(
     points: np.ndarray, triangles: np.ndarray, body_vertices: int, props, light: Light
 ) -> Shadows:
-    """Map what the sun does not reach.
+    """Compute the shadow map of a scene.
 
     Args:
         points: (P, W, 3) metres, vertices of the dressed persons in the world.
         triangles: (G, 3) the coarse triangles, which use the vertices from `body_vertices` on.
         body_vertices: Number of vertices of the body itself, which are dense.
-        props: Things with vertices and triangles in the world.
+        props: Props with vertices and triangles in the world.
         light: The light.
     """
     sun = light.sun
@@ -102,7 +102,7 @@ def cast_shadows(
     grid = tuple(float(value) for value in (*low, step, *slope))
     shadow_height = np.zeros((MAP_SIDE, MAP_SIDE), np.float32)
     contact = np.zeros((MAP_SIDE, MAP_SIDE), np.uint8)
-    reach = 3 if step < 0.025 else (2 if step < 0.045 else 1)  # texels per vertex: no holes
+    reach = 3 if step < 0.025 else (2 if step < 0.045 else 1)  # texels per vertex: leave no holes
     splat_vertices(shadow_height, contact, grid, points, body_vertices, reach)
     for body in points:
         splat_triangles(shadow_height, grid, body, triangles)

@@ -26,14 +26,14 @@ def snap(values):
 def weighted_indices(rng: np.random.Generator, shares: tuple[float, ...], count: int) -> np.ndarray:
     """Draw (count,) indices with probabilities `shares`.
 
-    The result is that of `rng.choice`, which takes much longer for a few indices.
+    The result equals that of `rng.choice`, which takes much longer for a few indices.
     """
     return _edges(shares).searchsorted(rng.random(count), side="right")
 
 
 @cache
 def _edges(shares: tuple[float, ...]) -> np.ndarray:
-    """Return the cumulative shares, of which the last is 1."""
+    """Return the cumulative shares, scaled so that the last is 1."""
     edges = np.cumsum(shares)
     return edges / edges[-1]
 

@@ -124,7 +124,7 @@ def vertex_normals(vertices, triangles):
 
 @kernel
 def visible_joints(surface, joints, tolerance):
-    """Tell whether joint k of person p is on the surface that the camera sees.
+    """Return whether each joint is on the surface that the camera sees.
 
     Joints lie under the skin. Of the nine samples around a joint, three must see its own body's
     surface at most `tolerance` metres in front of it, or none may see anything in front of it.
@@ -158,7 +158,7 @@ def person_ids(owner, persons, factor):
     """Turn owners of samples into person ids of pixels, by majority.
 
     Args:
-        owner: (S·factor, S·factor) owners of the samples. Meshes numbered from `persons` on are no
+        owner: (S·factor, S·factor) owners of the samples. Meshes numbered from `persons` on are not
             persons and count as background.
         persons: P, the number of persons.
         factor: Side of a pixel, samples.

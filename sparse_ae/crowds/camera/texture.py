@@ -1,4 +1,4 @@
-"""Noise and soft edges that patterns are made of."""
+"""Noise and soft edges, from which patterns are made."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SMOOTH, ROUGH = range(2)
 
 
 def fast_kernel(function):
-    """Compile a function that colours pictures and nothing else, where rounding may be free.
+    """Compile a function that only colours pictures, where rounding need not be reproducible.
 
-    What runs per pixel takes numbers and tuples of numbers. numba counts references to arrays at
-    each call that it cannot inline, which costs more than everything else.
+    Functions that run per pixel take numbers and tuples of numbers: numba counts references to
+    arrays at each call that it cannot inline, which costs more than everything else.
     """
     return kernel(function, fastmath=True)
 
@@ -94,7 +94,7 @@ def stroke(u, width, soft):
 
 @fast_kernel
 def square_wave(u, soft):
-    """Return 1 and 0 in turns, half a unit each, blurred over `soft`; 0.5 where that exceeds 1."""
+    """Return 1 and 0 in turn, half a unit each, blurred over `soft`; 0.5 if `soft` exceeds 1."""
     if soft > 1:
         return 0.5
     triangle = 0.25 - abs(u - np.floor(u) - 0.5)  # > 0 in the middle half

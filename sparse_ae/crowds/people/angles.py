@@ -88,7 +88,7 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
         (a, ok), (b, also) = direction(reference), direction(segment)
         a, b = a[ok & also], b[ok & also]
         cross, dot = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0], (a * b).sum(1)
-        # + 0.0 turns -0 into 0, and so avoids -180.
+        # + 0.0 turns -0 into 0, which avoids -180.
         angle = np.degrees(np.arctan2(cross + 0.0, dot))
         angles[name] = np.where(angle <= -TURN / 2, TURN / 2, angle)
     return angles
@@ -97,8 +97,8 @@ def joint_angles(keypoints: np.ndarray, skeleton: str = "coco") -> dict[str, np.
 def angle_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Measure the circular Wasserstein-1 distance between two samples of angles.
 
-    This is how far one must turn the angles on average, the short way round, to make one sample the
-    other. The result is exact.
+    This is how far one must turn the angles on average, the short way round, to turn one sample
+    into the other. The result is exact.
 
     Args:
         a: (N,) degrees, any real numbers.

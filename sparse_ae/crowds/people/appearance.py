@@ -1,4 +1,4 @@
-"""What persons wear: colours, cuts and patterns of their clothes; their skin and hair."""
+"""The look of people: colours, cuts and patterns of their clothes; their skin and hair."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PLAIN, HOOPS, STRIPES, CHECKS, MOTTLED, EMBLEM, WORDS, BAND, SLEEVES, OPEN = ran
 SIDE_STRIPE = 1  # value of Clothes.stripe
 NO_TAIL, BUN, PONYTAIL = range(3)
 NO_HAT, BEANIE, CAP, BRIMMED = range(4)
-BEYOND = 9.0  # beyond every coordinate, where something ends that a person does not have
+BEYOND = 9.0  # beyond every coordinate: the end of anything that a person does not have
 
 
 class Clothes(NamedTuple):
     """The clothes of P persons.
 
-    The fields collar, waist, sleeve, leg and shoe, and hairline, say where a garment or the hair
-    ends, on the scale of `Bodies.along`.
+    collar, waist, sleeve, leg, shoe and hairline say where a garment or the hair ends, on the scale
+    of `Bodies.along`.
     """
 
     colours: np.ndarray  # (P, 8, 3) float32 on a scale of 255, rows SKIN to HAT

@@ -1,4 +1,4 @@
-"""The bank of posed bodies: read, checked, decoded.
+"""The bank of posed bodies, and how it is read, checked and decoded.
 
 data/make_bodies.py builds it, and data/README.md describes its arrays.
 """
@@ -98,8 +98,8 @@ class Bodies:
 def bodies_path() -> Path:
     """Return the path of the bank.
 
-    That is SPARSE_AE_BODIES if it is set, else a file beside the package's crowds (installed), else
-    the one in data/.
+    It is SPARSE_AE_BODIES if that is set, else the file in the package's crowds folder (installed),
+    else the one in data/.
     """
     if "SPARSE_AE_BODIES" in os.environ:
         return Path(os.environ["SPARSE_AE_BODIES"])
@@ -159,7 +159,7 @@ def _load(path: str) -> Bodies:
 
 
 def _problem(arrays: dict[str, np.ndarray]) -> str | None:
-    """Say what is wrong with a bank's arrays, or return None."""
+    """Return what is wrong with a bank's arrays, or None."""
     if str(arrays.get("magic")) != MAGIC:
         return "not a bank of bodies (no magic string)"
     if arrays.get("format") != FORMAT:

@@ -82,7 +82,7 @@ def garment_at(part, along, x, y, z, cut):
 
 @fast_kernel
 def bearded(x, y, z, cut):
-    """Tell whether a beard covers a point of the template's head."""
+    """Return whether a beard covers a point of the template's head."""
     if not cut[COLUMN.beard] or y > 0.0 or z > 0.605 - 0.25 * (y + 0.1) or z < 0.525:
         return False
     return abs(x) > 0.026 or z < 0.56 or z > 0.58
@@ -90,7 +90,7 @@ def bearded(x, y, z, cut):
 
 @fast_kernel
 def on_side_stripe(x, y, along):
-    """Tell whether a point of the template's leg or hip is where a side stripe may run."""
+    """Return whether a point of the template's leg or hip is where a side stripe may run."""
     return abs(y + 0.005) < 0.016 and abs(x) > 0.11 + 0.035 * along
 
 
@@ -133,7 +133,7 @@ def shirt_colour(part, along, x, y, z, cut):
 
 @fast_kernel
 def on_letter(x, z, cut):
-    """Tell whether a point of the chest or back is on a letter, which is a bar or two."""
+    """Return whether a point of the chest or back is on a letter, which is drawn as a bar."""
     row = (0.4 - z) / (0.03 + 0.3 * cut[COLUMN.period])
     if not 0 < row < 1 + int(cut[COLUMN.key]) % 3 or abs(x) > 0.1 or fraction(row) > 0.62:
         return False

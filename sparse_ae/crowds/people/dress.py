@@ -1,4 +1,4 @@
-"""Clothes as geometry: the mesh of all dressed bodies, and where its vertices are."""
+"""Clothes as geometry: the mesh of all dressed bodies, and the positions of its vertices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sparse_ae.crowds.people.garments import GarmentAnchors, build_garments, pla
 from sparse_ae.crowds.people.headwear import place_brim, place_tied_hair, under_hat
 from sparse_ae.runtime.kernels import kernel
 
-THICKEST = 0.045  # metres, most that cloth or hair stands off the skin; skirts may exceed it
+THICKEST = 0.045  # metres that cloth or hair stands off the skin at most; skirts may exceed it
 SOLE = 0.012
 
 
@@ -40,7 +40,7 @@ class DressedMesh(NamedTuple):
     closed: int
 
 
-_of_last_bank: dict = {}  # what was worked out for the bank used last
+_of_last_bank: dict = {}  # results for the bank used last
 
 
 def mesh_and_anchors(bodies: Bodies) -> tuple[DressedMesh, GarmentAnchors]:
@@ -103,7 +103,7 @@ def dress(bodies: Bodies, who: np.ndarray, clothes: Clothes) -> np.ndarray:
 def thickness(part, place, x, y, z, cut):
     """Return the metres from the skin to the surface over a vertex, at most THICKEST.
 
-    x, y, z: the vertex on the template. along: its part's coordinate of Bodies.along. cut: the
+    place: its part's coordinate of Bodies.along. x, y, z: the vertex on the template. cut: the
     person's row of Clothes.table().
     """
     if part == HEAD:

@@ -21,7 +21,7 @@ WAIST_AT, HIP_AT, KNEE_AT, ANKLE_AT = -0.25, 0.12, 1.0, 1.87
 
 
 class GarmentAnchors(NamedTuple):
-    """What the garments of a bank hang on.
+    """The parts of a bank's bodies that garments hang on.
 
     Attributes:
         part: (V,) the part that each vertex belongs to.
@@ -64,7 +64,7 @@ def tube_triangles(rings: int, angles: int) -> np.ndarray:
 
 
 def build_garments(bodies: Bodies) -> tuple[GarmentMeshes, GarmentAnchors]:
-    """Build the meshes of the garments for a bank, and what they hang on."""
+    """Build the meshes of the garments for a bank, and the anchors that they hang on."""
     own, template = len(bodies.template), bodies.template
     meshes = ((RINGS, ANGLES, SKIRT), (TAIL_RINGS, TAIL_ANGLES, TAIL), (2, BRIM_ANGLES, BRIM))
     starts = own + np.cumsum([0, *(rings * angles for rings, angles, _ in meshes)])
@@ -175,7 +175,7 @@ def limit_hem(axes, hem):
 def place_skirt(dressed, anchors, style, who):
     """Place the rings of a skirt.
 
-    Each ring is the convex hull of what it goes round, as seen along the legs: tangents in ANGLES
+    Seen along the legs, each ring is the convex hull of what it surrounds: tangents in ANGLES
     directions, moved outwards by cloth, flare and folds.
     """
     top = style[who, COLUMN.skirt_top]

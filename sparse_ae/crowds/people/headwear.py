@@ -1,4 +1,4 @@
-"""What heads wear that has a mesh of its own: tied hair and the brims of hats."""
+"""Headwear with a mesh of its own: tied hair and the brims of hats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sparse_ae.runtime.kernels import kernel
 
 @kernel
 def under_hat(back, z):
-    """Tell whether a hat covers a point of the template's head."""
+    """Return whether a hat covers a point of the template's head."""
     return z > brim_level(back)
 
 

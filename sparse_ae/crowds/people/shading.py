@@ -20,11 +20,11 @@ SHADOW_GAP = 0.05  # metres in front of a surface from which its shadow is looke
 
 
 class View(NamedTuple):
-    """Where the pixels look.
+    """The rays along which the pixels look.
 
     Attributes:
-        rays: (3, 3) the ray of pixel (0, 0) in the world, a metre deep; then what a column to the
-            right and a row down add to it.
+        rays: (3, 3) the ray of pixel (0, 0) in the world, one metre deep; then its change per
+            column to the right and per row down.
         height: Height of the eye above x = y = 0, metres.
         focal: Focal length, pixels.
     """
@@ -36,13 +36,13 @@ class View(NamedTuple):
 
 @fast_kernel
 def sun_share(nx, ny, nz, lamp):
-    """Return the share of the sun's light on a surface of unit normal, shadows left aside."""
+    """Return the share of the sun's light on a surface of unit normal, ignoring shadows."""
     return max(0.0, (nx * lamp[0] + ny * lamp[1] + nz * lamp[2] + 0.12) / 1.12)
 
 
 @fast_kernel
 def ambient_share(nz, z, facing, contact):
-    """Return the share of the light from everywhere on a surface.
+    """Return the share of the ambient light on a surface.
 
     z: its height, metres. facing: cosine between its normal and the ray. contact: how much the
     ground below it is closed in.
@@ -74,7 +74,7 @@ def shade_bodies(image, surface, dressed_mesh, normals, clothes, view, lamp, sha
 def fill_bodies(image, inverse_depth, owners, faces, weights, triangles, parts, along, template,
                 closed, normals, colours, style, rays, height, lamp, shadow_height, contact,
                 grid):  # fmt: skip
-    """Shade bodies: a pixel within one garment once, others per sample."""
+    """Shade bodies, once per pixel that lies within one garment, else once per sample."""
     size, last, persons = image.shape[0], SAMPLES - 1, len(normals)
     gap = SHADOW_GAP + 1.2 * grid[2]
     cut, before = to_fixed_tuple(style[0], STYLE_COLUMNS), 0  # those of the person shaded last

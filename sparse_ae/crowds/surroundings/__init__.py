@@ -1,1 +1,1 @@
-"""The surroundings of a crowd: floor, walls, sky, and the props that stand about."""
+"""The surroundings of a crowd: floor, walls, sky and props."""

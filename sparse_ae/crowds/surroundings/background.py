@@ -134,7 +134,7 @@ def shade_background(image, owner, surroundings: Surroundings, view, lamp, shado
 
 
 class Room(NamedTuple):
-    """Where the surfaces are, as in Surroundings; the camera's height and focal length."""
+    """Positions of the surfaces, as in Surroundings; the camera's height and focal length."""
 
     distance: float
     side: float
@@ -151,7 +151,7 @@ def trace_ray(dx, dy, dz, room, floors, walls):
     Returns:
         x, y and depth of the floor (all 0 if the ray meets something else); the first row of the
         palette, and the tone that mixes it with the next row; another row, and how much of it; the
-        shares of the light from everywhere and of the sun; 1 if it shines by itself.
+        shares of the ambient light and of the sun; 1 if it shines by itself.
     """
     ahead = room.distance / dy if dy > 1e-6 and room.distance < FAR else FAR
     aside = room.side / dx if room.side * dx > 0 and room.side < FAR else FAR

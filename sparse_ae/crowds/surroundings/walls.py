@@ -59,9 +59,13 @@ def frame(u, v, left, right, low, high, soft):
 
 @fast_kernel
 def wall_tone(x, z, foot, style):
-    """Return how much of a wall's second colour, which of the scene's SHADES, and how much of it.
+    """Return a wall's share of its second colour, one of the scene's SHADES, and the share of it.
 
-    Args: x metres along the wall; z metres up; foot, the metres that a pixel covers; a WallStyle.
+    Args:
+        x: Metres along the wall.
+        z: Metres up.
+        foot: Metres that a pixel covers.
+        style: A WallStyle.
     """
     kind, size, key = style.kind, style.size, style.key
     stain = 0.5 * (noise(ROUGH, x * 0.3 + 0.37 * key, z * 0.3) - 0.3)
