@@ -113,3 +113,14 @@ def test_the_largest_numbers_that_can_be_meant(rule):
     xy[..., 1] = -1e15
     people = group(xy, score, tag, (0, 1), rule=rule, max_people=2**31 - 1)
     assert people[..., 3].tolist() == [[np.float32(1e15)] * 2, [np.float32(-1e15)] * 2]
+
+
+def test_an_embedding_exactly_at_the_threshold():
+    """The released code lets it join, HigherHRNet does not."""
+    one, nobody = np.float32([[1.0]]), np.float32([[0.0]])
+    assert pair_costs(one, SCORES[:1], nobody, 1.0, "released")[1].all()
+    assert not pair_costs(one, SCORES[:1], nobody, 1.0, "higherhrnet")[1].any()
+    # the released code compares float32: 0.1 there is more than 0.1
+    xy, score = np.zeros((2, 1, 2), np.float32), np.ones((2, 1), np.float32)
+    tags = np.float32([[[0.0]], [[0.1]]])
+    assert len(group(xy, score, tags, (0, 1), tag_threshold=0.1)) == 1

@@ -242,3 +242,49 @@ def test_logarithm_and_exponential():
     assert log32(np.float32(0)) == -np.inf
     for x in (-103.9, -104.0, -200.0, -np.inf):  # 0 where float32 has no number so small
         assert (exp32(np.float32(x)) == 0) == (np.float32(np.exp(np.float64(x))) == 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("form", ["plain", "scaled", "focal"])
+def test_bad_targets_and_scales_are_refused_however_the_loss_is_computed(dtype, form):
+    """float32 is compiled, float64 is torch's."""
+    pred, target, scale, _ = (part.to(dtype) for part in maps())
+    options = {"focal": form == "focal"}
+    scale = scale if form == "scaled" else None
+    for wrong in (-0.1, 1.1, math.nan):
+        bad = target.clone()
+        bad[1, 2, 3, 4] = wrong
+        with pytest.raises(ValueError, match=r"^target: expected heatmaps in \[0, 1\]"):
+            heatmap_loss(pred, bad, scale, **options)
+    for wrong in (0.0, -1.0, math.nan) if form == "scaled" else ():
+        bad = torch.full_like(scale, wrong)
+        with pytest.raises(ValueError, match=r"^scale: expected positive values"):
+            heatmap_loss(pred, target, bad, **options)
+    assert heatmap_loss(torch.ones_like(pred), torch.ones_like(pred), scale, **options) == 0
+
+
+def test_a_factor_of_the_loss_reaches_the_second_derivative():
+    pred, target, scale, _ = maps((1, 1, 3, 4))
+    pred.requires_grad_()
+    loss = heatmap_loss(pred, target, scale)
+    once, thrice = (torch.autograd.grad(part, pred, create_graph=True)[0]
+                    for part in (loss, 3 * loss))  # fmt: skip
+    torch.testing.assert_close(thrice, 3 * once)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_autocast_does_not_round_the_scale_that_tags_tell(dtype):
+    tags = torch.rand(1, 2, 8, 5, 6, generator=torch.Generator().manual_seed(3)).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = scale_from_tags(tags)
+    assert torch.equal(found, scale_from_tags(tags))
+
+
+def test_a_gradient_of_16_bits_is_rounded_once():
+    """A factor of the loss is multiplied before the rounding, not after it."""
+    pred, target, scale, _ = maps()
+    pred = pred.bfloat16().requires_grad_()
+    exact = pred.detach().float().requires_grad_()
+    (found,) = torch.autograd.grad(3 * heatmap_loss(pred, target, scale), pred)
+    (expected,) = torch.autograd.grad(heatmap_loss(exact, target, scale), exact)
+    assert (found == (3 * expected).bfloat16()).float().mean() > 0.99

@@ -53,3 +53,13 @@ def test_hoyer_null_by_hand():
 def test_hoyer_null_is_the_sparsity_of_gaussian_embeddings(dim):
     tags = np.random.default_rng(dim).normal(size=(100, 200, dim))
     assert hoyer_null(dim) == pytest.approx(sparsity(tags, np.ones((100, 200))), abs=0.006)
+
+
+def test_closest_gap_of_tiny_embeddings_and_of_rounding_alone():
+    generator = np.random.default_rng(5)
+    tags, seen = generator.normal(size=(3, 4, 2)), np.ones((3, 4), bool)
+    assert closest_gap(1e-12 * tags, seen) == pytest.approx(closest_gap(tags, seen))
+    same = np.repeat(np.array([[[1e5 + 0.1, 1e5 / 3]], [[2e5 + 0.1, 1e5 / 7]]]), 3, axis=1)
+    spread = (same - same.mean(axis=1, keepdims=True)).std()
+    assert spread > 0  # rounding
+    assert math.isnan(closest_gap(same, np.ones((2, 3), bool)))
