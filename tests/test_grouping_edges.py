@@ -124,3 +124,5 @@ def test_an_embedding_exactly_at_the_threshold():
     xy, score = np.zeros((2, 1, 2), np.float32), np.ones((2, 1), np.float32)
     tags = np.float32([[[0.0]], [[0.1]]])
     assert len(group(xy, score, tags, (0, 1), tag_threshold=0.1)) == 1
+    far = {"tag_threshold": 1e8 + 1, "rule": "higherhrnet"}  # float64 there: more than 1e8
+    assert len(group(xy, score, 1e9 * tags, (0, 1), **far)) == 1

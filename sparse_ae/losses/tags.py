@@ -68,22 +68,26 @@ class _Read(torch.autograd.Function):
         ctx.save_for_backward(x, y)
         ctx.shape = maps.shape
         ctx.strides = torch.empty_like(maps, device="meta").stride()  # dense, in the maps' order
-        image = torch.arange(maps.shape[0], device=maps.device)[:, None, None]
-        kind = torch.arange(maps.shape[1], device=maps.device)
-        return maps[image, kind, :, y, x]
+        image, kind = (_numbers(count, maps) for count in maps.shape[:2])
+        return maps[image[:, None, None], kind, :, y, x]
 
     @staticmethod
     def backward(ctx, gradient):
         x, y = ctx.saved_tensors
         images, kinds, dim, *_ = ctx.shape
         index = x * ctx.strides[4] + y * ctx.strides[3]  # (B, P, K)
-        index = index + torch.arange(images, device=x.device)[:, None, None] * ctx.strides[0]
-        index = index + torch.arange(kinds, device=x.device) * ctx.strides[1]
-        index = index[..., None] + torch.arange(dim, device=x.device) * ctx.strides[2]
+        index = index + _numbers(images, x)[:, None, None] * ctx.strides[0]
+        index = index + _numbers(kinds, x) * ctx.strides[1]
+        index = index[..., None] + _numbers(dim, x) * ctx.strides[2]
         if ctx.strides[2] > ctx.strides[4]:  # a map for each dimension: write one after the other
             index, gradient = index.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
         cells = _scatter(ctx.shape.numel(), index.flatten(), gradient.flatten())
         return cells.as_strided(ctx.shape, ctx.strides), None, None
+
+
+def _numbers(count, like):
+    """Return (count,) the numbers from 0 on, on the device of another tensor."""
+    return torch.arange(count, device=like.device)
 
 
 def _scatter(count, index, values):

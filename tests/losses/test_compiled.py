@@ -128,6 +128,15 @@ def test_the_gradient_can_be_taken_twice_and_is_not_changed_by_its_user():
         torch.testing.assert_close(twice, 2 * kept)
 
 
+@pytest.mark.parametrize("factor", [0.5, 1, 2])
+def test_a_factor_of_the_loss_reaches_the_gradient(factor):
+    pred, target, scale, _ = maps()
+    pred.requires_grad_()
+    (plain,) = torch.autograd.grad(heatmap_loss(pred, target, scale), pred)
+    (found,) = torch.autograd.grad(factor * heatmap_loss(pred, target, scale), pred)
+    torch.testing.assert_close(found, factor * plain)
+
+
 def test_second_derivatives():
     pred, target, scale, mask = maps((1, 1, 3, 4))
     adapt = scale - 0.5
