@@ -68,11 +68,9 @@ def group(
     _check(xy, score, tag, order, min_score, tag_threshold, rule, max_people)
     released = rule == "released"
     limit = len(score) * score.shape[1] if released or max_people is None else int(max_people)
-    # NumPy compares float32 distances with a threshold in float32, float64 ones in float64
-    threshold = float(np.float32(tag_threshold) if released else tag_threshold)
     candidates = np.concatenate([xy, score[..., None], tag], axis=2)  # (K, N, 3 + D)
     order = np.asarray(order, np.int64)
-    return _group(candidates, score > min_score, order, threshold, released, limit)
+    return _group(candidates, score > min_score, order, float(tag_threshold), released, limit)
 
 
 @kernel

@@ -86,8 +86,9 @@ def test_notebooks_and_their_text_hold_the_same_cells(path):
 
 
 @pytest.mark.slow
-def test_the_table_in_the_readme_is_that_of_the_committed_records():
-    run = subprocess.run([sys.executable, "experiments/readme.py", "--check"], cwd=ROOT,
+@pytest.mark.parametrize("script", ["readme.py", "card.py"])
+def test_tables_of_the_readme_and_of_the_card_are_those_of_the_records(script):
+    run = subprocess.run([sys.executable, f"experiments/{script}", "--check"], cwd=ROOT,
                          capture_output=True, text=True, check=False)  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -58,7 +58,7 @@ def test_hoyer_null_is_the_sparsity_of_gaussian_embeddings(dim):
 def test_closest_gap_of_tiny_embeddings_and_of_rounding_alone():
     generator = np.random.default_rng(5)
     tags, seen = generator.normal(size=(3, 4, 2)), np.ones((3, 4), bool)
-    assert closest_gap(1e-12 * tags, seen) == pytest.approx(closest_gap(tags, seen))
+    assert closest_gap(1e-15 * tags, seen) == pytest.approx(closest_gap(tags, seen))
     same = np.repeat(np.array([[[1e5 + 0.1, 1e5 / 3]], [[2e5 + 0.1, 1e5 / 7]]]), 3, axis=1)
     spread = (same - same.mean(axis=1, keepdims=True)).std()
     assert spread > 0  # rounding
