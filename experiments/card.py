@@ -1,6 +1,6 @@
 """Measure the net that ships on photos, and write its card's figures.
 
-    SPARSE_AE_DATA=… python experiments/card.py     # measures: ten minutes on one core
+    SPARSE_AE_DATA=… python experiments/card.py     # measures: five minutes on one core
     python experiments/card.py --check              # exits with 1 if the card is out of date
 
 The record is data/weights/people.json; the card is data/weights/README.md. The weights are measured

@@ -153,4 +153,4 @@ class Concatenated(PoseDataset):
 
     def ground_truth(self) -> dict:
         """Raise ValueError: several annotation files have no common ground truth."""
-        raise ValueError("ground truth: of one file at a time")
+        raise ValueError("ground truth: ask each data set for its own; several were joined")

@@ -129,7 +129,7 @@ def test_data_sets_one_after_the_other(parts):
     assert both[-1].id == 2
     with pytest.raises(IndexError, match="image 5 of 5"):
         both[5]
-    with pytest.raises(ValueError, match="ground truth: of one file at a time"):
+    with pytest.raises(ValueError, match="ground truth: ask each data set for its own"):
         both.ground_truth()
 
 
