@@ -3,8 +3,8 @@
     python experiments/steps.py
 
 Trains Associative Embedding with eight dimensions, without and with the scale loss, as the preset
-evening does but in 600 steps and without averaging weights, and keeps the embeddings at the true joints of one validation scene
-after every ten steps. Takes about four minutes on one core per method.
+evening does but in 600 steps and without averaging weights. Keeps the embeddings at the true joints
+of one validation scene after every ten steps. Takes about four minutes on one core per method.
 """
 
 from __future__ import annotations
