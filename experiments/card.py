@@ -11,6 +11,7 @@ the threshold was chosen.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -24,6 +25,7 @@ from sparse_ae.datasets import PoseDataset
 from sparse_ae.datasets.open import open_dataset
 from sparse_ae.evaluation import Predictor, evaluate, load
 from sparse_ae.evaluation.evaluation import as_results
+from sparse_ae.evaluation.predictor import SHIPPED
 from sparse_ae.metrics import keypoint_matches
 from sparse_ae.runtime.files import write_whole
 from sparse_ae.runtime.provenance import provenance
@@ -90,6 +92,11 @@ def table(record: dict) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
+def weights_digest() -> str:
+    """Return the digest of the weights that ship."""
+    return hashlib.sha256(SHIPPED.read_bytes()).hexdigest()[:16]
+
+
 def updated() -> str:
     """Return the card's text with the record's figures."""
     before, rest = CARD.read_text(encoding="utf-8").split(START)
@@ -102,6 +109,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="measure nothing, compare")
     if parser.parse_args().check:
+        if json.loads(RECORD.read_text(encoding="utf-8"))["weights"] != weights_digest():
+            print(f"{RECORD.name}: measured of other weights; run experiments/card.py")
+            return 1
         if updated() != CARD.read_text(encoding="utf-8"):
             print(f"{CARD.name}: its table is not that of {RECORD.name}; run experiments/card.py")
             return 1
@@ -109,7 +119,7 @@ def main() -> int:
     torch.set_num_threads(1)
     data = open_dataset(load_settings("people", "rve", 1).data, "test")
     record = {split: measure(split) for split in ("val", "test")}
-    record["provenance"] = provenance(data.digest)
+    record |= {"weights": weights_digest(), "provenance": provenance(data.digest)}
     write_whole(RECORD, (json.dumps(record, indent=1) + "\n").encode())
     CARD.write_text(updated(), encoding="utf-8")
     return 0
